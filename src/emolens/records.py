@@ -1,0 +1,124 @@
+"""What crosses from one room to another: frozen records, checked at birth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from emolens.errors import LabelError
+from emolens.taxonomy import Taxonomy
+
+Status = Literal["ok", "no_face", "abstained", "not_found", "unreadable", "too_small", "too_large", "fetch_failed"]
+Task = Literal["expression", "group", "evoked", "stimuli"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A face in a picture.
+
+    `box` is float32 (4,): x1, y1, x2, y2 in pixels of the original picture, x2 > x1 and y2 > y1; it may reach past the
+    edge. `score` is the detector's, 0 to 1. `landmarks` is float32 (5, 2) in the same pixels: left eye, right eye,
+    nose, left mouth corner, right mouth corner, as seen in the picture; None where a detector has none.
+    `track_id` numbers a face through a video.
+    """
+
+    box: np.ndarray
+    score: float
+    landmarks: np.ndarray | None = None
+    track_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.box.shape != (4,):
+            raise LabelError(f"a box has shape {self.box.shape}, needs (4,): x1, y1, x2, y2")
+        if not (self.box[2] > self.box[0] and self.box[3] > self.box[1]):
+            raise LabelError(f"box {self.box.tolist()} is empty or not x1, y1, x2, y2")
+        if self.landmarks is not None and self.landmarks.shape != (5, 2):
+            raise LabelError(f"landmarks have shape {self.landmarks.shape}, need (5, 2)")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """A distribution over a taxonomy, for one face or for a whole picture.
+
+    `distribution` is float32 (K,), sums to 1 and is calibrated to how people's votes spread. `confidence` is the
+    calibrated probability that the top label is right; where no second calibration exists it is the top probability.
+    The two answer different questions and neither may stand in for the other. `model` names the model.
+    """
+
+    task: Task
+    taxonomy: Taxonomy
+    distribution: np.ndarray
+    confidence: float
+    model: str
+    face: Face | None = None
+    abstained: bool = False
+
+    def __post_init__(self) -> None:
+        if self.distribution.shape != (len(self.taxonomy),):
+            raise LabelError(
+                f"distribution has shape {self.distribution.shape}, {self.taxonomy.name} needs ({len(self.taxonomy)},)"
+            )
+        if not abs(float(self.distribution.sum()) - 1) < 1e-3 or float(self.distribution.min()) < 0:
+            raise LabelError(f"not a distribution: {self.distribution.tolist()}")
+
+    @property
+    def label(self) -> str:
+        """The class with the largest probability; the first of equals."""
+        return self.taxonomy.classes[int(self.distribution.argmax())]
+
+    @property
+    def entropy(self) -> float:
+        """Shannon entropy in nats, 0 (certain) to log K (uniform)."""
+        p = self.distribution[self.distribution > 0].astype(np.float64)
+        return float(max(0.0, -(p * np.log(p)).sum()))
+
+    def probability(self, name: str) -> float:
+        """The probability of one class, by its name or an alias."""
+        return float(self.distribution[self.taxonomy.index(name)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupAffect:
+    """How the group looks: a prediction over negative / neutral / positive and what each face brought to it.
+
+    `contributions` has one weight per face, in the order of the faces of the picture; they sum to 1.
+    """
+
+    prediction: Prediction
+    contributions: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoResult:
+    """Everything said about one picture.
+
+    `status` is `ok`, `no_face` (the picture was read, no face was found: an answer, not an error) or the status of the
+    error that kept it from being read, whose text is then `message`. `expressions` has one prediction per face, in
+    the order of `faces`, or is empty where that task was not asked for. `size` is (width, height) in pixels.
+    """
+
+    source: str
+    status: Status
+    size: tuple[int, int] = (0, 0)
+    faces: tuple[Face, ...] = ()
+    expressions: tuple[Prediction, ...] = ()
+    group: GroupAffect | None = None
+    detector: str = ""
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        if self.expressions and len(self.expressions) != len(self.faces):
+            raise LabelError(f"{len(self.expressions)} expressions for {len(self.faces)} faces")
+
+    @property
+    def ok(self) -> bool:
+        """Whether the picture could be read."""
+        return self.status in ("ok", "no_face")
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """The tidy rows of `emolens.tables`, one per face and task, group and task, or one for a picture without."""
+        from emolens.tables import rows
+
+        return rows(self)
