@@ -1,0 +1,123 @@
+"""The model card: everything that must travel with weights so that nobody has to guess.
+
+It lies beside the weights as JSON (`model.onnx`, `model.json`) and again in the metadata of the ONNX file under the key
+`emolens_card`, so a file that was moved alone still knows its labels. Weights without a card are refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from emolens.errors import CardError
+from emolens.records import Task
+from emolens.taxonomy import Taxonomy, taxonomy
+
+METADATA_KEY = "emolens_card"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Framing(_Frozen):
+    """How a face lies in the square frame that the model was trained on, as each detector sees it.
+
+    `points`: detector name -> the five landmarks (x, y) in fractions of the frame; `box`: detector name -> x, y, width,
+    height of the detector's box in fractions of the frame. The key `default` serves detectors that were not measured.
+    """
+
+    source: str
+    points: dict[str, tuple[tuple[float, float], ...]]
+    box: dict[str, tuple[float, float, float, float]]
+    n: int = Field(description="faces measured")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Framing:
+        if "default" not in self.points or "default" not in self.box:
+            raise ValueError("framing needs the key 'default' in both points and box")
+        if any(len(points) != 5 for points in self.points.values()):
+            raise ValueError("framing needs five landmarks per detector")
+        return self
+
+
+class Metric(_Frozen):
+    """A measured figure. `low` and `high` bound the 95 % bootstrap interval; `subset` names the rows it was measured on."""
+
+    name: str
+    value: float
+    n: int
+    subset: str
+    low: float | None = None
+    high: float | None = None
+
+
+class Licences(_Frozen):
+    """Terms of the code, of the training data and of the weights, and whether all of them allow commercial use."""
+
+    code: str
+    data: str
+    weights: str
+    commercial: bool
+
+
+class ModelCard(_Frozen):
+    """What a model is, what it takes and gives, where it comes from and how good it is.
+
+    Input: float32 (N, C, size, size) with values 0 to 255, C = 1 for `grey` and 3 for `rgb`, then (x - mean) / std. A net
+    that standardises each picture itself has mean 0 and std 1 here.
+    Output `logits`: float32 (N, K). The distribution is softmax(logits / temperature); the confidence in the top label is
+    the largest entry of softmax(logits / confidence_temperature).
+    """
+
+    name: str
+    version: str
+    task: Task
+    summary: str
+    labels: tuple[str, ...]
+    taxonomy: str
+    size: int = Field(gt=0)
+    colour: Literal["grey", "rgb"]
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    framing: Framing | None = None
+    temperature: float = Field(default=1.0, gt=0)
+    confidence_temperature: float = Field(default=1.0, gt=0)
+    training_data: str
+    training: str
+    licences: Licences
+    metrics: tuple[Metric, ...] = ()
+    limits: str = ""
+    sha256: str = ""
+
+    @property
+    def classes(self) -> Taxonomy:
+        """The taxonomy of the labels, in the order of the outputs."""
+        return taxonomy(self.taxonomy, self.labels)
+
+    @classmethod
+    def read(cls, path: Path) -> ModelCard:
+        """Read and check a card. Raises `CardError` with the first field that is wrong."""
+        try:
+            return cls.parse(path.read_text(encoding="utf-8"), str(path))
+        except OSError as error:
+            raise CardError(f"{path}: no readable model card ({error.strerror}); a model needs its card beside it") from None
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> ModelCard:
+        """A card from its JSON text; `where` names it in errors."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "card"
+            raise CardError(f"{where}: not a model card: {field}: {first['msg']}") from None
+
+    def write(self, path: Path) -> None:
+        """Write the card as JSON."""
+        from emolens.models.cache import replacing
+
+        with replacing(path) as draft:
+            draft.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
