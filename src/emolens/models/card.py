@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emolens.errors import CardError
+from emolens.files import replacing
 from emolens.records import Task
 from emolens.taxonomy import Taxonomy, taxonomy
 
@@ -117,7 +118,5 @@ class ModelCard(_Frozen):
 
     def write(self, path: Path) -> None:
         """Write the card as JSON."""
-        from emolens.models.cache import replacing
-
         with replacing(path) as draft:
             draft.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
