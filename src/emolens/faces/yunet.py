@@ -1,0 +1,166 @@
+"""YuNet, the fast face detector, through ONNX Runtime.
+
+Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20 (2023). The weights are
+those that its authors publish (`emolens models fetch yunet`); how the twelve outputs become boxes follows OpenCV's
+`FaceDetectorYN`, which the tests hold this file against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from PIL import Image
+
+from emolens.errors import ModelError, OptionError
+from emolens.models.session import open_session
+from emolens.records import Face
+
+STRIDES = (8, 16, 32)
+OUTPUTS = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
+DEFAULT_MAX_SIDE = 1024
+PIXELS_A_RUN = 1 << 21  # a batch of large pictures is cut up, so that memory does not grow with the caller's batch
+
+
+class YuNet:
+    """Face boxes with five landmarks, from one pass over the picture.
+
+    `path` is a YuNet file with the twelve outputs of the 2023 release: the sizes n and s, with a free or a fixed input.
+    `score_threshold` is the least sqrt(class x objectness) to report. Boxes that overlap a better one by more than
+    `nms_threshold` (intersection over union) are dropped.
+
+    `max_side` bounds the longer side, in pixels, of what the net looks at; larger pictures are shrunk to it first and
+    the boxes are given in pixels of the picture all the same. The net finds faces from about 10 px of height, so at
+    1024 a face in a picture 2048 px wide must be about 20 px high, in one of 4096 px about 40. None means 1024; pass a
+    large number to look at everything at full size, for a time that grows with the area. A file with a fixed input
+    looks at that size at the most.
+
+    Raises `ModelError` where the file is no YuNet, `OptionError` for a threshold or side that makes no sense.
+    """
+
+    name = "yunet"
+
+    def __init__(
+        self, path: str | Path, score_threshold: float = 0.6, nms_threshold: float = 0.3, max_side: int | None = None
+    ) -> None:
+        _check_options(score_threshold, nms_threshold, max_side)
+        self.score_threshold = score_threshold
+        self.nms_threshold = nms_threshold
+        self._session = open_session(Path(path))
+        self._fixed = _fixed_size(self._session, Path(path))
+        self.max_side = max_side or DEFAULT_MAX_SIDE
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """The faces of one picture, RGB uint8 (H, W, 3), best score first."""
+        return self.detect_batch([image])[0]
+
+    def detect_batch(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
+        """The faces of each picture; sizes may differ. Pictures that fit the same canvas share a run."""
+        shrunk = [self._shrink(image) for image in images]
+        found: list[list[Face]] = [[] for _ in images]
+        for rows, canvas in self._canvases(shrunk):
+            outputs = dict(zip(OUTPUTS, self._session.run(OUTPUTS, {"input": canvas}), strict=True))
+            for position, row in enumerate(rows):
+                scale = np.divide(images[row].shape[1::-1], shrunk[row].shape[1::-1]).astype(np.float32)
+                one = {name: output[position] for name, output in outputs.items()}
+                found[row] = self._faces(one, canvas.shape[3], scale)
+        return found
+
+    def _shrink(self, image: np.ndarray) -> np.ndarray:
+        height, width = image.shape[:2]
+        limit_h, limit_w = self._fixed or (self.max_side, self.max_side)
+        ratio = min(1.0, limit_h / height, limit_w / width, self.max_side / max(height, width))
+        if ratio == 1.0:
+            return image
+        size = max(1, round(width * ratio)), max(1, round(height * ratio))
+        return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=1.5))
+
+    def _canvases(self, images: Sequence[np.ndarray]) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Groups of pictures with the same padded size: their rows and float32 (n, 3, H, W) in BGR, 0 to 255."""
+        groups: dict[tuple[int, int], list[int]] = {}
+        for row, image in enumerate(images):
+            groups.setdefault(self._fixed or (_padded(image.shape[0]), _padded(image.shape[1])), []).append(row)
+        for (height, width), rows in groups.items():
+            count = 1 if self._fixed else max(1, PIXELS_A_RUN // (height * width))
+            for start in range(0, len(rows), count):
+                part = rows[start : start + count]
+                yield part, _canvas([images[row] for row in part], height, width)
+
+    def _faces(self, outputs: dict[str, np.ndarray], width: int, scale: np.ndarray) -> list[Face]:
+        scores, boxes, landmarks = decode(outputs, width, self.score_threshold)
+        kept = suppress(boxes, scores, self.nms_threshold)
+        boxes, landmarks = boxes * np.tile(scale, 2), landmarks * scale
+        # YuNet gives the person's right eye first, which is the left one as seen in the picture: our order already.
+        return [Face(box=boxes[k], score=float(scores[k]), landmarks=landmarks[k]) for k in kept]
+
+
+def decode(outputs: dict[str, np.ndarray], width: int, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cells of the net that see a face: scores (n,), boxes x1 y1 x2 y2 (n, 4), landmarks (n, 5, 2), canvas pixels.
+
+    `outputs` are the twelve outputs of one picture, each (cells, values); `width` is the width of the canvas.
+    """
+    parts = [_decode_stride(outputs, stride, width // stride, threshold) for stride in STRIDES]
+    scores, boxes, landmarks = (np.concatenate(column) for column in zip(*parts, strict=True))
+    real = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf) >= 1
+    return scores[real], boxes[real], landmarks[real]
+
+
+def _decode_stride(
+    outputs: dict[str, np.ndarray], stride: int, columns: int, threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    product = np.clip(outputs[f"cls_{stride}"][:, 0], 0, 1) * np.clip(outputs[f"obj_{stride}"][:, 0], 0, 1)
+    cells = np.flatnonzero(product >= threshold * threshold)
+    corner = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
+    regressed = outputs[f"bbox_{stride}"][cells]
+    centre = (corner + regressed[:, :2]) * stride
+    half = np.exp(regressed[:, 2:]) * (stride / 2)
+    landmarks = (outputs[f"kps_{stride}"][cells].reshape(-1, 5, 2) + corner[:, None]) * stride
+    return np.sqrt(product[cells]), np.concatenate([centre - half, centre + half], axis=1), landmarks
+
+
+def suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[int]:
+    """Greedy non-maximum suppression: rows that stay, best score first. `boxes` is (n, 4) x1 y1 x2 y2."""
+    order = np.argsort(-scores, kind="stable")
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    kept: list[int] = []
+    while order.size:
+        best, order = order[0], order[1:]
+        kept.append(int(best))
+        low, high = np.maximum(boxes[best, :2], boxes[order, :2]), np.minimum(boxes[best, 2:], boxes[order, 2:])
+        shared = np.clip(high - low, 0, None).prod(axis=1)
+        order = order[shared <= threshold * (areas[best] + areas[order] - shared)]
+    return kept
+
+
+def _padded(length: int) -> int:
+    return -(-length // STRIDES[-1]) * STRIDES[-1]
+
+
+def _canvas(images: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
+    canvas = np.zeros((len(images), 3, height, width), np.float32)
+    for plane, image in zip(canvas, images, strict=True):
+        for channel in range(3):  # the net was trained on BGR: the one place where the planes trade places
+            plane[2 - channel, : image.shape[0], : image.shape[1]] = image[:, :, channel]
+    return canvas
+
+
+def _fixed_size(session: ort.InferenceSession, path: Path) -> tuple[int, int] | None:
+    """(height, width) where the file demands them, None where any size goes."""
+    inputs, outputs = session.get_inputs(), {output.name for output in session.get_outputs()}
+    shape = inputs[0].shape
+    if len(inputs) != 1 or inputs[0].name != "input" or len(shape) != 4 or not outputs.issuperset(OUTPUTS):
+        raise ModelError(
+            f"{path} is no YuNet: it has the outputs {', '.join(sorted(outputs)[:4])}, a YuNet has {OUTPUTS[0]} to "
+            f"{OUTPUTS[-1]}; get one with 'emolens models fetch yunet'"
+        )
+    return (shape[2], shape[3]) if isinstance(shape[2], int) and isinstance(shape[3], int) else None
+
+
+def _check_options(score_threshold: float, nms_threshold: float, max_side: int | None) -> None:
+    for name, value in (("score_threshold", score_threshold), ("nms_threshold", nms_threshold)):
+        if not 0 < value <= 1:
+            raise OptionError(f"{name} is {value}, needs to be above 0 and at most 1")
+    if max_side is not None and max_side < STRIDES[-1]:
+        raise OptionError(f"max_side is {max_side}, needs to be {STRIDES[-1]} pixels or more")
