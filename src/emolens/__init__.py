@@ -1,3 +1,95 @@
-"""What each face in a photo shows, and how the group looks."""
+"""What each face in a photo shows, and how the group looks.
+
+The public names are loaded when they are first asked for (PEP 562), so that `import emolens` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from emolens.analyzer import Analyzer, analyze
+    from emolens.draw import annotate
+    from emolens.errors import (
+        CardError,
+        ChecksumError,
+        DataError,
+        EmolensError,
+        FetchError,
+        InputError,
+        LabelError,
+        MissingExtra,
+        ModelError,
+        NotFetched,
+        NotFound,
+        OptionError,
+        OutputError,
+        TooLarge,
+        TooSmall,
+        UnknownName,
+        Unreadable,
+    )
+    from emolens.group import group_affect
+    from emolens.images import open_image
+    from emolens.records import Face, GroupAffect, PhotoResult, Prediction
+    from emolens.taxonomy import Taxonomy
+
+__all__ = [
+    "Analyzer",
+    "CardError",
+    "ChecksumError",
+    "DataError",
+    "EmolensError",
+    "Face",
+    "FetchError",
+    "GroupAffect",
+    "InputError",
+    "LabelError",
+    "MissingExtra",
+    "ModelError",
+    "NotFetched",
+    "NotFound",
+    "OptionError",
+    "OutputError",
+    "PhotoResult",
+    "Prediction",
+    "Taxonomy",
+    "TooLarge",
+    "TooSmall",
+    "UnknownName",
+    "Unreadable",
+    "__version__",
+    "analyze",
+    "annotate",
+    "group_affect",
+    "open_image",
+]
+
+_ROOMS = {
+    "Analyzer": "analyzer",
+    "analyze": "analyzer",
+    "annotate": "draw",
+    "group_affect": "group",
+    "open_image": "images",
+    "Face": "records",
+    "GroupAffect": "records",
+    "PhotoResult": "records",
+    "Prediction": "records",
+    "Taxonomy": "taxonomy",
+}
+"""Where each public name lives; those not named here are in `errors`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_ROOMS.get(name, 'errors')}"), name)
+    globals()[name] = value  # found once, a plain attribute from then on
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,13 +1,18 @@
-"""ONNX Runtime sessions: how they are opened, and a model with its card."""
+"""ONNX Runtime sessions: how they are opened, and a classifier with its card."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import numpy as np
 import onnxruntime as ort
 
-from emolens.errors import ModelError
+from emolens.errors import CardError, ChecksumError, ModelError
+from emolens.models.cache import sha256
+from emolens.models.card import METADATA_KEY, ModelCard
+
+SKIPPED_PROVIDERS = {"TensorrtExecutionProvider"}  # compiles for minutes on first use; CUDA serves the same machines
 
 
 def open_session(model: Path | bytes, threads: int | None = None) -> ort.InferenceSession:
@@ -20,8 +25,132 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or int(os.environ.get("EMOLENS_THREADS", "0"))
     content = model if isinstance(model, bytes) else str(model)
+    providers = [name for name in ort.get_available_providers() if name not in SKIPPED_PROVIDERS]
     try:
-        return ort.InferenceSession(content, options, providers=ort.get_available_providers())
+        return ort.InferenceSession(content, options, providers=providers)
     except Exception as error:  # ONNX Runtime raises a dozen classes of its own
         name = "the bytes given" if isinstance(model, bytes) else str(model)
-        raise ModelError(f"{name}: not a model that ONNX Runtime {ort.__version__} can open ({error})".splitlines()[0]) from None
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{name}: not a model that ONNX Runtime {ort.__version__} can open ({reason})") from None
+
+
+class Classifier:
+    """A net that gives logits over the labels of its card, for frames of the size and colour of its card.
+
+    Holds one ONNX Runtime session, which many threads may use at once. `sha256` is the hex digest of the file and
+    `sha` its first twelve digits.
+    """
+
+    def __init__(self, card: ModelCard, session: ort.InferenceSession, digest: str, where: str) -> None:
+        self.card = card
+        self.sha256 = digest
+        self._session = session
+        self._input = _checked_input(session, card, where)
+        self._one_by_one = session.get_inputs()[0].shape[0] == 1
+        channels = len(card.mean)
+        self._mean = np.array(card.mean, np.float32).reshape(1, channels, 1, 1)
+        self._scale = 1 / np.array(card.std, np.float32).reshape(1, len(card.std), 1, 1)
+        self._check_output(where)
+
+    @classmethod
+    def load(cls, path: Path | str, threads: int | None = None) -> Classifier:
+        """Open an ONNX file with its card: `model.json` beside `model.onnx`, or in the metadata of the file.
+
+        Raises `ModelError` where the file is missing or no model, `CardError` where it has no card or another one than
+        it needs, `ChecksumError` where its bytes are not those that the card states.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise ModelError(f"{path}: no such model file; 'emolens models list' shows what is here")
+        digest = sha256(path)
+        session = open_session(path, threads)
+        card = read_card(path, session)
+        if card.sha256 and card.sha256 != digest:
+            raise ChecksumError(
+                f"{path}: sha256 is {digest[:12]}..., its card states {card.sha256[:12]}...; the file and the card "
+                "are not from one export: take both from the same place again"
+            )
+        return cls(card, session, digest, str(path))
+
+    @property
+    def sha(self) -> str:
+        """The first twelve hex digits of `sha256`."""
+        return self.sha256[:12]
+
+    def predict(self, frames: np.ndarray, batch_size: int = 32) -> tuple[np.ndarray, np.ndarray]:
+        """Classify frames, uint8 (F, h, w) for a grey net or RGB (F, h, w, 3), in runs of `batch_size`.
+
+        Returns the distributions, float32 (F, K), and the confidences in the top labels, float32 (F,).
+        """
+        logits = self.logits(frames, batch_size)
+        confidence = softmax(logits / self.card.confidence_temperature).max(axis=1, initial=0)
+        return softmax(logits / self.card.temperature), confidence
+
+    def logits(self, frames: np.ndarray, batch_size: int = 32) -> np.ndarray:
+        """The raw outputs, float32 (F, K), for frames as in `predict`."""
+        step = 1 if self._one_by_one else max(1, batch_size)
+        parts = [self._run(frames[start : start + step]) for start in range(0, len(frames), step)]
+        return np.concatenate([np.empty((0, len(self.card.labels)), np.float32), *parts])
+
+    def _run(self, frames: np.ndarray) -> np.ndarray:
+        planes = frames[:, None] if self.card.colour == "grey" else frames.transpose(0, 3, 1, 2)
+        values = (planes.astype(np.float32) - self._mean) * self._scale
+        logits: np.ndarray = self._session.run(["logits"], {self._input: np.ascontiguousarray(values)})[0]
+        return logits
+
+    def _check_output(self, where: str) -> None:
+        """Run one blank frame: what a net gives is surer than what its file declares."""
+        size, colours = self.card.size, () if self.card.colour == "grey" else (3,)
+        try:
+            logits = self._run(np.zeros((1, size, size, *colours), np.uint8))
+        except Exception as error:  # ONNX Runtime raises a dozen classes of its own
+            reason = " ".join(str(error).split())
+            raise CardError(f"{where}: does not run on the input that its card states ({reason})") from None
+        if logits.shape != (1, len(self.card.labels)):
+            raise CardError(
+                f"{where}: 'logits' has shape {logits.shape} for one frame, the card names {len(self.card.labels)} "
+                "labels; the card is of another model"
+            )
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis, float32 (..., K)."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True, initial=-np.inf))
+    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def read_card(path: Path, session: ort.InferenceSession | None = None) -> ModelCard:
+    """The card of an ONNX file: the JSON beside it, else the one in its metadata. Raises `CardError` without either."""
+    beside = path.with_suffix(".json")
+    if beside.is_file():
+        return ModelCard.read(beside)
+    session = session or open_session(path)
+    inside = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if inside is None:
+        raise CardError(
+            f"{path}: has no model card, neither {beside.name} beside it nor '{METADATA_KEY}' in its metadata, and its "
+            "labels cannot be guessed; 'emolens export' writes a model with its card"
+        )
+    return ModelCard.parse(inside, str(path))
+
+
+def _checked_input(session: ort.InferenceSession, card: ModelCard, where: str) -> str:
+    """The name of the one input, once its declared type and shape fit the card and `logits` is among the outputs."""
+    inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
+    channels = 1 if card.colour == "grey" else 3
+    wanted = (None, channels, card.size, card.size)
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _fits(inputs[0].shape, wanted):
+        came = ", ".join(f"{each.name} {each.type} {each.shape}" for each in inputs)
+        raise CardError(f"{where}: takes {came}; its card states float32 (N, {channels}, {card.size}, {card.size})")
+    if "logits" not in outputs:
+        raise CardError(f"{where}: gives {', '.join(outputs)}; an output 'logits' is needed")
+    if {len(card.mean), len(card.std)} - {1, channels}:
+        raise CardError(f"{where}: mean and std of the card need 1 or {channels} values for {card.colour} frames")
+    return str(inputs[0].name)
+
+
+def _fits(shape: list[int | str | None], wanted: tuple[int | None, ...]) -> bool:
+    """Whether a declared shape, whose free axes are names or None, admits the wanted one; N is free or 1."""
+    if len(shape) != len(wanted) or (isinstance(shape[0], int) and shape[0] != 1):
+        return False
+    return all(not isinstance(a, int) or b is None or a == b for a, b in zip(shape, wanted, strict=True))
