@@ -15,8 +15,10 @@ from emolens.errors import OutputError
 def replacing(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that becomes it on success and vanishes on failure.
 
-    Raises `OutputError` where the folder cannot be written.
+    Raises `OutputError` where `target` is a folder or its folder cannot be written: before the work, not after it.
     """
+    if target.is_dir():
+        raise OutputError(f"cannot write {target}: it is a folder; name a file in it")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

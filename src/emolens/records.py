@@ -44,8 +44,8 @@ class Prediction:
 
     `distribution` is float32 (K,), sums to 1 and is calibrated to how people's votes spread. `confidence` is the
     calibrated probability that the top label is right; where no second calibration exists it is the top probability.
-    The two answer different questions and neither may stand in for the other. `model` names the model and `model_sha` is
-    the hex sha256 of its weights, empty where there are none.
+    The two answer different questions and neither may stand in for the other. `model` names the model, `model_sha`
+    is the hex sha256 of its weights, empty where there are none.
     """
 
     task: Task

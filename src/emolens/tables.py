@@ -1,0 +1,139 @@
+"""Results as tidy rows and as nested records; `emolens.writers` streams either of them to a file.
+
+One row per target and task: a face and its expression, the group and its affect, or the picture itself where there is
+nothing else to say (`no_face`, or the status of the error that kept it from being read). Every file has the same
+columns in the same order, so files of different runs and models concatenate; what does not apply is empty.
+
+`face` counts from 1, as the numbers on an annotated picture do. The row of an abstained prediction has the status
+`abstained` and no label, and keeps its distribution, confidence and entropy: they say why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from emolens.errors import OutputError
+from emolens.records import Face, PhotoResult, Prediction
+from emolens.taxonomy import CANONICAL, GROUP3
+
+if TYPE_CHECKING:
+    import pandas
+
+SCHEMA_VERSION = 1
+CLASSES = (*CANONICAL, *(c for c in GROUP3.classes if c not in CANONICAL))
+"""The classes that have a column: the eight expressions, then negative and positive; they share `neutral`."""
+
+Row = dict[str, Any]
+
+_BEFORE = ("source", "frame", "time_s", "target", "task", "face", "track_id", "status", "x1", "y1", "x2", "y2",
+           "det_score", "label", "confidence", "entropy")  # fmt: skip
+_AFTER = ("valence", "arousal", "model", "model_sha", "schema_version")
+
+
+def columns(classes: Iterable[str] = ()) -> tuple[str, ...]:
+    """The columns of a table; `classes` beyond `CLASSES` (of a model with labels of its own) come after the others."""
+    own = [c for c in dict.fromkeys(classes) if c not in CLASSES]
+    return (*_BEFORE, *(f"p_{c}" for c in (*CLASSES, *own)), *_AFTER)
+
+
+COLUMNS = columns()
+
+
+def rows(result: PhotoResult) -> list[Row]:
+    """The tidy rows of one picture, each with all of `COLUMNS`; values that do not apply are None.
+
+    A class that has no column gets a key of its own, `p_<class>`.
+    """
+    found = [_prediction_row(result, p, n) for n, p in enumerate(result.expressions, start=1)]
+    if result.group is not None:
+        found.append(_prediction_row(result, result.group.prediction, None))
+    if not found:  # detection alone was asked for
+        found = [_row(result, target="face", face=n, status="ok", **_place(f)) for n, f in enumerate(result.faces, 1)]
+    return found or [_row(result, target="image", status=result.status)]
+
+
+def _row(result: PhotoResult, **values: Any) -> Row:
+    return {**dict.fromkeys(COLUMNS), "source": _text(result.source), "schema_version": SCHEMA_VERSION, **values}
+
+
+def _prediction_row(result: PhotoResult, prediction: Prediction, number: int | None) -> Row:
+    return _row(
+        result,
+        target="group" if number is None else "face",
+        task=prediction.task,
+        face=number,
+        status="abstained" if prediction.abstained else "ok",
+        **(_place(result.faces[number - 1]) if number else {}),
+        label=None if prediction.abstained else prediction.label,
+        confidence=float(prediction.confidence),
+        entropy=prediction.entropy,
+        model=prediction.model,
+        model_sha=prediction.model_sha or None,
+        **{f"p_{c}": float(p) for c, p in zip(prediction.taxonomy.classes, prediction.distribution, strict=True)},
+    )
+
+
+def _place(face: Face) -> Row:
+    x1, y1, x2, y2 = (float(v) for v in face.box)
+    return {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "det_score": float(face.score), "track_id": face.track_id}
+
+
+def _text(name: str) -> str:
+    """File names may hold bytes that are no text; UTF-8 files and Parquet may not."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def nested(result: PhotoResult) -> dict[str, Any]:
+    """One picture as a JSON-ready record: its faces, its group and the models that spoke."""
+    spoken: Sequence[Prediction | None] = result.expressions or (None,) * len(result.faces)
+    group = result.group
+    models = [*result.expressions, *([group.prediction] if group else [])]
+    return {
+        "source": _text(result.source),
+        "status": result.status,
+        "message": _text(result.message),
+        "size": list(result.size),
+        "detector": result.detector,
+        "faces": [_nested_face(n, f, p) for n, (f, p) in enumerate(zip(result.faces, spoken, strict=True), start=1)],
+        "group": group and {**_said(group.prediction), "contributions": [_short(w) for w in group.contributions]},
+        "models": {p.model: {"task": p.task, "sha256": p.model_sha} for p in models},
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def _nested_face(number: int, face: Face, prediction: Prediction | None) -> dict[str, Any]:
+    return {
+        "number": number,
+        "track_id": face.track_id,
+        "box": [_short(v) for v in face.box],
+        "score": _short(face.score),
+        "landmarks": None if face.landmarks is None else [[_short(x), _short(y)] for x, y in face.landmarks],
+        **(_said(prediction) if prediction else {}),
+    }
+
+
+def _said(prediction: Prediction) -> dict[str, Any]:
+    return {
+        "status": "abstained" if prediction.abstained else "ok",
+        "label": None if prediction.abstained else prediction.label,
+        "confidence": _short(prediction.confidence),
+        "entropy": _short(prediction.entropy),
+        "distribution": {
+            c: _short(p) for c, p in zip(prediction.taxonomy.classes, prediction.distribution, strict=True)
+        },
+    }
+
+
+def _short(value: float) -> float:
+    """Six significant digits: what float32 holds, without its tail."""
+    return float(f"{float(value):.6g}")
+
+
+def to_pandas(results: Iterable[PhotoResult]) -> pandas.DataFrame:
+    """The rows of many results as a DataFrame. Raises `OutputError` where pandas is not installed."""
+    try:
+        import pandas
+    except ImportError:
+        raise OutputError("a DataFrame needs pandas, which emolens does not bring: pip install pandas") from None
+    return pandas.DataFrame([row for result in results for row in rows(result)])
