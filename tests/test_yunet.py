@@ -203,3 +203,7 @@ def test_a_mirrored_picture_has_the_mirrored_face(yunet: YuNet, astronaut: np.nd
     (face,), (mirrored,) = yunet.detect(astronaut), yunet.detect(astronaut[:, ::-1])
     back = 511 - mirrored.landmarks[[1, 0, 2, 4, 3], 0]
     assert back == pytest.approx(face.landmarks[:, 0], abs=3)
+
+
+def test_a_sliver_longer_than_the_limit_is_read(red_seeker: Path) -> None:
+    assert YuNet(red_seeker, max_side=64).detect(np.zeros((1, 150, 3), np.uint8)) == []

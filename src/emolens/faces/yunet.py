@@ -20,7 +20,7 @@ from emolens.records import Face
 
 STRIDES = (8, 16, 32)
 OUTPUTS = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
-DEFAULT_MAX_SIDE = 1024
+DEFAULT_MAX_SIDE = 1280
 PIXELS_A_RUN = 1 << 21  # a batch of large pictures is cut up, so that memory does not grow with the caller's batch
 
 
@@ -31,11 +31,11 @@ class YuNet:
     `score_threshold` is the least sqrt(class x objectness) to report. Boxes that overlap a better one by more than
     `nms_threshold` (intersection over union) are dropped.
 
-    `max_side` bounds the longer side, in pixels, of what the net looks at; larger pictures are shrunk to it first and
-    the boxes are given in pixels of the picture all the same. The net finds faces from about 10 px of height, so at
-    1024 a face in a picture 2048 px wide must be about 20 px high, in one of 4096 px about 40. None means 1024; pass a
-    large number to look at everything at full size, for a time that grows with the area. A file with a fixed input
-    looks at that size at the most.
+    `max_side` bounds the longer side, in pixels, of what the net looks at; None means 1280. Larger pictures are first
+    averaged down by the smallest whole factor that fits, and the boxes are given in pixels of the picture all the same.
+    The net finds faces from about 10 px of height. So up to 1280 px nothing is lost, from there to 2560 px a face must
+    be about 20 px high, and to 3840 px about 30. Pass a large number to look at everything at full size, in a time
+    that grows with the area. A file with a fixed input looks at that size at the most.
 
     Raises `ModelError` where the file is no YuNet, `OptionError` for a threshold or side that makes no sense.
     """
@@ -58,24 +58,19 @@ class YuNet:
 
     def detect_batch(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
         """The faces of each picture; sizes may differ. Pictures that fit the same canvas share a run."""
-        shrunk = [self._shrink(image) for image in images]
+        factors = [self._factor(image) for image in images]
         found: list[list[Face]] = [[] for _ in images]
-        for rows, canvas in self._canvases(shrunk):
+        for rows, canvas in self._canvases([_reduced(*pair) for pair in zip(images, factors, strict=True)]):
             outputs = dict(zip(OUTPUTS, self._session.run(OUTPUTS, {"input": canvas}), strict=True))
             for position, row in enumerate(rows):
-                scale = np.divide(images[row].shape[1::-1], shrunk[row].shape[1::-1]).astype(np.float32)
                 one = {name: output[position] for name, output in outputs.items()}
-                found[row] = self._faces(one, canvas.shape[3], scale)
+                found[row] = self._faces(one, canvas.shape[3], factors[row])
         return found
 
-    def _shrink(self, image: np.ndarray) -> np.ndarray:
-        height, width = image.shape[:2]
-        limit_h, limit_w = self._fixed or (self.max_side, self.max_side)
-        ratio = min(1.0, limit_h / height, limit_w / width, self.max_side / max(height, width))
-        if ratio == 1.0:
-            return image
-        size = max(1, round(width * ratio)), max(1, round(height * ratio))
-        return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=1.5))
+    def _factor(self, image: np.ndarray) -> int:
+        """By which whole number to shrink. An exact size would cost four times as much, and as much as the net."""
+        limits = [min(side, self.max_side) for side in self._fixed or (self.max_side, self.max_side)]
+        return max(-(-side // limit) for side, limit in zip(image.shape[:2], limits, strict=True))
 
     def _canvases(self, images: Sequence[np.ndarray]) -> Iterator[tuple[list[int], np.ndarray]]:
         """Groups of pictures with the same padded size: their rows and float32 (n, 3, H, W) in BGR, 0 to 255."""
@@ -88,10 +83,10 @@ class YuNet:
                 part = rows[start : start + count]
                 yield part, _canvas([images[row] for row in part], height, width)
 
-    def _faces(self, outputs: dict[str, np.ndarray], width: int, scale: np.ndarray) -> list[Face]:
+    def _faces(self, outputs: dict[str, np.ndarray], width: int, factor: int) -> list[Face]:
         scores, boxes, landmarks = decode(outputs, width, self.score_threshold)
         kept = suppress(boxes, scores, self.nms_threshold)
-        boxes, landmarks = boxes * np.tile(scale, 2), landmarks * scale
+        boxes, landmarks = boxes * np.float32(factor), landmarks * np.float32(factor)
         # YuNet gives the person's right eye first, which is the left one as seen in the picture: our order already.
         return [Face(box=boxes[k], score=float(scores[k]), landmarks=landmarks[k]) for k in kept]
 
@@ -132,6 +127,10 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[in
         shared = np.clip(high - low, 0, None).prod(axis=1)
         order = order[shared <= threshold * (areas[best] + areas[order] - shared)]
     return kept
+
+
+def _reduced(image: np.ndarray, factor: int) -> np.ndarray:
+    return image if factor == 1 else np.asarray(Image.fromarray(image).reduce(factor))
 
 
 def _padded(length: int) -> int:
