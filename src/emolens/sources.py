@@ -1,0 +1,228 @@
+"""Where pictures come from: names and folders in, one source at a time out, and the encoded bytes behind a source."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import glob
+import hashlib
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import unquote_to_bytes
+
+import numpy as np
+from PIL import Image
+
+from emolens.errors import InputError, NotFound, TooLarge, Unreadable
+from emolens.limits import LIMITS, Limits, as_shown, as_size
+
+SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .mpo .png .webp .bmp .dib .gif .tif .tiff .heic .heif .hif .avif".split())
+"""What counts as a picture inside a folder. A file that is named itself is read whatever its suffix."""
+URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+DATA_URI = re.compile(r"data:", re.IGNORECASE)
+GLOB = re.compile(r"[*?\[]")
+
+
+def expand(sources: Iterable[str | Path]) -> Iterator[str]:
+    """Files, folders, globs, URLs, data URIs and `-` (standard input) as one source after the other.
+
+    A folder gives the pictures in it and below it by suffix, in the order of their names; hidden ones are left out,
+    links are followed, a loop is walked once. A pattern that the shell did not expand is expanded here. A source
+    named twice comes once. Nothing is raised: a missing path, a pattern without a match and a folder without a
+    picture come out as they are, so that `open_image` says what is wrong and the others go on.
+    """
+    seen: set[int] = set()  # hashes rather than names: a million photos are about 70 MB, not 300
+    for given in sources:
+        for source in _expand_one(str(given)):
+            key = hash(source if _is_remote(source) else os.path.abspath(source))
+            if key not in seen:
+                seen.add(key)
+                yield source
+
+
+def source_name(source: object) -> str:
+    """What tables say about where a picture came from. Printable, and never the content itself.
+
+    A path as given; a URL without password and with secret-looking query values blanked; `data:image/png;base64,…`
+    with its length; `bytes:` and the first 8 digits of the SHA-1; the name of a file object; `image` or `array`.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return _text_name(os.fsdecode(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "bytes:" + hashlib.sha1(source, usedforsecurity=False).hexdigest()[:8]
+    if isinstance(source, np.ndarray):
+        return "array"
+    named = getattr(source, "filename" if isinstance(source, Image.Image) else "name", None)
+    if isinstance(named, (str, os.PathLike)) and str(named):
+        return _text_name(os.fsdecode(named))
+    return "image" if isinstance(source, Image.Image) else "file" if hasattr(source, "read") else type(source).__name__
+
+
+def read_source(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes], limits: Limits = LIMITS
+) -> bytes:
+    """The encoded bytes behind a source, at least one and at most `limits.max_bytes`. Raises `InputError`."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data = bytes(source)
+    elif isinstance(source, (str, os.PathLike)):
+        data = _read_text(os.fspath(source), limits)
+    else:
+        data = _read_stream(source, limits)
+    name = as_shown(source_name(source))
+    if not data:
+        raise Unreadable(f"{name}: empty (0 bytes); give a picture")
+    if len(data) > limits.max_bytes:
+        raise _too_large(name, len(data), limits)
+    return data
+
+
+def _expand_one(given: str) -> Iterator[str]:
+    if _is_remote(given):
+        yield given
+    elif os.path.isdir(given):
+        yield from _folder_or_itself(given)
+    elif GLOB.search(given) and not os.path.lexists(given):
+        # `**` names every folder on the way as well; what lies in them is matched without walking them again.
+        matches = sorted(m for m in glob.iglob(given, recursive=True) if "**" not in given or not os.path.isdir(m))
+        for match in matches:
+            yield from _folder_or_itself(match) if os.path.isdir(match) else (match,)
+        if not matches:
+            yield given
+    else:
+        yield given
+
+
+def _folder_or_itself(folder: str) -> Iterator[str]:
+    found = False
+    for path in pictures_in(folder):
+        found = True
+        yield path
+    if not found:
+        yield folder
+
+
+def pictures_in(folder: str) -> Iterator[str]:
+    """The pictures in and below a folder, by suffix, in the order of their names; one folder is listed at a time.
+
+    A folder below that may not be listed comes out as itself, so that it is not passed over in silence.
+    """
+    walked: set[tuple[int, int]] = set()
+    waiting = [folder]  # a stack, not recursion: deep trees are legal
+    while waiting:
+        path = waiting.pop()
+        if path != folder and not os.path.isdir(path):
+            yield path
+            continue
+        try:
+            status = os.stat(path)
+            if (status.st_dev, status.st_ino) in walked:
+                continue
+            walked.add((status.st_dev, status.st_ino))
+            with os.scandir(path) as entries:
+                inside = sorted((e.name for e in entries if _belongs(e)), reverse=True)
+        except OSError:
+            yield path
+            continue
+        waiting.extend(os.path.join(path, name) for name in inside)
+
+
+def _belongs(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith("."):
+        return False
+    return os.path.splitext(entry.name)[1].lower() in SUFFIXES or entry.is_dir()
+
+
+def _is_remote(source: str) -> bool:
+    return source == "-" or bool(URL.match(source) or DATA_URI.match(source))
+
+
+def _text_name(text: str) -> str:
+    if DATA_URI.match(text):
+        return f"{text.partition(',')[0][:60]},… ({len(text)} characters)"
+    if URL.match(text):
+        from emolens.urls import shown_url
+
+        return shown_url(text)
+    # A file name is bytes to the system: those that are not UTF-8 come as surrogates, which no table can hold.
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _read_text(text: str, limits: Limits) -> bytes:
+    if text == "-":
+        return _read_stream(sys.stdin.buffer, limits)
+    if DATA_URI.match(text):
+        return _read_data_uri(text, limits)
+    if URL.match(text):
+        from emolens.urls import fetch  # http and ssl cost more than the rest of this module together
+
+        return fetch(text, limits)
+    return _read_path(text, limits)
+
+
+def _read_path(path: str, limits: Limits) -> bytes:
+    name = as_shown(_text_name(path))
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise _not_a_file(path, name)
+        if not stat.S_ISREG(status.st_mode):
+            raise Unreadable(f"{name}: a pipe, socket or device; give a regular file, or `-` for standard input")
+        if status.st_size > limits.max_bytes:
+            raise _too_large(name, status.st_size, limits)
+        with open(path, "rb") as file:
+            return file.read(limits.max_bytes + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        what = "no file matches this pattern" if GLOB.search(path) else "no such file or folder"
+        raise NotFound(f"{name}: {what}; check the spelling and the folder you are in") from None
+    except PermissionError:
+        raise Unreadable(f"{name}: permission denied; make it readable for this user") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        text = getattr(error, "strerror", None) or str(error)
+        raise Unreadable(f"{name}: {text}; give the path of a picture") from None
+
+
+def _not_a_file(folder: str, name: str) -> InputError:
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return Unreadable(f"{name}: a folder that this user may not list; change its permissions")
+    if next(pictures_in(folder), None) is None:
+        return NotFound(f"{name}: a folder without a picture; give one with {', '.join(sorted(SUFFIXES))}")
+    return Unreadable(f"{name}: a folder, not a picture; emolens.sources.expand gives the pictures in it")
+
+
+def _read_data_uri(uri: str, limits: Limits) -> bytes:
+    name = as_shown(_text_name(uri))
+    head, comma, body = uri.partition(",")
+    if not comma:
+        raise Unreadable(f"{name}: a data URI without a comma; give data:image/png;base64,<data>")
+    if not head.lower().rstrip().endswith(";base64"):
+        return unquote_to_bytes(body)
+    if len(body) * 3 // 4 > limits.max_bytes + 3:
+        raise _too_large(name, len(body) * 3 // 4, limits)
+    plain = b"".join(unquote_to_bytes(body).split()).translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
+    try:
+        return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
+    except binascii.Error:
+        raise Unreadable(f"{name}: not base64; give data:image/png;base64,<data>") from None
+
+
+def _read_stream(stream: Any, limits: Limits) -> bytes:
+    name = as_shown(source_name(stream))
+    try:
+        data = stream.read(limits.max_bytes + 1)
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{name}: cannot be read ({as_shown(str(error))}); give an open binary file") from None
+    if not isinstance(data, bytes):
+        raise Unreadable(f"{name}: gives {type(data).__name__}, not bytes; open the file with mode 'rb'")
+    return data
+
+
+def _too_large(name: str, size: int, limits: Limits) -> TooLarge:
+    return TooLarge(
+        f"{name}: {as_size(size)} encoded, at most {as_size(limits.max_bytes)} are read; "
+        "give a smaller picture or raise Limits(max_bytes=...)"
+    )
