@@ -34,7 +34,8 @@ def group_affect(
     - its certainty, 1 - entropy / log K, at least `CERTAINTY_FLOOR`: an undecided face counts less.
 
     `size` is the (width, height) of the picture. The weights are divided by their sum and given as `contributions`.
-    The confidence is the top probability: nothing is calibrated here. Raises `LabelError` where a class has no polarity.
+    The confidence is the top probability: nothing is calibrated here. Raises `LabelError` where a class has no
+    polarity.
     """
     if not predictions:
         return None

@@ -116,7 +116,8 @@ class Classifier:
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Softmax over the last axis, float32 (..., K)."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True, initial=-np.inf))
-    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+    shares: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
+    return shares.astype(np.float32)
 
 
 def read_card(path: Path, session: ort.InferenceSession | None = None) -> ModelCard:

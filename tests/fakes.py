@@ -1,0 +1,70 @@
+"""Stand-ins that tests share: small, real, and made on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from emolens.models.card import METADATA_KEY, Framing, Licences, ModelCard
+from emolens.taxonomy import FERPLUS
+
+POINTS = ((0.33, 0.38), (0.69, 0.38), (0.51, 0.60), (0.36, 0.80), (0.66, 0.80))
+
+
+def linear_card(**changes: Any) -> ModelCard:
+    """The card of `linear_model`: a grey net over FER+ at 16 px, unless changed."""
+    fields: dict[str, Any] = {
+        "name": "linear",
+        "version": "1",
+        "task": "expression",
+        "summary": "A linear net for tests.",
+        "labels": FERPLUS.classes,
+        "taxonomy": "ferplus",
+        "size": 16,
+        "colour": "grey",
+        "mean": (127.5,),
+        "std": (64.0,),
+        "framing": Framing(source="test", points={"default": POINTS}, box={"default": (0.1, 0.0, 0.8, 1.0)}, n=1),
+        "temperature": 0.5,
+        "confidence_temperature": 2.0,
+        "training_data": "none",
+        "training": "none: random weights",
+        "licences": Licences(code="MIT", data="none", weights="MIT", commercial=True),
+    }
+    return ModelCard(**{**fields, **changes})
+
+
+def linear_weights(card: ModelCard, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Weight (C * size * size, K) and bias (K,) of `linear_model`."""
+    rng = np.random.default_rng(seed)
+    inputs = (1 if card.colour == "grey" else 3) * card.size**2
+    weight = rng.normal(size=(inputs, len(card.labels))) / np.sqrt(inputs)
+    return weight.astype(np.float32), rng.normal(size=len(card.labels)).astype(np.float32)
+
+
+def linear_model(path: Path, card: ModelCard | None = None, *, inside: bool = False, batch: int | str = "n") -> Path:
+    """Write a linear net, logits = flat @ weight + bias, with its card beside it or `inside` the ONNX file."""
+    card = card or linear_card()
+    weight, bias = linear_weights(card)
+    channels = 1 if card.colour == "grey" else 3
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["frames"], ["flat"]),
+            helper.make_node("Gemm", ["flat", "weight", "bias"], ["logits"]),
+        ],
+        "linear",
+        [helper.make_tensor_value_info("frames", TensorProto.FLOAT, [batch, channels, card.size, card.size])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, weight.shape[1]])],
+        [numpy_helper.from_array(weight, "weight"), numpy_helper.from_array(bias, "bias")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    if inside:
+        helper.set_model_props(model, {METADATA_KEY: card.model_dump_json()})
+    onnx.save(model, str(path))
+    if not inside:
+        card.write(path.with_suffix(".json"))
+    return path
