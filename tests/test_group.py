@@ -141,6 +141,7 @@ def test_undecided_faces_are_averaged():
 
 
 def test_a_class_without_polarity_is_named():
-    bored = Prediction("expression", taxonomy("mine", ["bored", "happy"]), np.array([0.5, 0.5], np.float32), 0.5, "test")
+    mine = taxonomy("mine", ["bored", "happy"])
+    bored = Prediction("expression", mine, np.array([0.5, 0.5], np.float32), 0.5, "test")
     with pytest.raises(LabelError, match="bored"):
         group_affect([bored], [face()], SIZE)

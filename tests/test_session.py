@@ -2,11 +2,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from fakes import linear_card, linear_model, linear_weights
 
 from emolens.errors import CardError, ChecksumError, ModelError
 from emolens.models.cache import sha256
 from emolens.models.session import Classifier, open_session, softmax
+from fakes import linear_card, linear_model, linear_weights
 
 
 def frames(count: int, size: int = 16, colours: int = 0) -> np.ndarray:
@@ -95,6 +95,7 @@ def test_other_bytes_than_the_card_states_are_refused(tmp_path):
         ({"size": 20}, "20, 20"),
         ({"colour": "rgb"}, r"\(N, 3, 16, 16\)"),
         ({"mean": (1.0, 2.0)}, "mean and std"),
+        ({"labels": ("joy", "happy"), "taxonomy": "mine"}, "distinct"),
     ],
 )
 def test_a_card_of_another_model_is_refused(tmp_path, changes, reason):

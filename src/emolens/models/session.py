@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from emolens.errors import CardError, ChecksumError, ModelError
+from emolens.errors import CardError, ChecksumError, LabelError, ModelError
 from emolens.models.cache import sha256
 from emolens.models.card import METADATA_KEY, ModelCard
+from emolens.taxonomy import Taxonomy
 
 SKIPPED_PROVIDERS = {"TensorrtExecutionProvider"}  # compiles for minutes on first use; CUDA serves the same machines
 
@@ -37,12 +38,13 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
 class Classifier:
     """A net that gives logits over the labels of its card, for frames of the size and colour of its card.
 
-    Holds one ONNX Runtime session, which many threads may use at once. `sha256` is the hex digest of the file and
-    `sha` its first twelve digits.
+    Holds one ONNX Runtime session, which many threads may use at once. `classes` is the taxonomy of its outputs,
+    `sha256` the hex digest of the file and `sha` its first twelve digits.
     """
 
     def __init__(self, card: ModelCard, session: ort.InferenceSession, digest: str, where: str) -> None:
         self.card = card
+        self.classes = _checked_classes(card, where)
         self.sha256 = digest
         self._session = session
         self._input = _checked_input(session, card, where)
@@ -133,6 +135,13 @@ def read_card(path: Path, session: ort.InferenceSession | None = None) -> ModelC
             "labels cannot be guessed; 'emolens export' writes a model with its card"
         )
     return ModelCard.parse(inside, str(path))
+
+
+def _checked_classes(card: ModelCard, where: str) -> Taxonomy:
+    try:
+        return card.classes
+    except LabelError as error:
+        raise CardError(f"{where}: labels of its card: {error}") from None
 
 
 def _checked_input(session: ort.InferenceSession, card: ModelCard, where: str) -> str:
