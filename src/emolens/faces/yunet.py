@@ -70,7 +70,7 @@ class YuNet:
     def _factor(self, image: np.ndarray) -> int:
         """By which whole number to shrink. An exact size would cost four times as much, and as much as the net."""
         limits = [min(side, self.max_side) for side in self._fixed or (self.max_side, self.max_side)]
-        return max(-(-side // limit) for side, limit in zip(image.shape[:2], limits, strict=True))
+        return max(-(-int(side) // limit) for side, limit in zip(image.shape[:2], limits, strict=True))
 
     def _canvases(self, images: Sequence[np.ndarray]) -> Iterator[tuple[list[int], np.ndarray]]:
         """Groups of pictures with the same padded size: their rows and float32 (n, 3, H, W) in BGR, 0 to 255."""
