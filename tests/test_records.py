@@ -63,7 +63,8 @@ def test_a_result_has_one_expression_a_face_or_none_at_all():
 def test_no_face_is_an_answer():
     assert PhotoResult("x", "ok").ok
     assert PhotoResult("x", "no_face").ok
-    assert not any(PhotoResult("x", s).ok for s in ("not_found", "unreadable", "too_small", "too_large", "fetch_failed"))
+    for status in ("not_found", "unreadable", "too_small", "too_large", "fetch_failed"):
+        assert not PhotoResult("x", status).ok
 
 
 def test_records_do_not_change():

@@ -1,0 +1,85 @@
+"""What an `Analyzer` may be asked for: tasks, models and options, checked before anything large is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from emolens.errors import LabelError, ModelError, OptionError, UnknownName
+from emolens.models.session import Classifier, read_card
+from emolens.records import Task
+
+OnError: TypeAlias = Literal["record", "raise", "skip"]
+
+ASSETS = Path(__file__).parent / "models" / "assets"
+SHIPPED_TASKS: tuple[Task, ...] = ("expression", "group")
+
+
+def expression_model(models: Sequence[str | Path] | str | Path) -> Path:
+    """The path of the expression model: the one given, else the one shipped.
+
+    Raises `OptionError` for two models of one task or a task that no model can be placed for, `ModelError` where none
+    is shipped.
+    """
+    given = [Path(model) for model in ([models] if isinstance(models, (str, Path)) else models)]
+    for path in given:
+        if path.is_file() and (task := read_card(path).task) != "expression":
+            raise OptionError(f"{path}: its card says task {task!r}; models for 'expression' can be used here")
+    if len(given) > 1:
+        raise OptionError(f"{len(given)} models for task 'expression', one is allowed: {', '.join(map(str, given))}")
+    return given[0] if given else _shipped()
+
+
+def _shipped() -> Path:
+    found = [path for path in sorted(ASSETS.glob("*.onnx")) if read_card(path).task == "expression"]
+    if len(found) != 1:
+        raise ModelError(f"{len(found)} expression models in {ASSETS}, one is needed; install emolens again")
+    return found[0]
+
+
+def checked_tasks(tasks: Iterable[str] | str | None) -> tuple[Task, ...]:
+    """Names of tasks, or one string with commas, as tasks in their own order; all shipped ones for None.
+
+    Raises `UnknownName` with the near miss, `OptionError` for a task that has no model yet or for none at all.
+    """
+    if tasks is None:
+        return SHIPPED_TASKS
+    names = [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks)]
+    for name in names:
+        if name not in get_args(Task):
+            raise UnknownName("task", name, get_args(Task))
+        if name not in SHIPPED_TASKS:
+            raise OptionError(f"task {name!r} has no shipped model in this version; use {' or '.join(SHIPPED_TASKS)}")
+    if not names:
+        raise OptionError(f"no task is named; use one or more of {', '.join(SHIPPED_TASKS)}")
+    return tuple(task for task in SHIPPED_TASKS if task in names)
+
+
+def served_tasks(wanted: tuple[Task, ...], model: Classifier, named: bool) -> tuple[Task, ...]:
+    """Without `group` where the labels of the model have no polarity; an error if the task was asked for by name."""
+    if "group" not in wanted:
+        return wanted
+    try:
+        model.classes.polarity()
+    except LabelError as error:
+        if named:
+            raise OptionError(f"task 'group' needs labels with a polarity: {error}; give Analyzer(group=...)") from None
+        return tuple(task for task in wanted if task != "group")
+    return wanted
+
+
+def check_options(abstain_below: float | None, min_face: int | None, batch_size: int) -> None:
+    """Raises `OptionError` for a value that is not allowed."""
+    if abstain_below is not None and not 0 <= abstain_below <= 1:
+        raise OptionError(f"abstain_below is {abstain_below}, needs a probability from 0 to 1")
+    if min_face is not None and min_face < 1:
+        raise OptionError(f"min_face is {min_face}, needs 1 pixel or more")
+    if batch_size < 1:
+        raise OptionError(f"batch_size is {batch_size}, needs 1 picture or more")
+
+
+def check_on_error(on_error: str) -> None:
+    """Raises `OptionError` for anything but `record`, `raise` and `skip`."""
+    if on_error not in get_args(OnError):
+        raise OptionError(f"on_error is {on_error!r}, needs one of {', '.join(get_args(OnError))}")
