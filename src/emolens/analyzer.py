@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -12,14 +13,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from emolens.choices import (
-    OnError,
-    check_on_error,
-    check_options,
-    checked_tasks,
-    expression_model,
-    served_tasks,
-)
+from emolens.choices import OnError, check_on_error, check_options, checked_tasks, expression_model, served_tasks
 from emolens.decoding import Decoded, decode, decode_ahead
 from emolens.errors import CardError, InputError, OptionError
 from emolens.faces.align import frame_faces
@@ -27,7 +21,7 @@ from emolens.faces.detector import FaceDetector
 from emolens.group import GroupModel, group_affect
 from emolens.limits import LIMITS, Limits
 from emolens.models.session import Classifier
-from emolens.records import Face, GroupAffect, PhotoResult, Prediction
+from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status
 
 PIXELS_A_BATCH = 24_000_000  # a batch of large pictures is cut short, so that memory stays flat
 
@@ -119,17 +113,17 @@ class Analyzer:
         """The results of some pictures; their faces go through the model together."""
         images = [picture for _, picture in batch if not isinstance(picture, InputError)]
         faces = self._faces(images)
-        counts = [len(found) for found in faces]
         frames = [self._frames(image, found) for image, found in zip(images, faces, strict=True) if found]
-        predictions = self._expressions([face for found in faces for face in found], frames)
-        ends = np.cumsum(counts, dtype=int)
-        parts = iter([(found, predictions[end - len(found) : end]) for found, end in zip(faces, ends, strict=True)])
-        return [
-            PhotoResult(name, cast(Any, picture.status), message=str(picture))
-            if isinstance(picture, InputError)
-            else self._result(name, picture.shape, *next(parts))
-            for name, picture in batch
-        ]
+        predictions = iter(self._expressions(list(chain.from_iterable(faces)), frames))
+        found_here = iter(faces)
+        results = []
+        for name, picture in batch:
+            if isinstance(picture, InputError):
+                results.append(PhotoResult(name, cast(Status, picture.status), message=str(picture)))
+            else:
+                here = next(found_here)
+                results.append(self._result(name, picture.shape, here, list(islice(predictions, len(here)))))
+        return results
 
     def _faces(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
         if self.detector is None:
