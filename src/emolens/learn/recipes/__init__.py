@@ -1,0 +1,18 @@
+"""Recipes by name: each is a function that returns a typed config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emolens.errors import UnknownName
+from emolens.learn.config import Recipe
+from emolens.learn.recipes.expression import expression_ferplus
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"expression_ferplus": expression_ferplus}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of that name. Raises `UnknownName`."""
+    if name not in RECIPES:
+        raise UnknownName("recipe", name, RECIPES)
+    return RECIPES[name]()

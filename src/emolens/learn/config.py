@@ -1,0 +1,115 @@
+"""What a recipe says: typed, immutable, changed by name. `--set optim.lr=0.05` goes through `changed`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emolens.errors import OptionError, UnknownName
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Section):
+    """Which rows are learnt from."""
+
+    name: Literal["ferplus"] = "ferplus"
+    subset: Literal["argmax", "majority"] = "argmax"
+    limit: int | None = Field(default=None, gt=0, description="first rows of each split only, for a quick look")
+
+
+class Net(_Section):
+    """Which net, by its name in `emolens.learn.nets`, and its shape."""
+
+    name: Literal["vgg"] = "vgg"
+    widths: tuple[int, ...] = (32, 64, 128, 256)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    size: int = Field(default=48, gt=0, description="side of the input in pixels")
+
+
+class Augment(_Section):
+    """Random changes of a training picture; lengths are fractions of its side, angles degrees."""
+
+    rotate: float = 12.0
+    scale: float = 0.12
+    shift: float = 0.08
+    flip: float = 0.5
+    erase: float = Field(default=0.4, ge=0, le=1, description="share of pictures with a patch blanked")
+    erase_side: tuple[float, float] = (0.12, 0.4)
+
+
+class Optim(_Section):
+    """SGD with Nesterov momentum, a linear warm-up and a cosine to zero, and an average of the weights."""
+
+    lr: float = Field(default=0.1, gt=0)
+    momentum: float = 0.9
+    weight_decay: float = Field(default=5e-4, ge=0, description="on weights of two and more dimensions only")
+    epochs: int = Field(default=30, gt=0)
+    warmup_epochs: float = Field(default=2.0, ge=0)
+    batch: int = Field(default=128, gt=0)
+    ema: float = Field(default=0.998, ge=0, lt=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class Recipe(_Section):
+    """A training run, whole: with the data it can be repeated to the bit on the same machine."""
+
+    name: str
+    source: str
+    data: Data = Data()
+    net: Net = Net()
+    augment: Augment = Augment()
+    optim: Optim = Optim()
+    seed: int = 0
+
+
+def changed(config: Model, settings: Sequence[str]) -> Model:
+    """A copy with `settings` of the form `section.field=value` applied; values are JSON or plain words.
+
+    Raises `UnknownName` for a field that does not exist, `OptionError` for a value that its field does not allow.
+    """
+    content = config.model_dump(mode="json")
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals:
+            raise OptionError(f"--set {setting!r}: needs the form section.field=value")
+        _assign(content, path.split("."), _value(text), path)
+    try:
+        return type(config).model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise OptionError(f"setting {field}={first['input']!r}: {first['msg']}") from None
+
+
+def _assign(content: dict[str, Any], path: list[str], value: Any, whole: str) -> None:
+    head, *rest = path
+    if head not in content:
+        raise UnknownName("setting", whole, _names(content))
+    if rest and not isinstance(content[head], dict):
+        raise UnknownName("setting", whole, content)
+    if rest:
+        _assign(content[head], rest, value, whole)
+    else:
+        content[head] = value
+
+
+def _names(content: dict[str, Any], prefix: str = "") -> list[str]:
+    names = []
+    for key, value in content.items():
+        names += _names(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
+    return names
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

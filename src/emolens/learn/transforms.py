@@ -1,0 +1,49 @@
+"""Random changes of a whole batch of small pictures at once, on the device where they are."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from emolens.learn.config import Augment
+
+
+def augment(images: Tensor, settings: Augment) -> Tensor:
+    """Turn, scale, shift, mirror and blank pictures (N, C, H, W) at random; torch's global generator decides."""
+    return erase(warp(images, random_affine(len(images), settings)), settings)
+
+
+def random_affine(n: int, settings: Augment) -> Tensor:
+    """Maps (N, 2, 3) from output to input in the coordinates of `affine_grid`, where a side runs from -1 to 1."""
+    angle = _between(n, settings.rotate) * math.pi / 180
+    scale = 1 / (1 + _between(n, settings.scale))
+    mirror = torch.where(torch.rand(n) < settings.flip, -1.0, 1.0)
+    shift = 2 * _between(n, settings.shift)
+    rise = 2 * _between(n, settings.shift)
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    return torch.stack([cos * mirror, -sin, shift, sin * mirror, cos, rise], dim=1).reshape(n, 2, 3)
+
+
+def warp(images: Tensor, maps: Tensor) -> Tensor:
+    """Sample pictures (N, C, H, W) through maps (N, 2, 3), bilinear, mirrored past the edge."""
+    grid = functional.affine_grid(maps.to(images), list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def erase(images: Tensor, settings: Augment) -> Tensor:
+    """Fill a random rectangle of some pictures with their own mean (random erasing, Zhong et al. 2020)."""
+    n, _, height, width = images.shape
+    low, high = settings.erase_side
+    tall, wide = (low + (high - low) * torch.rand(2, n, 1)) * torch.tensor([[[height]], [[width]]])
+    top, left = torch.rand(n, 1) * (height - tall), torch.rand(n, 1) * (width - wide)
+    rows, columns = torch.arange(height)[None], torch.arange(width)[None]
+    inside = ((rows >= top) & (rows < top + tall))[:, :, None] & ((columns >= left) & (columns < left + wide))[:, None]
+    inside &= (torch.rand(n) < settings.erase)[:, None, None]
+    return torch.where(inside[:, None].to(images.device), images.mean(dim=(1, 2, 3), keepdim=True), images)
+
+
+def _between(n: int, bound: float) -> Tensor:
+    return (torch.rand(n) * 2 - 1) * bound
