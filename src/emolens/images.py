@@ -45,9 +45,9 @@ def open_image(source: Source, *, channel_order: Literal["rgb", "bgr"] = "rgb", 
         raise OptionError(f"channel_order={channel_order!r}; allowed: 'rgb', 'bgr'")
     name = as_shown(source_name(source))
     if isinstance(source, np.ndarray):
-        if source.ndim in (2, 3):
-            _check_size((source.shape[1], source.shape[0]), name, limits)
-        return from_array(source, channel_order, name)
+        pixels = from_array(source, channel_order, name)
+        _check_size((pixels.shape[1], pixels.shape[0]), name, limits)
+        return pixels
     if isinstance(source, Image.Image):
         _check_size(source.size, name, limits)
         return _pixels(source, name)
@@ -61,9 +61,7 @@ def open_image(source: Source, *, channel_order: Literal["rgb", "bgr"] = "rgb", 
 def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
     width, height = size
     if min(size) < limits.min_side:
-        raise TooSmall(
-            f"{name}: {width} x {height} pixels; each side needs {limits.min_side} or more for a face to show"
-        )
+        raise TooSmall(f"{name}: {width} x {height} pixels; a face needs {limits.min_side} or more on each side")
     if width * height > limits.max_pixels:
         raise TooLarge(
             f"{name}: {width} x {height} pixels; at most {limits.max_pixels / 1e6:g} million are decoded; "
@@ -75,7 +73,8 @@ def _open(data: bytes, name: str) -> Image.Image:
     """A Pillow image whose header is read and whose pixels are not."""
     factory = _factory(data, name)
     try:
-        return factory(io.BytesIO(data))
+        picture: Image.Image = factory(io.BytesIO(data))
+        return picture
     except Exception as error:  # hostile bytes raise anything from struct.error to KeyError inside the format classes
         raise _broken(error, name) from error
 
@@ -90,10 +89,11 @@ def _pixels(picture: Image.Image, name: str) -> np.ndarray:
 
 def _broken(error: Exception, name: str) -> InputError:
     reason = as_shown(str(error).rstrip(".") or type(error).__name__)
-    return Unreadable(f"{name}: damaged or truncated ({reason}); save or download the picture again")
+    return Unreadable(f"{name}: cannot be decoded ({reason}); get the picture again, or save it as JPEG or PNG")
 
 
-def _factory(data: bytes, name: str) -> Callable[[IO[bytes]], Image.Image]:
+def _factory(data: bytes, name: str) -> Any:
+    """The Pillow class for what the first bytes say; the suffix and the server's content type are not asked."""
     for plugin, known in _SIGNATURES.items():
         if known(data[:16]):
             return _plugin(plugin)
@@ -122,7 +122,6 @@ def _heif(brand: bytes, name: str) -> Any:
     try:
         from pillow_heif import HeifImageFile
     except ImportError:
-        raise Unreadable(
-            f"{name}: HEIC ({as_shown(brand.decode('latin-1'))}) needs a plug-in: pip install 'emolens[heic]', or save it as JPEG"
-        ) from None
+        kind = f"HEIC ({as_shown(brand.decode('latin-1'))})"
+        raise Unreadable(f"{name}: {kind} needs a plug-in: pip install 'emolens[heic]', or save it as JPEG") from None
     return HeifImageFile

@@ -41,6 +41,8 @@ def from_pil(picture: Image.Image) -> np.ndarray:
     mode = picture.mode
     if mode.startswith(("I", "F")):
         return _grey(_to_uint8(np.asarray(picture)))
+    if mode in ("La", "RGBa"):  # premultiplied, from TIFF
+        picture = picture.convert("LA" if mode == "La" else "RGBA")
     if mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in picture.info:
         return _on_white(np.asarray(picture.convert("RGBA")))
     if mode in ("RGB", "CMYK") and (profile := picture.info.get("icc_profile")):
@@ -54,8 +56,11 @@ def from_array(array: np.ndarray, channel_order: str, name: str) -> np.ndarray:
     Raises `Unreadable` for a shape or a type that is not allowed, and for floats outside [0, 1].
     """
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        hint = "; channels come last, so transpose(1, 2, 0)" if array.ndim == 3 and array.shape[0] in (1, 3, 4) else ""
+        first = array.ndim == 3 and array.shape[0] in (1, 3, 4)
+        hint = " has its channels first, use transpose(1, 2, 0)" if first else ""
         raise Unreadable(f"{name}: shape {array.shape}{hint}; allowed: {ALLOWED}")
+    if array.size == 0:
+        raise Unreadable(f"{name}: shape {array.shape} holds no pixel; give a picture")
     array = _array_to_uint8(array, name)
     if array.ndim == 2 or array.shape[2] == 1:
         return _grey(array.reshape(array.shape[:2]))
@@ -68,21 +73,20 @@ def _array_to_uint8(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype == np.uint8:
         return array
     if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
+        levels: np.ndarray = array.view(np.uint8) * np.uint8(255)
+        return levels
     if array.dtype == np.uint16:
         return _scaled(array, 65535)
     if array.dtype.kind != "f":
         raise Unreadable(f"{name}: dtype {array.dtype}; allowed: {ALLOWED}; try .astype('uint8')")
     low, high = float(array.min()), float(array.max())
     if not (low >= -1e-3 and high <= 1 + 1e-3):  # NaN fails too; resizing overshoots by a little
-        raise Unreadable(
-            f"{name}: floats from {low:.4g} to {high:.4g}; allowed: [0, 1]; divide by 255 where they are 0 to 255"
-        )
+        raise Unreadable(f"{name}: floats from {low:.4g} to {high:.4g}; allowed: [0, 1]; divide by 255 if that fits")
     return _scaled(array, 1)
 
 
 def _to_uint8(values: np.ndarray) -> np.ndarray:
-    """Grey levels (H, W) of 16 or 32 bits or floats, by the smallest usual range that holds them: nothing is clipped."""
+    """Grey levels (H, W) of 16 or 32 bits or floats, by the smallest usual range that holds them."""
     values = np.nan_to_num(values, posinf=0, neginf=0) if values.dtype.kind == "f" else values
     ranges = (1, 255, 65535) if values.dtype.kind == "f" else (65535,)
     top = max(float(values.max()), 0.0)
@@ -91,7 +95,8 @@ def _to_uint8(values: np.ndarray) -> np.ndarray:
 
 def _scaled(values: np.ndarray, top: float) -> np.ndarray:
     scaled = values.astype(np.float32) * np.float32(255 / top)
-    return (np.clip(scaled, 0, 255) + 0.5).astype(np.uint8)
+    rounded: np.ndarray = (np.clip(scaled, 0, 255) + 0.5).astype(np.uint8)
+    return rounded
 
 
 def _grey(levels: np.ndarray) -> np.ndarray:
@@ -101,10 +106,11 @@ def _grey(levels: np.ndarray) -> np.ndarray:
 def _on_white(rgba: np.ndarray) -> np.ndarray:
     """What a viewer shows: RGBA uint8 (H, W, 4) over a white page, rounded."""
     alpha = rgba[..., 3:]
-    if alpha.min() == 255:
+    if int(alpha.min()) == 255:
         return np.ascontiguousarray(rgba[..., :3])
     mixed = rgba[..., :3].astype(np.uint16) * alpha + np.uint16(255) * (255 - alpha.astype(np.uint16))
-    return ((mixed + 127) // 255).astype(np.uint8)
+    white: np.ndarray = ((mixed + 127) // 255).astype(np.uint8)
+    return white
 
 
 def _to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:

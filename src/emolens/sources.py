@@ -1,5 +1,8 @@
 """Where pictures come from: names and folders in, one source at a time out, and the encoded bytes behind a source."""
 
+# A walk over a million names stays with strings: a Path for each costs more than listing the folder.
+# ruff: noqa: PTH100, PTH112, PTH116, PTH118, PTH122, PTH123, PTH207
+
 from __future__ import annotations
 
 import base64
@@ -21,7 +24,10 @@ from PIL import Image
 from emolens.errors import InputError, NotFound, TooLarge, Unreadable
 from emolens.limits import LIMITS, Limits, as_shown, as_size
 
-SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .mpo .png .webp .bmp .dib .gif .tif .tiff .heic .heif .hif .avif".split())
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif"}
+    | {".tif", ".tiff", ".heic", ".heif", ".hif", ".avif"}
+)
 """What counts as a picture inside a folder. A file that is named itself is read whatever its suffix."""
 URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 DATA_URI = re.compile(r"data:", re.IGNORECASE)
@@ -112,29 +118,28 @@ def pictures_in(folder: str) -> Iterator[str]:
     A folder below that may not be listed comes out as itself, so that it is not passed over in silence.
     """
     walked: set[tuple[int, int]] = set()
-    waiting = [folder]  # a stack, not recursion: deep trees are legal
+    waiting = [(folder, True)]  # a stack, not recursion: deep trees are legal
     while waiting:
-        path = waiting.pop()
-        if path != folder and not os.path.isdir(path):
+        path, is_folder = waiting.pop()
+        if not is_folder:
             yield path
             continue
         try:
             status = os.stat(path)
-            if (status.st_dev, status.st_ino) in walked:
-                continue
-            walked.add((status.st_dev, status.st_ino))
-            with os.scandir(path) as entries:
-                inside = sorted((e.name for e in entries if _belongs(e)), reverse=True)
+            if (status.st_dev, status.st_ino) not in walked:
+                walked.add((status.st_dev, status.st_ino))
+                waiting.extend(_inside(path))
         except OSError:
-            yield path
-            continue
-        waiting.extend(os.path.join(path, name) for name in inside)
+            if path != folder:
+                yield path
 
 
-def _belongs(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith("."):
-        return False
-    return os.path.splitext(entry.name)[1].lower() in SUFFIXES or entry.is_dir()
+def _inside(folder: str) -> list[tuple[str, bool]]:
+    """Pictures and folders in a folder, last name first, each with whether it is a folder."""
+    with os.scandir(folder) as entries:
+        shown = [(e.name, e.is_dir()) for e in entries if not e.name.startswith(".")]
+    shown.sort(reverse=True)
+    return [(os.path.join(folder, n), d) for n, d in shown if d or os.path.splitext(n)[1].lower() in SUFFIXES]
 
 
 def _is_remote(source: str) -> bool:
@@ -213,8 +218,10 @@ def _read_data_uri(uri: str, limits: Limits) -> bytes:
 def _read_stream(stream: Any, limits: Limits) -> bytes:
     name = as_shown(source_name(stream))
     try:
+        if stream is not sys.stdin.buffer and stream.seekable():
+            stream.seek(0)  # as Pillow does: a buffer that was just written is read from its start
         data = stream.read(limits.max_bytes + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise Unreadable(f"{name}: cannot be read ({as_shown(str(error))}); give an open binary file") from None
     if not isinstance(data, bytes):
         raise Unreadable(f"{name}: gives {type(data).__name__}, not bytes; open the file with mode 'rb'")

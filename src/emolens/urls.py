@@ -32,7 +32,7 @@ NAT64 = ipaddress.ip_network("64:ff9b::/96")
 def fetch(url: str, limits: Limits = LIMITS) -> bytes:
     """The body of an http or https URL.
 
-    Raises `FetchError` (not allowed, unreachable, too slow, cut short, not a 200), `TooLarge` and `Unreadable` (0 bytes).
+    Raises `FetchError` (not allowed, unreachable, too slow, cut short, not a 200), `TooLarge`, `Unreadable` (0 bytes).
     """
     name = as_shown(shown_url(url))
     deadline = time.monotonic() + limits.url_seconds
@@ -42,9 +42,8 @@ def fetch(url: str, limits: Limits = LIMITS) -> bytes:
             raise TimeoutError
     except (OSError, http.client.HTTPException, UnicodeError, ValueError) as error:
         if time.monotonic() >= deadline:
-            raise FetchError(
-                f"{name}: not there after {limits.url_seconds:g} s; try again, or allow more time with Limits(url_seconds=...)"
-            ) from error
+            wait = f"not there after {limits.url_seconds:g} s"
+            raise FetchError(f"{name}: {wait}; try again, or allow more time with Limits(url_seconds=...)") from error
         raise FetchError(f"{name}: {_reason(error)}; check the address and the network, or give a file") from error
     if not body:
         raise Unreadable(f"{name}: the server sent 0 bytes; give the URL of a picture")
@@ -191,7 +190,7 @@ def _body(url: str, response: http.client.HTTPResponse, limits: Limits) -> bytes
         if len(body) > limits.max_bytes:
             raise TooLarge(f"{name}: the answer passes the limit; {allowed}")
     if response.length:
-        raise http.client.IncompleteRead(bytes(), response.length)
+        raise http.client.IncompleteRead(b"", response.length)
     return bytes(body)
 
 
