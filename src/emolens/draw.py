@@ -182,7 +182,7 @@ class _Panel:
 
     @staticmethod
     def draw(draw: ImageDraw.ImageDraw, mark: _Mark, place: Rect, kind: _Type) -> None:
-        x1, y1, x2, y2 = place
+        x1, y1, x2, _ = place
         pad = kind.pad
         draw.rounded_rectangle(place, pad, fill=PAPER)
         draw.rounded_rectangle((x1, y1, x2, y1 + kind.line + pad), pad, fill=mark.colour)

@@ -1,4 +1,4 @@
-"""Where a panel goes beside a face so that it hides no other face: rectangles (x1, y1, x2, y2) in pixels, no drawing."""
+"""Where a panel goes beside a face so that it hides no other face: rectangles (x1, y1, x2, y2) in pixels."""
 
 from __future__ import annotations
 
@@ -41,28 +41,21 @@ def above(box: Rect, size: Size, bounds: Size, gap: float) -> list[Rect]:
     return [_inside((x, y, x + width, y + height), bounds) for x, y in corners]
 
 
-def place_all(boxes: Sequence[Rect], choices: Sequence[Sequence[Rect]], tolerance: float = 0.0) -> list[Rect] | None:
-    """One of its `choices` for each box, such that none hides another box or another panel.
+def place_all(boxes: Sequence[Rect], choices: Sequence[Sequence[Rect]]) -> list[Rect] | None:
+    """One of its `choices` for each box such that no panel hides another box or panel; None where that cannot be.
 
-    Large boxes choose first. Hiding its own box is allowed where nothing else is left, up to a quarter of it. None where
-    some panel would have to hide more than the fraction `tolerance` of itself behind or over others.
+    Large boxes choose first. A panel may hide up to a quarter of its own box where no free place is left.
     """
     placed: dict[int, Rect] = {}
     for number in sorted(range(len(boxes)), key=lambda n: -_area(boxes[n])):
+        own = boxes[number]
         others = [box for n, box in enumerate(boxes) if n != number] + list(placed.values())
-        costs = [(_hidden(choice, others, boxes[number]), n) for n, choice in enumerate(choices[number])]
-        cost, best = min(costs)
-        chosen = choices[number][best]
-        if cost > tolerance * _area(chosen) and cost > 0.25 * shared_area(chosen, boxes[number]) + 1e-6:
+        free = [choice for choice in choices[number] if not any(shared_area(choice, other) for other in others)]
+        best = min(free, key=lambda choice: shared_area(choice, own), default=None)
+        if best is None or shared_area(best, own) > 0.25 * _area(own):
             return None
-        if shared_area(chosen, boxes[number]) > 0.25 * _area(boxes[number]):
-            return None
-        placed[number] = chosen
+        placed[number] = best
     return [placed[n] for n in range(len(boxes))]
-
-
-def _hidden(choice: Rect, others: Sequence[Rect], own: Rect) -> float:
-    return sum(shared_area(choice, other) for other in others) + 0.25 * shared_area(choice, own)
 
 
 def _area(box: Rect) -> float:

@@ -1,0 +1,98 @@
+"""The command line. Commands parse, call one function of the library and print; heavy modules load when they run."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from emolens import __version__
+from emolens.cli.leaving import USAGE, fail
+from emolens.errors import EmolensError
+
+
+class Door(TyperGroup):
+    """Every way in ends in an exit code and at most one line of error: no traceback, no box, no usage text."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; what the library refuses becomes one line."""
+        try:
+            return super().invoke(ctx)
+        except EmolensError as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            fail("interrupted", 130)
+
+    def main(self, args: Any = None, prog_name: str | None = None, *_: Any, **extra: Any) -> Any:
+        """Parse and run; a usage error becomes one line that names the help."""
+        standalone = extra.pop("standalone_mode", True)
+        try:
+            code = super().main(args, prog_name, standalone_mode=False, **extra)
+        except Exception as error:
+            if not hasattr(error, "format_message"):  # not a usage error: a fault of ours, shown in full
+                raise
+            typer.echo(f"emolens: {_usage(error)}", err=True)
+            code = USAGE
+        if standalone:
+            sys.exit(code if isinstance(code, int) else 0)
+        return code
+
+
+def _usage(error: Any) -> str:
+    text = " ".join(error.format_message().split()).rstrip(".")
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "emolens"
+    end = "" if text.endswith("?") else "."
+    return f"{text[:1].lower()}{text[1:]}{end} Try '{command} --help'"
+
+
+app = typer.Typer(
+    cls=Door,
+    help="What each face in a photo shows, and how the group looks. Apparent expression, not feeling.",
+    epilog="Start with: emolens analyze PHOTO",
+    add_completion=False,  # two options that nobody asked for on every help page
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: half the time to start, and it fits 80 columns
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"emolens {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _register() -> None:
+    from emolens.cli import analyze
+
+    app.command()(analyze.analyze)
+
+
+_register()
+
+
+def main() -> None:
+    """The entry point of the `emolens` command."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that lacks a letter still works
+    try:
+        app(prog_name="emolens")
+    except BrokenPipeError:  # `emolens ... | head`
+        sys.stdout = None  # or the interpreter complains once more on its way out
+        sys.exit(141)

@@ -1,0 +1,215 @@
+"""`emolens analyze`: photos in, a table for people, files for programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emolens.cli.leaving import Signals, fail
+from emolens.errors import OptionError
+
+if TYPE_CHECKING:
+    from emolens.analyzer import Analyzer
+    from emolens.cli.console import Screen, Tally
+    from emolens.records import PhotoResult
+    from emolens.writers import Writer
+
+FEW = 3
+"""Up to so many pictures are shown in full; of more, each has a line."""
+LINES = 60
+"""Beyond so many pictures only those that could not be read have a line."""
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(help="Photos, folders, globs, URLs, data URIs; - is the standard input.", show_default=False),
+]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option("--task", metavar="NAME,...", help="expression, group; by default both.", show_default=False),
+]
+Whole = Annotated[bool, typer.Option("--whole-image", help="Each picture is one face, already cropped.")]
+Out = Annotated[
+    str | None, typer.Option("--out", metavar="DIR", help="Write annotated pictures, results.json, results.csv here.")
+]
+Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write a JSON list; - is standard output.")]
+Csv = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write one row per face and group; - as above.")]
+Parquet = Annotated[str | None, typer.Option("--parquet", metavar="FILE", help="The same rows as Parquet.")]
+Detector = Annotated[str, typer.Option("--detector", metavar="NAME|FILE", help="auto, mtcnn, yunet, or a YuNet file.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="FILE", help="An ONNX model with its card, for the task it names. Repeatable."),
+]
+Abstain = Annotated[
+    float | None,
+    typer.Option("--abstain-below", metavar="P", help="Say 'unsure' where the confidence is below P, 0 to 1."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit code 1 if any picture could not be read.")]
+MinFace = Annotated[int | None, typer.Option("--min-face", metavar="PX", help="Leave out smaller faces.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", metavar="N", help="Pictures analysed together.")]
+Threads = Annotated[int | None, typer.Option("--threads", metavar="N", help="CPU threads; by default all cores.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No table, no progress; errors only.")]
+
+
+def analyze(
+    sources: Sources,
+    task: Tasks = None,
+    whole_image: Whole = False,
+    out: Out = None,
+    json: Json = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    detector: Detector = "auto",
+    model: Models = None,
+    abstain_below: Abstain = None,
+    min_face: MinFace = None,
+    batch_size: BatchSize = None,
+    threads: Threads = None,
+    strict: Strict = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what each face in photos shows, and how the group looks.
+
+    Exit code: 0, with a line that counts what could not be read; 1 for any of those under --strict; 2 where something
+    must be changed, as for a single photo that cannot be read.
+    """
+    targets = _targets(json, csv, parquet, out)
+    _limit_threads(threads)
+    analyzer = _analyzer(task, detector, model, whole_image, abstain_below, min_face, batch_size)
+    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet))
+    _leave(tally, stopped, strict)
+
+
+def _targets(json: str | None, csv: str | None, parquet: str | None, out: str | None) -> list[tuple[str, str]]:
+    """(file, kind) of everything to be written."""
+    asked = [(json, "json"), (csv, "csv"), (parquet, "parquet")]
+    if out is not None:
+        asked += [(str(Path(out) / "results.json"), "json"), (str(Path(out) / "results.csv"), "csv")]
+    targets = [(target, kind) for target, kind in asked if target]
+    places = [target if target == "-" else os.path.abspath(target) for target, _ in targets]  # noqa: PTH100
+    for place in places:
+        if places.count(place) > 1:
+            name = "the standard output" if place == "-" else place
+            raise OptionError(f"two results would go to {name}; give each a file of its own")
+    return targets
+
+
+def _limit_threads(threads: int | None) -> None:
+    if threads is None:
+        return
+    if threads < 1:
+        raise OptionError(f"--threads is {threads}, needs 1 or more")
+    os.environ["EMOLENS_THREADS"] = str(threads)
+
+
+def _analyzer(
+    task: Sequence[str] | None,
+    detector: str,
+    model: Sequence[str] | None,
+    whole_image: bool,
+    abstain_below: float | None,
+    min_face: int | None,
+    batch_size: int | None,
+) -> Analyzer:
+    from emolens.analyzer import Analyzer
+
+    options: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}
+    return Analyzer(
+        ",".join(task) if task else None,
+        detector,
+        tuple(model or ()),
+        whole_image=whole_image,
+        abstain_below=abstain_below,
+        min_face=min_face,
+        **options,
+    )
+
+
+def _screen(targets: Sequence[tuple[str, str]], quiet: bool) -> Screen | None:
+    from emolens.cli.console import Screen
+
+    return None if quiet else Screen(to_stderr=any(target == "-" for target, _ in targets))
+
+
+def _run(
+    analyzer: Analyzer,
+    sources: Sequence[str],
+    targets: Sequence[tuple[str, str]],
+    out: str | None,
+    screen: Screen | None,
+) -> tuple[Tally, int]:
+    """Analyze, write and show. Returns the counts, and the number of the signal that ended the run early or 0."""
+    from emolens.cli.annotated import AnnotatedPictures
+    from emolens.cli.console import Tally
+    from emolens.writers import open_writer
+
+    pictures, results = _results(analyzer, sources)
+    tally = Tally()
+    with ExitStack() as stack:
+        writers: list[Writer] = [stack.enter_context(open_writer(*target)) for target in targets]
+        drawn = AnnotatedPictures(Path(out), pictures) if out else None
+        shown = stack.enter_context(_showing(screen, len(pictures)))
+        signals = stack.enter_context(Signals())
+        for picture, result in signals.until_one_comes(zip(pictures, results, strict=True)):
+            tally.add(result)
+            for writer in writers:
+                writer.write(result)
+            if drawn:
+                drawn.add(picture, result)
+            shown(result)
+    if screen:
+        if tally.pictures > FEW:
+            screen.summary(tally)
+        screen.notice()
+    return tally, signals.came
+
+
+def _results(analyzer: Analyzer, sources: Sequence[str]) -> tuple[list[Any], Iterator[PhotoResult]]:
+    """The pictures that the sources stand for, and their results in the same order."""
+    from emolens.cli.annotated import StandardInput
+    from emolens.images import expand
+
+    names = list(expand(sources))
+    pictures = [StandardInput() if name == "-" else name for name in names]
+    if names == list(sources) and len(names) == 1:
+        # One photo that was named by itself and cannot be read is a mistake to mend, not a row: this raises.
+        return pictures, iter([analyzer.analyze(pictures[0])])
+    return pictures, analyzer.analyze_many(pictures)
+
+
+@contextmanager
+def _showing(screen: Screen | None, total: int) -> Iterator[Callable[[PhotoResult], None]]:
+    """What shows one result as it comes: in full, as a line, or as a step of the progress bar."""
+    if screen is None:
+        yield lambda result: None
+    elif total <= FEW:
+        yield screen.photo
+    else:
+        with screen.progress(total) as step:
+
+            def show(result: PhotoResult) -> None:
+                if total <= LINES or not result.ok:
+                    screen.line(result)
+                step()
+
+            yield show
+
+
+def _leave(tally: Tally, came: int, strict: bool) -> None:
+    """Say on the standard error what went wrong, and leave with the exit code for it."""
+    unread = tally.unread
+    if unread:
+        counts = ", ".join(f"{n} {status}" for status, n in unread.items())
+        typer.echo(
+            f"emolens: {sum(unread.values())} of {tally.pictures} pictures could not be read ({counts})", err=True
+        )
+    if came:
+        fail(f"stopped after {tally.pictures} pictures; their results are whole", 128 + came)
+    if unread.get("not_found", 0) == tally.pictures:
+        fail("no source names a picture that exists; check the spelling and the folder you are in")
+    if unread and strict:
+        raise typer.Exit(1)

@@ -1,0 +1,60 @@
+"""How a command ends before its time: one line of error, or a signal after which everything written is whole."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+import typer
+
+Item = TypeVar("Item")
+
+USAGE = 2
+"""Exit code where the user must change something."""
+
+
+def fail(message: str, code: int = USAGE) -> NoReturn:
+    """One line on the standard error, and out."""
+    typer.echo(f"emolens: {' '.join(message.split())}", err=True)
+    raise typer.Exit(code)
+
+
+class Signals:
+    """Ends a loop at Ctrl-C or a request to terminate, but never in the middle of one turn of it.
+
+    `came` is the number of the signal, 0 while there was none. A second one ends the turn too.
+    """
+
+    def __init__(self) -> None:
+        self.came = 0
+        self._in_a_turn = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, action in self._before.items():
+            signal.signal(number, action)
+
+    def until_one_comes(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, up to the one during or after which a signal came."""
+        try:
+            for item in items:
+                self._in_a_turn = True
+                yield item
+                self._in_a_turn = False
+                if self.came:
+                    return
+        except KeyboardInterrupt:
+            if not self.came:
+                raise
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        hurry, self.came = bool(self.came), number
+        if hurry or not self._in_a_turn:
+            raise KeyboardInterrupt
