@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from emolens.errors import CardError, ChecksumError, ModelError
+from emolens.errors import CardError, ChecksumError, ModelError, OptionError
 from emolens.models.cache import sha256
 from emolens.models.session import Classifier, open_session, softmax
 from fakes import linear_card, linear_model, linear_weights
@@ -113,6 +113,16 @@ def test_what_is_no_model_is_refused_in_one_line(tmp_path):
         assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="bytes given"):
         open_session(b"nor is this")
+
+
+def test_the_number_of_threads_comes_from_the_environment(tmp_path, monkeypatch):
+    path = linear_model(tmp_path / "m.onnx")
+    monkeypatch.setenv("EMOLENS_THREADS", "1")
+    assert open_session(path).get_session_options().intra_op_num_threads == 1
+    assert open_session(path, threads=2).get_session_options().intra_op_num_threads == 2
+    monkeypatch.setenv("EMOLENS_THREADS", "many")
+    with pytest.raises(OptionError, match="EMOLENS_THREADS is 'many'"):
+        open_session(path)
 
 
 def test_softmax_stands_large_logits():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from emolens.choices import OnError, check_on_error, check_options, checked_tasks, expression_model, served_tasks
-from emolens.decoding import Decoded, decode, decode_ahead
+from emolens.decoding import decode, decode_ahead
 from emolens.errors import CardError, InputError, OptionError
 from emolens.faces.align import frame_faces
 from emolens.faces.detector import FaceDetector
@@ -23,7 +23,15 @@ from emolens.limits import LIMITS, Limits
 from emolens.models.session import Classifier
 from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status
 
-PIXELS_A_BATCH = 24_000_000  # a batch of large pictures is cut short, so that memory stays flat
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A picture that was looked at: its (width, height), its faces and their frames, uint8 (F, h, w) or (F, h, w, 3)."""
+
+    name: str
+    size: tuple[int, int]
+    faces: list[Face]
+    frames: np.ndarray
 
 
 class Analyzer:
@@ -34,8 +42,8 @@ class Analyzer:
     ONNX files that take the place of the shipped model for the task that their card names. `whole_image` takes each
     picture as one face that is already cropped, without a detector. `abstain_below`: predictions with a confidence
     below it, 0 to 1, are marked `abstained`. `min_face`: smallest face to report, the shorter side in pixels.
-    `batch_size`: pictures that go through the models together. `group`: what makes the group from the faces. `limits`:
-    how large, small and slow a picture may be.
+    `batch_size`: pictures whose faces go through the model together. `group`: what makes the group from the faces.
+    `limits`: how large, small and slow a picture may be.
 
     Raises `UnknownName` for a task or detector that is not known, `OptionError` for a value that is not allowed and
     `ModelError` for a model that cannot be used.
@@ -76,15 +84,16 @@ class Analyzer:
         if on_error == "skip":
             raise OptionError("on_error is 'skip', analyze allows raise and record; analyze_many can skip")
         check_on_error(on_error)
-        decoded = decode(source, self.limits)
-        if on_error == "raise" and isinstance(decoded[1], InputError):
-            raise decoded[1]
-        return self._batch([decoded])[0]
+        name, picture = decode(source, self.limits)
+        if on_error == "raise" and isinstance(picture, InputError):
+            raise picture
+        return self._answer([self._look(name, picture)])[0]
 
     def analyze_many(self, sources: Iterable[Any], on_error: OnError = "record") -> Iterator[PhotoResult]:
         """Analyze pictures as they come and yield the results in the same order, in flat memory.
 
-        Pictures are decoded ahead while the models run; the faces of a batch of pictures go through the model together.
+        Pictures are decoded ahead while others are looked at; the faces of `batch_size` pictures go through the model
+        together, so results come in batches.
         A picture that cannot be read becomes a result with a status (`record`), is left out (`skip`), or ends the run
         with its `InputError` once the results before it are out (`raise`). Closing the iterator stops its threads.
         """
@@ -92,57 +101,45 @@ class Analyzer:
         return self._stream(sources, on_error)
 
     def _stream(self, sources: Iterable[Any], on_error: OnError) -> Iterator[PhotoResult]:
-        batch: list[Decoded] = []
-        pixels = 0
+        batch: list[_Seen | PhotoResult] = []
         for name, picture in decode_ahead(sources, self.limits):
-            if isinstance(picture, InputError):
-                if on_error == "raise":
-                    yield from self._batch(batch)
-                    raise picture
-                if on_error == "skip":
-                    continue
-            else:
-                pixels += picture.shape[0] * picture.shape[1]
-            batch.append((name, picture))
-            if len(batch) >= self.batch_size or pixels > PIXELS_A_BATCH:
-                yield from self._batch(batch)
-                batch, pixels = [], 0
-        yield from self._batch(batch)
+            if isinstance(picture, InputError) and on_error == "skip":
+                continue
+            if isinstance(picture, InputError) and on_error == "raise":
+                yield from self._answer(batch)
+                raise picture
+            batch.append(self._look(name, picture))
+            if len(batch) == self.batch_size:
+                yield from self._answer(batch)
+                batch = []
+        yield from self._answer(batch)
 
-    def _batch(self, batch: Sequence[Decoded]) -> list[PhotoResult]:
-        """The results of some pictures; their faces go through the model together."""
-        images = [picture for _, picture in batch if not isinstance(picture, InputError)]
-        faces = self._faces(images)
-        frames = [self._frames(image, found) for image, found in zip(images, faces, strict=True) if found]
-        predictions = iter(self._expressions(list(chain.from_iterable(faces)), frames))
-        found_here = iter(faces)
-        results = []
-        for name, picture in batch:
-            if isinstance(picture, InputError):
-                results.append(PhotoResult(name, cast(Status, picture.status), message=str(picture)))
-            else:
-                here = next(found_here)
-                results.append(self._result(name, picture.shape, here, list(islice(predictions, len(here)))))
-        return results
-
-    def _faces(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
-        if self.detector is None:
-            return [[_whole(image)] for image in images]
-        found = self.detector.detect_batch(images) if images else []
-        least = self.min_face or 0
-        return [[face for face in faces if _shorter_side(face) >= least] for faces in found]
-
-    def _frames(self, image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
+    def _look(self, name: str, picture: np.ndarray | InputError) -> _Seen | PhotoResult:
+        """The faces of a picture and their frames; the picture itself is not kept."""
+        if isinstance(picture, InputError):
+            return PhotoResult(name, cast(Status, picture.status), message=str(picture))
+        size = (picture.shape[1], picture.shape[0])
         card = self.model.card
         grey = card.colour == "grey"
         if self.detector is None or card.framing is None:
-            return _whole_frame(image, card.size, grey)[None]
-        return frame_faces(image, faces, card.framing, card.size, grey, self.detector.name)
+            whole = Face(np.array([0, 0, *size], np.float32), 1.0)
+            return _Seen(name, size, [whole], _whole_frame(picture, card.size, grey)[None])
+        least = self.min_face or 0
+        faces = [face for face in self.detector.detect(picture) if _shorter_side(face) >= least]
+        frames = frame_faces(picture, faces, card.framing, card.size, grey, self.detector.name)
+        return _Seen(name, size, faces, frames)
+
+    def _answer(self, batch: Sequence[_Seen | PhotoResult]) -> list[PhotoResult]:
+        """The results of some pictures; the faces of all of them go through the model together."""
+        looked_at = [seen for seen in batch if isinstance(seen, _Seen)]
+        faces = [face for seen in looked_at for face in seen.faces]
+        expressions = iter(self._expressions(faces, [seen.frames for seen in looked_at]) if faces else ())
+        return [
+            self._result(seen, tuple(islice(expressions, len(seen.faces)))) if isinstance(seen, _Seen) else seen
+            for seen in batch
+        ]
 
     def _expressions(self, faces: Sequence[Face], frames: Sequence[np.ndarray]) -> list[Prediction]:
-        if not faces:
-            return []
-        card = self.model.card
         distributions, confidences = self.model.predict(np.concatenate(frames))
         return [
             Prediction(
@@ -150,7 +147,7 @@ class Analyzer:
                 self.model.classes,
                 distribution,
                 confidence,
-                card.name,
+                self.model.card.name,
                 face,
                 abstained=self._abstains(confidence),
                 model_sha=self.model.sha256,
@@ -158,17 +155,14 @@ class Analyzer:
             for face, distribution, confidence in zip(faces, distributions, confidences.tolist(), strict=True)
         ]
 
-    def _result(
-        self, name: str, shape: tuple[int, ...], faces: Sequence[Face], expressions: Sequence[Prediction]
-    ) -> PhotoResult:
-        size = (shape[1], shape[0])
+    def _result(self, seen: _Seen, expressions: tuple[Prediction, ...]) -> PhotoResult:
         return PhotoResult(
-            name,
-            "ok" if faces else "no_face",
-            size,
-            tuple(faces),
-            tuple(expressions) if "expression" in self.tasks else (),
-            self._group_of(expressions, faces, size) if "group" in self.tasks else None,
+            seen.name,
+            "ok" if seen.faces else "no_face",
+            seen.size,
+            tuple(seen.faces),
+            expressions if "expression" in self.tasks else (),
+            self._group_of(expressions, seen.faces, seen.size) if "group" in self.tasks else None,
             "whole_image" if self.detector is None else self.detector.name,
         )
 
@@ -223,10 +217,6 @@ def _new(
 
 
 _kept = lru_cache(maxsize=4)(_new)
-
-
-def _whole(image: np.ndarray) -> Face:
-    return Face(np.array([0, 0, image.shape[1], image.shape[0]], np.float32), 1.0)
 
 
 def _whole_frame(image: np.ndarray, size: int, grey: bool) -> np.ndarray:

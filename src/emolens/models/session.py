@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from emolens.errors import CardError, ChecksumError, LabelError, ModelError
+from emolens.errors import CardError, ChecksumError, LabelError, ModelError, OptionError
 from emolens.models.cache import sha256
 from emolens.models.card import METADATA_KEY, ModelCard
 from emolens.taxonomy import Taxonomy
@@ -20,11 +20,11 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
     """Open an ONNX file, or its bytes, on the best provider that is installed.
 
     `threads` bounds the threads inside one operator; by default `EMOLENS_THREADS`, else what ONNX Runtime finds.
-    Raises `ModelError` where the file is no model.
+    Raises `ModelError` where the file is no model, `OptionError` where the variable is no number.
     """
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads or int(os.environ.get("EMOLENS_THREADS", "0"))
+    options.intra_op_num_threads = threads or _threads_wanted()
     content = model if isinstance(model, bytes) else str(model)
     providers = [name for name in ort.get_available_providers() if name not in SKIPPED_PROVIDERS]
     try:
@@ -33,6 +33,13 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
         name = "the bytes given" if isinstance(model, bytes) else str(model)
         reason = " ".join(str(error).split())
         raise ModelError(f"{name}: not a model that ONNX Runtime {ort.__version__} can open ({reason})") from None
+
+
+def _threads_wanted() -> int:
+    named = os.environ.get("EMOLENS_THREADS") or "0"
+    if not named.isdecimal():
+        raise OptionError(f"EMOLENS_THREADS is {named!r}, needs a number of threads, or 0 for as many as there are cores")
+    return int(named)
 
 
 class Classifier:
