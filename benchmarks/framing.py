@@ -118,10 +118,15 @@ def _match(paste: Paste, faces: list[Face]) -> Face | None:
 
 
 def fit(found: Found) -> dict[str, object]:
-    """Median and spread (half of the middle 68 %) of box and landmarks, in fractions of the frame."""
+    """Median and spread (half of the middle 68 %) of box and landmarks, in fractions of the frame.
+
+    Each face counts twice, once mirrored: what the medians then lack is only the chance tilt of the sample.
+    """
     points = (found.points - found.corners[:, None]) / found.sides[:, None, None]
     low = (found.boxes[:, :2] - found.corners) / found.sides[:, None]
     boxes = np.concatenate([low, (found.boxes[:, 2:] - found.boxes[:, :2]) / found.sides[:, None]], axis=1)
+    points = np.concatenate([points, (points * [-1, 1] + [1, 0])[:, [1, 0, 2, 4, 3]]])
+    boxes = np.concatenate([boxes, boxes * [-1, 1, 1, 1] + boxes[:, 2:3] * [-1, 0, 0, 0] + [1, 0, 0, 0]])
     return {
         "n": len(found.pastes),
         "box": _rounded(np.median(boxes, axis=0)),
