@@ -181,6 +181,7 @@ def test_another_group_model_takes_its_place(model):
         ({"abstain_below": float("nan")}, OptionError, "from 0 to 1"),
         ({"min_face": 0}, OptionError, "min_face"),
         ({"batch_size": 0}, OptionError, "batch_size"),
+        ({"detector": None}, OptionError, "detector is NoneType"),
     ],
 )
 def test_options_that_are_not_allowed(model, options, error, reason):

@@ -26,7 +26,7 @@ from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A picture that was looked at: its (width, height), its faces and their frames, uint8 (F, h, w) or (F, h, w, 3)."""
+    """A picture that was looked at: its (width, height), its faces, their frames uint8 (F, h, w) or (F, h, w, 3)."""
 
     name: str
     size: tuple[int, int]
@@ -230,8 +230,10 @@ def _shorter_side(face: Face) -> float:
 
 
 def _detector(detector: str | Path | FaceDetector, min_face: int | None) -> FaceDetector:
-    if not isinstance(detector, (str, Path)):
+    if isinstance(detector, FaceDetector):
         return detector
+    if not isinstance(detector, (str, Path)):
+        raise OptionError(f"detector is {type(detector).__name__}, needs a name, a file or an object with detect()")
     from emolens.faces import load_detector  # the cascade and its graphs: not needed with a detector of one's own
 
     return load_detector(str(detector), **({} if min_face is None else {"min_face": min_face}))

@@ -38,7 +38,7 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
 def _threads_wanted() -> int:
     named = os.environ.get("EMOLENS_THREADS") or "0"
     if not named.isdecimal():
-        raise OptionError(f"EMOLENS_THREADS is {named!r}, needs a number of threads, or 0 for as many as there are cores")
+        raise OptionError(f"EMOLENS_THREADS is {named!r}, needs a number of threads, or 0 for one a core")
     return int(named)
 
 
