@@ -58,7 +58,7 @@ def fetch(
         except (NotFetched, ChecksumError) as error:
             failures.append(error)
     kind = ChecksumError if any(isinstance(error, ChecksumError) for error in failures) else NotFetched
-    reasons = "; ".join(str(error) for error in failures)
+    reasons = "; ".join(dict.fromkeys(str(error) for error in failures))
     raise kind(f"{wanted.name} was not fetched: {reasons}; {_by_hand(file, target)}")
 
 
@@ -77,7 +77,7 @@ def _download(
     except urllib.error.HTTPError as error:
         raise NotFetched(f"{url} answered {error.code} {error.reason}") from None
     except urllib.error.URLError as error:
-        raise NotFetched(f"{url} cannot be reached ({error.reason})") from None
+        raise NotFetched(f"{urlsplit(url).netloc} cannot be reached ({error.reason})") from None
     except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
         raise NotFetched(f"{url} broke off ({error or type(error).__name__})") from None
     if count < file.size:
