@@ -10,7 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from emolens.errors import ModelError, OptionError
+from emolens.errors import LabelError, ModelError, OptionError
+from emolens.faces.detector import FaceDetector
 from emolens.faces.yunet import OUTPUTS, STRIDES, YuNet, decode, suppress
 
 DATA = Path(os.environ.get("EMOLENS_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
@@ -203,6 +204,16 @@ def test_a_mirrored_picture_has_the_mirrored_face(yunet: YuNet, astronaut: np.nd
     (face,), (mirrored,) = yunet.detect(astronaut), yunet.detect(astronaut[:, ::-1])
     back = 511 - mirrored.landmarks[[1, 0, 2, 4, 3], 0]
     assert back == pytest.approx(face.landmarks[:, 0], abs=3)
+
+
+def test_refuses_a_picture_that_is_not_rgb(red_seeker: Path) -> None:
+    for picture in (np.zeros((40, 40), np.uint8), np.zeros((40, 40, 3), np.float32), np.zeros((0, 40, 3), np.uint8)):
+        with pytest.raises(LabelError, match="RGB uint8"):
+            YuNet(red_seeker).detect(picture)
+
+
+def test_is_a_face_detector(red_seeker: Path) -> None:
+    assert isinstance(YuNet(red_seeker), FaceDetector)
 
 
 def test_a_sliver_longer_than_the_limit_is_read(red_seeker: Path) -> None:

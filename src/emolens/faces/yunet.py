@@ -15,6 +15,7 @@ import onnxruntime as ort
 from PIL import Image
 
 from emolens.errors import ModelError, OptionError
+from emolens.faces.detector import check_picture
 from emolens.models.session import open_session
 from emolens.records import Face
 
@@ -57,8 +58,8 @@ class YuNet:
         return self.detect_batch([image])[0]
 
     def detect_batch(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
-        """The faces of each picture; sizes may differ. Pictures that fit the same canvas share a run."""
-        factors = [self._factor(image) for image in images]
+        """The faces of each picture, as one by one; sizes may differ. Pictures of one padded size share a run."""
+        factors = [self._factor(check_picture(image)) for image in images]
         found: list[list[Face]] = [[] for _ in images]
         for rows, canvas in self._canvases([_reduced(*pair) for pair in zip(images, factors, strict=True)]):
             outputs = dict(zip(OUTPUTS, self._session.run(OUTPUTS, {"input": canvas}), strict=True))
