@@ -25,6 +25,8 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or _threads_wanted()
+    # Idle threads of one session would burn the cores that the next net, or the decoder of the next picture, needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     content = model if isinstance(model, bytes) else str(model)
     providers = [name for name in ort.get_available_providers() if name not in SKIPPED_PROVIDERS]
     try:
