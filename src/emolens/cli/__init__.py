@@ -78,9 +78,11 @@ def _root(
 
 
 def _register() -> None:
-    from emolens.cli import analyze
+    from emolens.cli import analyze, doctor, models
 
     app.command()(analyze.analyze)
+    app.add_typer(models.app, name="models")
+    app.command()(doctor.doctor)
 
 
 _register()

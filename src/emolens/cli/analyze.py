@@ -26,7 +26,7 @@ LINES = 60
 
 Sources = Annotated[
     list[str],
-    typer.Argument(help="Photos, folders, globs, URLs, data URIs; - is the standard input.", show_default=False),
+    typer.Argument(metavar="SOURCES...", help="Photos, folders, globs, URLs; - is the standard input."),
 ]
 Tasks = Annotated[
     list[str] | None,

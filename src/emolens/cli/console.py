@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -27,7 +27,6 @@ STYLES = {
     "positive": "#56b4e9",
 }
 NOTICE = "Apparent expression, not feeling: what a face shows is not what a person feels."
-TOP = 3
 
 
 class Screen:
@@ -37,26 +36,21 @@ class Screen:
         self.console = Console(stderr=to_stderr, highlight=False, width=width, soft_wrap=False)
         plain = not self.console.encoding.lower().startswith("utf")
         self.shades = "#=-." if plain else "█▓▒░"
-        self.dot, self.times = (" - ", " x ") if plain else (" · ", " \N{MULTIPLICATION SIGN} ")
+        self.dot, self.times, self.more = (" - ", " x ", "~") if plain else (" · ", " \N{MULTIPLICATION SIGN} ", "…")
+        self.top = 3 if self.console.width >= 96 else 2  # classes named beside a bar
 
     def photo(self, result: PhotoResult) -> None:
         """One picture in full: a row per face, then the group."""
         self.console.print(self._title(result))
         if not result.ok:
             return
-        if result.expressions:
-            self.console.print(self._faces(result.expressions))
-        elif result.faces:
-            for number, face in enumerate(result.faces, start=1):
-                box = ", ".join(f"{v:.0f}" for v in face.box)
-                self.console.print(f"  {number:>3}  box {box}   score {face.score:.2f}", style="dim")
-        if result.group:
-            self.console.print(self._group(result.group.prediction))
+        if result.faces:
+            self.console.print(self._table(result))
         self.console.print()
 
     def line(self, result: PhotoResult) -> None:
         """One picture in one line."""
-        self.console.print(self._title(result, short=True), no_wrap=True, overflow="ellipsis", crop=True)
+        self.console.print(self._short(result), no_wrap=True, overflow="ellipsis", crop=True)
 
     def summary(self, results: Tally) -> None:
         """Counts over many pictures: what was read, faces, what they show, how the groups look."""
@@ -64,9 +58,9 @@ class Screen:
         self.console.print(
             f"\n[bold]{_n(results.pictures, 'picture')}[/]{self.dot}{_n(results.faces, 'face')}{self.dot}{statuses}"
         )
-        for what, counts in (("faces show", results.labels), ("groups look", results.groups)):
-            if counts:
-                self.console.print(self._counts(what, counts))
+        counts = {"faces show": results.labels, "groups look": results.groups}
+        if any(counts.values()):
+            self.console.print(self._counts(counts))
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Callable[[], None]]:
@@ -81,75 +75,71 @@ class Screen:
         """What the numbers are not."""
         self.console.print(NOTICE, style="dim")
 
-    def _title(self, result: PhotoResult, short: bool = False) -> Text:
-        title = Text(result.source, style="bold", overflow="ellipsis", no_wrap=short)
+    def _title(self, result: PhotoResult) -> Text:
+        title = Text(result.source, style="bold")
         if not result.ok:
-            problem = result.message.removeprefix(f"{result.source}: ")
-            return title.append(f"  {_spoken(result.status)}: {problem}", style="not bold red")
-        faces = _n(len(result.faces), "face") if result.faces else "no face found"
-        details = [] if short else [f"{result.size[0]}{self.times}{result.size[1]}"]
-        title.append("  " + self.dot.join([*details, faces]), style="not bold" if result.faces else "not bold yellow")
-        if not short:
-            title.append(f"{self.dot}{result.detector}", style="not bold dim")
-        for counts in [Counter(_label(p) for p in result.expressions)] if short else []:
-            for label, n in counts.most_common():
-                title.append(f"{self.dot}{n} {label}", style=f"not bold {STYLES.get(label, 'dim')}")
-        if short and result.group:
-            label = _label(result.group.prediction)
-            title.append(f"{self.dot}group ", style="not bold")
-            title.append(label, style=f"not bold {STYLES.get(label, 'dim')}")
-        return title
+            return title.append(f"  {_problem(result)}", style="not bold red")
+        details = [f"{result.size[0]}{self.times}{result.size[1]}", _faces(result), result.detector]
+        return title.append("  " + self.dot.join(details), style="not bold" if result.faces else "not bold yellow")
 
-    def _faces(self, expressions: Sequence[Prediction]) -> Table:
-        table = Table(box=None, padding=(0, 1), pad_edge=True, header_style="dim", show_edge=False)
-        table.add_column("#", justify="right", style="dim")
+    def _short(self, result: PhotoResult) -> Text:
+        most = max(20, self.console.width * 2 // 5)
+        name = result.source if len(result.source) <= most else f"{self.more}{result.source[1 - most :]}"
+        line = Text(f"{name}  ")
+        if not result.faces:
+            problem = "no face found" if result.ok else _problem(result)
+            return line.append(problem, style="yellow" if result.ok else "red")
+        line.append(_faces(result))
+        for label, n in Counter(_label(p) for p in result.expressions).most_common():
+            line.append(self.dot).append(f"{n} {label}" if len(result.faces) > 1 else label, style=_style(label))
+        if result.group and len(result.faces) > 1:
+            label = _label(result.group.prediction)
+            line.append(f"{self.dot}group ").append(label, style=_style(label))
+        return line
+
+    def _table(self, result: PhotoResult) -> Table:
+        table = Table(box=None, padding=(0, 1), header_style="dim")
+        table.add_column("face", justify="right", style="dim", no_wrap=True, min_width=5)
         table.add_column("shows", no_wrap=True)
         table.add_column("sure", justify="right", no_wrap=True)
-        table.add_column("distribution, the three likeliest", no_wrap=True)
+        table.add_column("distribution", no_wrap=True)
         table.add_column("entropy", justify="right", style="dim", no_wrap=True)
-        for number, prediction in enumerate(expressions, start=1):
-            label = _label(prediction)
-            table.add_row(
-                str(number),
-                Text(label, style=STYLES.get(label, "dim")),
-                f"{prediction.confidence:.0%}",
-                self._bar(prediction).append("  ").append(_likeliest(prediction, self.dot)),
-                f"{prediction.entropy:.2f}",
-            )
+        for number, prediction in enumerate(result.expressions, start=1):
+            self._row(table, str(number), prediction)
+        if result.group:
+            self._row(table, "group", result.group.prediction)
         return table
 
-    def _group(self, said: Prediction) -> Text:
+    def _row(self, table: Table, name: str, said: Prediction) -> None:
         label = _label(said)
-        line = Text("  group looks ", style="bold").append(label, style=f"bold {STYLES.get(label, 'dim')}")
-        line.append(f" {said.confidence:.0%}  ", style="not bold").append(self._bar(said, in_order=True)).append("  ")
-        shares = zip(said.taxonomy.classes, said.distribution.tolist(), strict=True)
-        return line.append(self.dot.join(f"{name} {share:.0%}" for name, share in shares), style="not bold")
+        top = np.argsort(-said.distribution, kind="stable")[: self.top]
+        shares = self.dot.join(f"{said.taxonomy.classes[n]} {said.distribution[n]:.0%}" for n in top)
+        bar = self._bar(said).append(f"  {shares}")
+        sure = f"{said.confidence:.0%}"
+        table.add_row(name, Text(label, style=_style(label)), sure, bar, f"{said.entropy:.2f}",
+                      style="bold" if name == "group" else "")  # fmt: skip
 
-    def _bar(self, said: Prediction, in_order: bool = False) -> Text:
-        """A distribution as one bar of cells, likeliest class first, its colour and shade by rank."""
-        cells = max(8, min(24, self.console.width - 66))
-        ranks = np.argsort(-said.distribution, kind="stable")
-        order = range(len(ranks)) if in_order else ranks
-        ends = np.rint(np.cumsum([said.distribution[n] for n in order]) * cells).astype(int)
+    def _bar(self, said: Prediction) -> Text:
+        """A distribution as one bar of cells, likeliest class first; colour tells the class, shade the rank."""
+        cells = max(8, min(24, self.console.width - (80 if self.top == 3 else 65)))
+        order = np.argsort(-said.distribution, kind="stable")
+        ends = np.rint(np.cumsum(said.distribution[order]) * cells).astype(int)
         bar = Text()
-        for n, length in zip(order, np.diff(ends, prepend=0), strict=True):
-            shade = self.shades[min(int(np.flatnonzero(ranks == n)[0]), len(self.shades) - 1)]
-            bar.append(shade * int(length), style=STYLES.get(said.taxonomy.classes[n], "dim"))
+        for rank, (n, length) in enumerate(zip(order, np.diff(ends, prepend=0), strict=True)):
+            shade = self.shades[min(rank, len(self.shades) - 1)]
+            bar.append(shade * int(length), style=_style(said.taxonomy.classes[n]))
         return bar
 
-    def _counts(self, what: str, counts: Counter[str]) -> Table:
-        table = Table(box=None, padding=(0, 1), show_header=False, title=None)
-        total, most = sum(counts.values()), max(counts.values())
-        for number, (label, n) in enumerate(counts.most_common()):
-            style = STYLES.get(label, "dim")
-            bar = Text(self.shades[0] * max(1, round(24 * n / most)), style=style)
-            table.add_row(
-                Text(what if number == 0 else "", style="dim"),
-                Text(label, style=style),
-                str(n),
-                f"{n / total:.0%}",
-                bar,
-            )
+    def _counts(self, counts: dict[str, Counter[str]]) -> Table:
+        table = Table(box=None, padding=(0, 1), show_header=False)
+        for column in range(5):
+            table.add_column(justify="right" if column in (2, 3) else "left", no_wrap=True)
+        for what, labels in counts.items():
+            total = sum(labels.values())
+            for number, (label, n) in enumerate(labels.most_common()):
+                bar = Text(self.shades[0] * max(1, round(24 * n / total)), style=_style(label))
+                shown = Text(label, style=_style(label))
+                table.add_row(Text("" if number else what, style="dim"), shown, str(n), f"{n / total:.0%}", bar)
         return table
 
 
@@ -181,9 +171,16 @@ def _label(prediction: Prediction) -> str:
     return "unsure" if prediction.abstained else prediction.label
 
 
-def _likeliest(said: Prediction, dot: str) -> str:
-    top = np.argsort(-said.distribution, kind="stable")[:TOP]
-    return dot.join(f"{said.taxonomy.classes[n]} {said.distribution[n]:.0%}" for n in top)
+def _style(label: str) -> str:
+    return STYLES.get(label, "dim")
+
+
+def _faces(result: PhotoResult) -> str:
+    return _n(len(result.faces), "face") if result.faces else "no face found"
+
+
+def _problem(result: PhotoResult) -> str:
+    return f"{_spoken(result.status)}: {result.message.removeprefix(f'{result.source}: ')}"
 
 
 def _n(count: int, what: str) -> str:

@@ -1,0 +1,154 @@
+"""`emolens models`: what is known by name, under which terms, and how it gets here."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emolens.cli.leaving import fail
+
+if TYPE_CHECKING:
+    from emolens.models.card import ModelCard
+    from emolens.models.catalogue import Entry
+
+app = typer.Typer(
+    help="List, show and fetch models, with the licences of code, data and weights.", no_args_is_help=False
+)
+
+Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON instead; - is standard output.")]
+Commercial = Annotated[
+    bool, typer.Option("--commercial-only", help="Leave out models whose data terms forbid commercial use.")
+]
+
+
+@app.callback()
+def _root(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command("list")
+def list_models(commercial_only: Commercial = False, json: Json = None) -> None:
+    """Name every known model, whether it is on this machine, and its licences."""
+    from emolens.models.catalogue import entries, is_here
+
+    found = entries(commercial_only=commercial_only)
+    if json:
+        return _write(json, [{**asdict(e), "size": e.size, "here": is_here(e)} for e in found])
+    for entry in found:
+        _show_entry(entry)
+    if not found:
+        typer.echo("no model fits")
+    return None
+
+
+@app.command("show")
+def show_model(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name from the list, or an ONNX file.")],
+    json: Json = None,
+) -> None:
+    """Show one model: where it comes from, its terms, and the card with its metrics and limits."""
+    from emolens.models.catalogue import ASSETS, entry
+    from emolens.models.session import read_card
+
+    known: Entry | None = None
+    card: ModelCard | None
+    if Path(name).suffix == ".onnx":
+        if not Path(name).is_file():
+            fail(f"{name}: no such file; give a model file or a name from 'emolens models list'")
+        card = read_card(Path(name))
+    else:
+        known = entry(name)
+        card = read_card(ASSETS / known.files[0].name) if known.source == "shipped" else None
+    if json:
+        return _write(json, {"entry": asdict(known) if known else None, "card": card.model_dump() if card else None})
+    if known:
+        _show_entry(known, files=True)
+    if card:
+        _show_card(card)
+    return None
+
+
+@app.command("fetch")
+def fetch_model(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A name from the list.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Fetch all that are not here.")] = False,
+    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Into this folder, not the cache.")] = None,
+) -> None:
+    """Bring weights to this machine; every byte is checked against the pinned sha256."""
+    from emolens.models.catalogue import entries, entry
+    from emolens.models.fetch import fetch
+
+    if (name is None) != everything:
+        fail("name one model, or give --all; 'emolens models list' shows the names")
+    wanted = entries() if name is None else [entry(name)]
+    for each in wanted:
+        typer.echo(f"{each.name}: {fetch(each, to)}")
+
+
+def _write(target: str, content: Any) -> None:
+    text = jsonlib.dumps(content, indent=2, ensure_ascii=False, default=lambda model: model.model_dump())
+    if target == "-":
+        typer.echo(text)
+        return
+    from emolens.files import replacing
+
+    with replacing(Path(target)) as draft:
+        draft.write_text(text + "\n", encoding="utf-8")
+
+
+def _show_entry(entry: Entry, files: bool = False) -> None:
+    from emolens.models.catalogue import is_here
+
+    place = {"shipped": "ships with emolens", "dependency": "comes with a dependency", "fetch": "to be fetched"}
+    here = "here" if is_here(entry) else f"not here: emolens models fetch {entry.name}"
+    typer.secho(entry.name, bold=True, nl=False)
+    typer.echo(f"  {entry.task}, {entry.size / 1e6:.1f} MB, {place[entry.source]}, {here}")
+    _field("what", entry.summary)
+    _field("version", entry.version)
+    _terms(entry.licences)
+    if files:
+        for file in entry.files:
+            _field("sha256", f"{file.sha256}  {file.name}")
+        for url in entry.urls:
+            _field("from", url)
+    typer.echo()
+
+
+def _terms(licences: Any) -> None:
+    _field("code", licences.code)
+    _field("data", licences.data)
+    _field("weights", licences.weights)
+    _field(
+        "commercial", "allowed by its data terms" if licences.commercial else "its data terms forbid it or are silent"
+    )
+
+
+def _show_card(card: ModelCard) -> None:
+    typer.secho(f"card of {card.name} {card.version}", bold=True)
+    _field("what", card.summary)
+    _field("labels", ", ".join(card.labels))
+    _field("input", f"{card.colour}, {card.size} x {card.size} px")
+    _field("data", card.training_data)
+    _field("training", card.training)
+    for metric in card.metrics:
+        span = "" if metric.low is None or metric.high is None else f"  [{metric.low:.3g}, {metric.high:.3g}]"
+        _field(metric.name, f"{metric.value:.4g}{span}  n = {metric.n:,}, {metric.subset}")
+    _field("limits", card.limits or "none stated")
+    _terms(card.licences)
+    _field("sha256", card.sha256 or "not stated")
+
+
+def _field(name: str, text: str) -> None:
+    import shutil
+    import textwrap
+
+    width = max(60, min(100, shutil.get_terminal_size().columns))
+    lead = f"  {name:<11} "
+    typer.echo(
+        textwrap.fill(text, width, initial_indent=lead, subsequent_indent=" " * len(lead), break_long_words=False)
+    )
