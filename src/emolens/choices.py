@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from emolens.errors import LabelError, ModelError, OptionError, UnknownName
+from emolens.models.catalogue import entries, where
 from emolens.models.session import Classifier, read_card
 from emolens.records import Task
 
 OnError: TypeAlias = Literal["record", "raise", "skip"]
 
-ASSETS = Path(__file__).parent / "models" / "assets"
 SHIPPED_TASKS: tuple[Task, ...] = ("expression", "group")
 
 
@@ -32,10 +32,11 @@ def expression_model(models: Sequence[str | Path] | str | Path) -> Path:
 
 
 def _shipped() -> Path:
-    found = [path for path in sorted(ASSETS.glob("*.onnx")) if read_card(path).task == "expression"]
+    found = [entry.name for entry in entries("expression") if entry.source == "shipped"]
     if len(found) != 1:
-        raise ModelError(f"{len(found)} expression models in {ASSETS}, one is needed; install emolens again")
-    return found[0]
+        came = f"{len(found)} expression models are" if found else "no expression model is"
+        raise ModelError(f"{came} inside this emolens, one is needed; install it again or name a model file")
+    return where(found[0])
 
 
 def checked_tasks(tasks: Iterable[str] | str | None) -> tuple[Task, ...]:
