@@ -71,6 +71,18 @@ def read_ferplus(root: Path, split: str, subset: str = "argmax") -> LabelledFace
     return LabelledFaces(archive["ferplus_name"][mask], archive["images"][mask], targets, FERPLUS, split)
 
 
+def judged_subsets(root: Path, split: str) -> dict[str, LabelledFaces]:
+    """The rows that results are reported on, by a name that says which: both subsets, and of `test` also without the
+    rows whose exact pixels the model may have seen.
+    """
+    judged = {f"FER+ {split}, {subset}": read_ferplus(root, split, subset) for subset in SUBSETS}
+    if split == "test":
+        seen = np.array(sorted(repeated_pixels(root)))
+        for name, faces in list(judged.items()):
+            judged[f"{name}, no pixel copies"] = faces.keep(~np.isin(faces.ids, seen))
+    return judged
+
+
 def in_subset(votes: np.ndarray, named: np.ndarray, subset: str) -> np.ndarray:
     """Which rows of the votes (N, 10) belong to a subset; `named` (N,) says which rows have a file name in FER+."""
     if subset not in SUBSETS:

@@ -55,6 +55,15 @@ class Metric(_Frozen):
     high: float | None = None
 
 
+class Parity(_Frozen):
+    """How near the exported file comes to the net it was exported from, over `n` pictures."""
+
+    kind: Literal["float32", "int8"]
+    max_difference: float = Field(description="largest difference of a probability")
+    top1_agreement: float = Field(description="share of pictures with the same top label")
+    n: int
+
+
 class Licences(_Frozen):
     """Terms of the code, of the training data and of the weights, and whether all of them allow commercial use."""
 
@@ -90,6 +99,7 @@ class ModelCard(_Frozen):
     training: str
     licences: Licences
     metrics: tuple[Metric, ...] = ()
+    parity: Parity | None = None
     limits: str = ""
     sha256: str = ""
 

@@ -1,0 +1,108 @@
+"""`emolens train`, `export` and `evaluate`: from data to a model with a card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emolens.errors import MissingExtra, OptionError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from emolens.models.card import Metric
+
+DataFolder = Annotated[Path, typer.Option("--data", metavar="DIR", help="The data set: its archive, or the folder.")]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="For example expression_ferplus.")],
+    data: DataFolder,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The run folder.", show_default="runs/RECIPE-SEED")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=C", help="Change a setting, as optim.lr=0.05. Repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="CPU threads; by default all cores.")] = None,
+) -> None:
+    """Train a recipe into a run folder: checkpoints, metrics and the settings that repeat it."""
+    _needs_torch()
+    import torch
+
+    from emolens.learn.config import changed
+    from emolens.learn.fit import fit
+    from emolens.learn.recipes import recipe as known
+
+    if threads:
+        torch.set_num_threads(threads)
+    chosen = changed(known(recipe), settings or [])
+    run = out or Path("runs") / f"{chosen.name}-{chosen.seed}"
+    typer.echo(f"trained: {fit(chosen, data, run, resume)}")
+
+
+def export(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders; several become one ensemble.")],
+    data: DataFolder,
+    out: Annotated[Path, typer.Option(metavar="FILE.onnx", help="The model; its card goes beside it.")],
+    int8: Annotated[bool, typer.Option("--int8", help="Quantise the convolutions: smaller and faster.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="The epoch with the lowest KL on val, not the last.")] = False,
+) -> None:
+    """Write runs as one ONNX model with its card: calibrated on val, and held to the net it came from."""
+    _needs_torch()
+    from emolens.learn.export import export as write
+
+    if out.suffix != ".onnx":
+        raise OptionError(f"--out is {out}, needs a name that ends in .onnx")
+    card = write(runs, data, out, int8, "best" if best else "last")
+    if card.parity:
+        report = card.parity
+        typer.echo(
+            f"{report.kind}: same top label as the net on {report.top1_agreement:.2%} of {report.n} val pictures, "
+            f"largest difference of a probability {report.max_difference:.1e}"
+        )
+    typer.echo(f"temperature {card.temperature} (votes), {card.confidence_temperature} (top label)")
+    typer.echo(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB) and {out.with_suffix('.json')}")
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX model with its card.")],
+    data: DataFolder,
+    split: Annotated[str, typer.Option(metavar="NAME", help="val, or test once all choices are made.")] = "val",
+    record: Annotated[bool, typer.Option("--record", help="Write the figures into the model's card.")] = False,
+) -> None:
+    """Judge an expression model on FER+: each figure with its n and a 95 % bootstrap interval."""
+    from rich.console import Console
+
+    from emolens.data.fer2013 import judged_subsets
+    from emolens.evaluation.expression import measure
+    from emolens.models.session import Classifier, read_card
+
+    classifier = Classifier.load(model)
+    figures: list[Metric] = []
+    for subset, faces in judged_subsets(data, split).items():
+        distribution, confidence = classifier.predict(faces.images)
+        figures += measure(distribution, confidence, faces.targets, faces.taxonomy, subset)
+    Console().print(_table(figures, f"{model.name}, FER+ {split}"))
+    if record:
+        read_card(model).model_copy(update={"metrics": tuple(figures)}).write(model.with_suffix(".json"))
+
+
+def _table(figures: list[Metric], title: str) -> Table:
+    from rich.table import Table
+
+    table = Table("rows", "figure", "value", "95 % interval", "n", title=title, header_style="bold")
+    for figure in figures:
+        spread = "" if figure.low is None else f"{figure.low:.4f} to {figure.high:.4f}"
+        table.add_row(figure.subset, figure.name, f"{figure.value:.4f}", spread, str(figure.n))
+    return table
+
+
+def _needs_torch() -> None:
+    from importlib.util import find_spec
+
+    if any(find_spec(name) is None for name in ("torch", "lightning")):
+        raise MissingExtra("training", "learn")

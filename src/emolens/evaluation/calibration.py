@@ -1,0 +1,31 @@
+"""Temperatures (Guo et al. 2017): one to match people's votes, another to match how often the top label is right."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from emolens.evaluation.metrics import TINY
+from emolens.models.session import softmax
+
+RANGE = (0.05, 20.0)
+"""Temperatures outside of this would say that a model is broken, not that it is miscalibrated."""
+
+
+def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
+    """The temperature that minimises the cross-entropy of softmax(logits / T), (N, K), to the targets (N, K).
+
+    With vote distributions it calibrates the distribution, with one-hot targets the confidence in the top label.
+    """
+
+    def loss(log_temperature: float) -> float:
+        predicted = softmax(logits / np.exp(log_temperature))
+        return float(-(target * np.log(np.maximum(predicted, TINY))).sum(axis=1).mean())
+
+    found = minimize_scalar(loss, bounds=tuple(np.log(RANGE)), method="bounded", options={"xatol": 1e-5})
+    return float(np.exp(found.x))
+
+
+def one_hot_top(target: np.ndarray) -> np.ndarray:
+    """The top class of each target as a one-hot row; the first of equals."""
+    return np.eye(target.shape[1])[target.argmax(axis=1)]

@@ -1,0 +1,99 @@
+"""Metrics of predicted distributions (N, K) against the distribution of people's votes (N, K).
+
+Each metric that is a mean over pictures is given as one value a picture, so that the bootstrap resamples pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+TINY = 1e-12
+"""Floor of a predicted probability inside a logarithm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure, its 95 % bootstrap interval, and on how many pictures it rests."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def divergence(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Kullback-Leibler divergence of the prediction from the target in nats, (N,); classes without votes add nothing."""
+    ratio = np.log(np.maximum(target, TINY)) - np.log(np.maximum(predicted, TINY))
+    return np.asarray(np.where(target > 0, target * ratio, 0.0).sum(axis=1))
+
+
+def chebyshev(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Largest difference over the classes, (N,)."""
+    return np.asarray(np.abs(predicted - target).max(axis=1))
+
+
+def cosine(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Cosine similarity, (N,)."""
+    norms = np.linalg.norm(predicted, axis=1) * np.linalg.norm(target, axis=1)
+    return np.asarray((predicted * target).sum(axis=1) / np.maximum(norms, TINY))
+
+
+def intersection(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Sum over the classes of the smaller probability, (N,)."""
+    return np.asarray(np.minimum(predicted, target).sum(axis=1))
+
+
+def hits(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """1 where the top classes agree, else 0, (N,); the first of equals counts as the top."""
+    return np.asarray(predicted.argmax(axis=1) == target.argmax(axis=1), dtype=np.float64)
+
+
+def recalls(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Share of each class's pictures whose top class is predicted right, (K,); NaN for a class without pictures."""
+    truth = target.argmax(axis=1)
+    right = hits(predicted, target)
+    return np.array([right[truth == k].mean() if np.any(truth == k) else np.nan for k in range(target.shape[1])])
+
+
+def macro_f1(predicted: np.ndarray, target: np.ndarray) -> float:
+    """Mean over the classes that occur of the harmonic mean of precision and recall."""
+    truth, guess = target.argmax(axis=1), predicted.argmax(axis=1)
+    scores = []
+    for k in np.union1d(truth, guess):
+        both = np.sum((truth == k) & (guess == k))
+        scores.append(2 * both / (np.sum(truth == k) + np.sum(guess == k)))
+    return float(np.mean(scores))
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error in equal-width bins (Guo et al. 2017): |accuracy - confidence|, weighted by count."""
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(place, weights=right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def calibration_floor(confidence: np.ndarray, bins: int = 15, draws: int = 1000, seed: int = 0) -> float:
+    """Mean calibration error that a perfectly calibrated model would score at this n: chance alone makes it positive."""
+    chance = np.random.default_rng(seed)
+    outcomes = (chance.random((draws, len(confidence))) < confidence).astype(np.float64)
+    return float(np.mean([calibration_error(confidence, right, bins) for right in outcomes]))
+
+
+def estimate(metric: Callable[..., float], *arrays: np.ndarray, draws: int = 2000, seed: int = 0) -> Estimate:
+    """`metric` of arrays with N rows each, with its percentile bootstrap interval over the rows."""
+    n = len(arrays[0])
+    chance = np.random.default_rng(seed)
+    values = []
+    for _ in range(draws):
+        rows = chance.integers(0, n, n)
+        values.append(metric(*(array[rows] for array in arrays)))
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return Estimate(float(metric(*arrays)), float(low), float(high), n)
+
+
+def mean_estimate(values: np.ndarray, draws: int = 2000, seed: int = 0) -> Estimate:
+    """The mean of one value a picture, with its interval."""
+    return estimate(lambda rows: float(rows.mean()), values, draws=draws, seed=seed)

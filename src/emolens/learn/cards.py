@@ -1,0 +1,51 @@
+"""The card of a model that was trained here, before it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+
+from emolens import __version__
+from emolens.data.fer2013 import LabelledFaces
+from emolens.learn.config import Recipe
+from emolens.models.card import Framing, Licences, ModelCard
+
+LICENCES = Licences(
+    code="MIT",
+    data="FER2013 pictures: no terms stated (cite Goodfellow et al. 2013); FER+ votes: MIT",
+    weights="MIT",
+    commercial=False,
+)
+LIMITS = (
+    "Apparent expression, not feeling. Learnt from 48 x 48 pixel web pictures; contempt, disgust and fear are rare in "
+    "them and often missed. How it does by age, sex or skin tone is unknown: the data names none. Not for use at work or "
+    "in education (EU AI Act, Art. 5(1)(f)), nor for decisions about people."
+)
+
+
+def fer2013_framing() -> Framing:
+    """How a face lies in a FER2013 picture, as `benchmarks/framing.py` measured it."""
+    measured = resources.files("emolens.data").joinpath("fer2013_framing.json").read_text(encoding="utf-8")
+    return Framing.model_validate_json(measured)
+
+
+def draft_card(recipes: Sequence[Recipe], name: str, data: LabelledFaces) -> ModelCard:
+    """The card of a model from the runs of these recipes; `data` is a split of what it learnt from."""
+    first = recipes[0]
+    seeds = ", ".join(str(recipe.seed) for recipe in recipes)
+    members = "one net" if len(recipes) == 1 else f"{len(recipes)} nets, every second on the mirrored picture, averaged"
+    return ModelCard(
+        name=name,
+        version=__version__,
+        task="expression",
+        summary=f"Apparent expression of a face over the {len(data.taxonomy)} classes of FER+: {members}",
+        labels=data.taxonomy.classes,
+        taxonomy=data.taxonomy.name,
+        size=first.net.size,
+        colour="grey",
+        framing=fer2013_framing(),
+        training_data=f"FER2013 Training pictures with FER+ votes, subset {first.data.subset}",
+        training=f"emolens train {first.name}, {first.optim.epochs} epochs, seeds {seeds} ({first.source})",
+        licences=LICENCES,
+        limits=LIMITS,
+    )

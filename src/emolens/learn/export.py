@@ -1,0 +1,144 @@
+"""From runs to the one file that `emolens analyze` takes: ONNX with its card, calibrated, held to the net it came from."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from emolens.data.fer2013 import LabelledFaces
+from emolens.errors import ModelError
+from emolens.evaluation.calibration import fit_temperature, one_hot_top
+from emolens.files import replacing
+from emolens.learn.cards import draft_card
+from emolens.learn.fit import faces
+from emolens.learn.predict import load_runs, logits, read_recipe
+from emolens.learn.quantise import quantise
+from emolens.models.cache import sha256
+from emolens.models.card import METADATA_KEY, ModelCard, Parity
+from emolens.models.session import Classifier, softmax
+
+FLOAT_TOLERANCE = 1e-4
+INT8_AGREEMENT = 0.99
+RANGE_PICTURES = 1024
+
+
+def export(runs: Sequence[Path], data: Path, out: Path, int8: bool = False, checkpoint: str = "last") -> ModelCard:
+    """Write `out` (ONNX) and its card beside it, from one run or from several as an ensemble.
+
+    Both temperatures are fitted on `val` with the file's own outputs. With `int8` the convolutions are quantised, on
+    pictures of `train`. Raises `ModelError`, and writes nothing, where the file does not agree with the net: 1e-4 in
+    every probability for float32, the same top label for 99 % of `val` for int8.
+    """
+    recipes = [read_recipe(run) for run in runs]
+    first = recipes[0]
+    if any(recipe.data != first.data or recipe.net.size != first.net.size for recipe in recipes):
+        raise ModelError("the runs differ in data or input size; export runs together only where both are the same")
+    net, val = load_runs(runs, checkpoint), faces(first, data, "val")
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "model.onnx"
+        write_onnx(net, first.net.size, draft)
+        if int8:
+            train = faces(first, data, "train").images
+            quantise(draft, train[:: max(1, len(train) // RANGE_PICTURES)], draft)
+        _embed(draft, draft_card(recipes, out.stem, val))
+        found = Classifier.load(draft).logits(val.images)
+        card = calibrated(Classifier.load(draft).card, found, val).model_copy(
+            update={"parity": parity(softmax(found), softmax(logits(net, val.images)), "int8" if int8 else "float32")}
+        )
+        _embed(draft, card)
+        _publish(draft, card, out)
+    return ModelCard.read(out.with_suffix(".json"))
+
+
+def calibrated(card: ModelCard, found: np.ndarray, val: LabelledFaces) -> ModelCard:
+    """The card with the temperatures that fit the logits `found` (N, K): to the votes, and to the top label."""
+    return card.model_copy(
+        update={
+            "temperature": round(fit_temperature(found, val.targets), 4),
+            "confidence_temperature": round(fit_temperature(found, one_hot_top(val.targets)), 4),
+        }
+    )
+
+
+def parity(exported: np.ndarray, original: np.ndarray, kind: str) -> Parity:
+    """Compare probabilities (N, K) of the file and of the net. Raises `ModelError` where they do not agree."""
+    report = Parity(
+        kind="int8" if kind == "int8" else "float32",
+        max_difference=float(np.abs(exported - original).max()),
+        top1_agreement=float((exported.argmax(axis=1) == original.argmax(axis=1)).mean()),
+        n=len(exported),
+    )
+    if kind == "float32" and report.max_difference > FLOAT_TOLERANCE:
+        raise ModelError(f"the exported file differs from the net by {report.max_difference:.1e}, {FLOAT_TOLERANCE} is allowed")
+    if kind == "int8" and report.top1_agreement < INT8_AGREEMENT:
+        raise ModelError(
+            f"the int8 file gives the net's top label for {report.top1_agreement:.2%} of val, {INT8_AGREEMENT:.0%} is "
+            "needed; export without --int8"
+        )
+    return report
+
+
+def write_onnx(net: nn.Module, size: int, path: Path) -> None:
+    """Write a net as ONNX with input `images` (N, 1, size, size), N free, and output `logits` (N, K)."""
+    with _quiet():
+        torch.onnx.export(
+            _Logits(net).eval(),
+            (torch.zeros(2, 1, size, size),),
+            str(path),
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes={"images": {0: torch.export.Dim("n")}},
+            dynamo=True,
+            external_data=False,
+        )
+    model = onnx.load(str(path))
+    # The exporter notes stack traces with the paths of this machine at every node; they are not ours to ship.
+    for part in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    onnx.save(model, str(path))
+
+
+class _Logits(nn.Module):
+    """A net's `logits` alone: ONNX outputs have no keys."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.net(images)["logits"]
+        return logits
+
+
+def _embed(path: Path, card: ModelCard) -> None:
+    """Put the card into the file's metadata, without the file's own digest, which it cannot hold."""
+    model = onnx.load(str(path))
+    del model.metadata_props[:]
+    model.metadata_props.add(key=METADATA_KEY, value=card.model_copy(update={"sha256": ""}).model_dump_json())
+    onnx.save(model, str(path))
+
+
+def _publish(draft: Path, card: ModelCard, out: Path) -> None:
+    with replacing(out) as target:
+        target.write_bytes(draft.read_bytes())
+    card.model_copy(update={"sha256": sha256(out)}).write(out.with_suffix(".json"))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter talks of its passes on stdout and by warnings about its own insides."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123
+        warnings.simplefilter("ignore")
+        yield
