@@ -78,11 +78,13 @@ def _root(
 
 
 def _register() -> None:
-    from emolens.cli import analyze, doctor, models
+    from emolens.cli import analyze, doctor, learn, models
 
     app.command()(analyze.analyze)
     app.add_typer(models.app, name="models")
     app.command()(doctor.doctor)
+    for command in (learn.train, learn.export, learn.evaluate):
+        app.command()(command)
 
 
 _register()
