@@ -1,0 +1,227 @@
+"""MTCNN: three nets in a cascade, each looking closer at what the one before let through.
+
+Zhang et al. 2016, "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks". PNet runs over
+a pyramid of the picture and answers for each cell of 12 px; RNet and ONet look at crops of 24 and 48 px. Thresholds,
+overlaps and the arithmetic of boxes are those of the authors' release as facenet-pytorch has them. The crops of all
+pictures of a batch go through RNet, and then through ONet, together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from emolens.errors import ModelError, OptionError
+from emolens.faces.boxes import containment, squared, suppress
+from emolens.faces.detector import check_picture
+from emolens.faces.mtcnn_weights import load_graphs
+from emolens.models.session import open_session
+from emolens.records import Face
+
+CELL, STRIDE = 12, 2  # px of a level: what one answer of PNet looks at, and how far away the next one is
+SAME_LEVEL, OVERLAP = 0.5, 0.7  # intersection over union above which the weaker of two boxes is dropped
+SHARPER = 0.5  # octaves: levels and crops come from a finer one than needed; the nets learnt on unsmoothed pixels
+MOST_CELLS = 4000  # of one level, the best first; crowds of a thousand faces stay below, noise does not
+CROPS_A_RUN = 64  # their activations fit in the cache of one core
+PIXELS_A_RUN = 1 << 22  # a batch of large pictures is cut up, so that memory does not grow with the caller's batch
+
+
+@dataclass(frozen=True)
+class _View:
+    """A picture as the nets see it: planes (1, 3, H, W) float32, 0 to 255, at 1, 1/2, 1/4, ... of its size.
+
+    `reduced` is how many pixels of the original one pixel of the first octave stands for.
+    """
+
+    octaves: list[np.ndarray]
+    reduced: int
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Boxes (N, 4) in pixels of the view, with the answers (N, A) of the last net: logit, four shifts, landmarks."""
+
+    boxes: np.ndarray
+    answers: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> _Found:
+        return _Found(self.boxes[rows], self.answers[rows])
+
+    @property
+    def logits(self) -> np.ndarray:
+        return self.answers[:, 0]
+
+    def shifted(self) -> np.ndarray:
+        """The boxes moved by their answers, in units of their sides counted in whole pixels."""
+        sides = self.boxes[:, 2:] - self.boxes[:, :2] + 1
+        moved: np.ndarray = self.boxes + self.answers[:, 1:5] * np.tile(sides, 2)
+        return moved
+
+
+class MTCNN:
+    """Face boxes with five landmarks.
+
+    `min_face_size` is the height in pixels of the smallest face to look for, 12 at the least; the time falls with its
+    square. `factor` is the ratio between two levels of the pyramid. `thresholds` are the least scores that the three
+    nets let through. `threads` bounds the threads inside one operator.
+
+    `max_side` bounds the longer side, in pixels, of what the nets look at; None means no bound. Larger pictures are
+    first averaged down by the smallest whole factor that fits; boxes are in pixels of the picture all the same. So up
+    to 2048 px nothing is lost, and from there to 4096 px a face must be 40 px high, to 6144 px 60.
+
+    Raises `OptionError` for a value that makes no sense, `ModelError` where the weights are missing or are others.
+    """
+
+    name = "mtcnn"
+
+    def __init__(
+        self,
+        min_face_size: float = 20,
+        factor: float = 0.709,
+        thresholds: Sequence[float] = (0.6, 0.7, 0.7),
+        max_side: int | None = 2048,
+        threads: int | None = None,
+    ) -> None:
+        _check_options(min_face_size, factor, thresholds, max_side)
+        self.min_face_size, self.factor, self.max_side = min_face_size, factor, max_side
+        self._least = [math.log(threshold / (1 - threshold)) for threshold in thresholds]
+        try:
+            self._sessions = {name: open_session(content, threads) for name, content in load_graphs().items()}
+        except ModelError:  # a cache that was damaged
+            self._sessions = {name: open_session(content, threads) for name, content in load_graphs(fresh=True).items()}
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """The faces of one picture, RGB uint8 (H, W, 3), by falling score."""
+        return self.detect_batch([image])[0]
+
+    def detect_batch(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
+        """The faces of each picture; sizes may differ."""
+        return [faces for group in _groups(images) for faces in self._detect_group(group)]
+
+    def _detect_group(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
+        views = [self._view(check_picture(image)) for image in images]
+        boxes = [self._propose(view) for view in views]
+        found = self._look(views, boxes, "rnet", self._least[1])
+        found = [one[self._nms(one.boxes, one.logits, OVERLAP)] for one in found]
+        found = self._look(views, [squared(one.shifted()) for one in found], "onet", self._least[2])
+        return [_faces(one, view.reduced) for one, view in zip(found, views, strict=True)]
+
+    def _run(self, graph: str, **feeds: np.ndarray) -> np.ndarray:
+        answer: np.ndarray = self._sessions[graph].run(None, feeds)[0]
+        return answer
+
+    def _view(self, image: np.ndarray) -> _View:
+        """The octaves, down to the last whose shorter side still holds a cell."""
+        reduced = math.ceil(max(image.shape) / self.max_side) if self.max_side else 1
+        if reduced > 1:
+            image = np.asarray(Image.fromarray(image).reduce(reduced))
+        octaves = [self._run("planes", image=image[None])]
+        while min(octaves[-1].shape[2:]) >= 2 * CELL:
+            octaves.append(self._run("halve", planes=octaves[-1]))
+        return _View(octaves, reduced)
+
+    def _propose(self, view: _View) -> np.ndarray:
+        """PNet over the pyramid: squares (N, 4) that may hold a face, in pixels of the view."""
+        shorter = min(view.octaves[0].shape[2:])
+        smallest = max(self.min_face_size / view.reduced, min(self.min_face_size, 20))
+        scale, levels = CELL / smallest, []
+        while shorter * scale >= CELL:
+            levels.append(self._level(view, scale))
+            scale *= self.factor
+        if not levels:
+            return np.zeros((0, 4), np.float32)
+        found = _Found(np.concatenate([one.boxes for one in levels]), np.concatenate([one.answers for one in levels]))
+        return squared(found.boxes[self._nms(found.boxes, found.logits, OVERLAP)])
+
+    def _level(self, view: _View, scale: float) -> _Found:
+        """PNet on the view made `scale` times as large; boxes in pixels of the view, after their shifts."""
+        octave = min(max(0, math.floor(-math.log2(scale) - SHARPER)), len(view.octaves) - 1)
+        planes = view.octaves[octave]
+        height, width = (max(CELL, round(side * 2**octave * scale)) for side in planes.shape[2:])
+        cells = self._run("pnet", planes=planes, size=np.array([1, 3, height, width], np.int64))[0]
+        rows, columns = _best_cells(cells[0], self._least[0])
+        corners = np.stack([columns, rows, columns, rows], axis=1) * STRIDE
+        squares = (corners + np.array([1, 1, CELL, CELL])).astype(np.float32)  # as the authors count, from 1
+        answers = cells[:, rows, columns].T
+        kept = self._nms(squares, answers[:, 0], SAME_LEVEL)
+        pixel = np.array([planes.shape[3] / width, planes.shape[2] / height] * 2, np.float32) * 2**octave
+        boxes = (squares[kept] + answers[kept, 1:5] * (CELL - 1)) * pixel
+        return _Found(boxes, answers[kept])
+
+    def _look(self, views: list[_View], boxes: list[np.ndarray], net: str, least: float) -> list[_Found]:
+        """RNet or ONet on every box of every picture; keeps those whose logit is more than `least`."""
+        side = {"rnet": 24, "onet": 48}[net]
+        crops = np.concatenate([self._crops(view, some, side) for view, some in zip(views, boxes, strict=True)])
+        runs = [self._run(net, crops=crops[i : i + CROPS_A_RUN]) for i in range(0, max(1, len(crops)), CROPS_A_RUN)]
+        split = np.split(np.concatenate(runs), np.cumsum([len(some) for some in boxes])[:-1])
+        found = [_Found(some, answers) for some, answers in zip(boxes, split, strict=True)]
+        return [one[one.logits > least] for one in found]
+
+    def _crops(self, view: _View, boxes: np.ndarray, side: int) -> np.ndarray:
+        """What the boxes hold, cut off at the edges of the picture: (N, 3, side, side), 0 to 255."""
+        height, width = view.octaves[0].shape[2:]
+        inside = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+        sizes = np.maximum(boxes[:, 2] - boxes[:, 0], 1) / side
+        octaves = np.clip(np.floor(np.log2(sizes) - SHARPER), 0, len(view.octaves) - 1).astype(np.int64)
+        crops = np.empty((len(boxes), 3, side, side), np.float32)
+        for octave in np.unique(octaves):
+            rows = np.flatnonzero(octaves == octave)
+            places = (inside[rows] / 2**octave).astype(np.float32)
+            pictures = np.zeros(len(rows), np.int64)
+            crops[rows] = self._run(f"crop{side}", planes=view.octaves[octave], boxes=places, pictures=pictures)
+        return crops
+
+    def _nms(self, boxes: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarray:
+        """Rows by falling score, without those that overlap a better one by more than `overlap`."""
+        if not len(boxes):
+            return np.zeros(0, np.int64)
+        limit = np.array([overlap], np.float32)
+        return self._run("nms", boxes=boxes[None], scores=scores[None, None], overlap=limit)[:, 2]
+
+
+def _best_cells(logits: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+    rows, columns = np.nonzero(logits >= least)
+    if len(rows) > MOST_CELLS:
+        best = np.argpartition(-logits[rows, columns], MOST_CELLS)[:MOST_CELLS]
+        rows, columns = rows[best], columns[best]
+    return rows, columns
+
+
+def _faces(found: _Found, reduced: int) -> list[Face]:
+    """The faces of one picture: landmarks are fractions of the square that ONet saw, five x and then five y."""
+    marks = found.answers[:, 5:].reshape(-1, 2, 5).transpose(0, 2, 1)
+    corner, sides = found.boxes[:, None, :2], found.boxes[:, None, 2:] - found.boxes[:, None, :2]
+    landmarks = (corner + marks * sides) * reduced
+    boxes = found.shifted() * reduced
+    scores = 1 / (1 + np.exp(-found.logits))
+    kept = [i for i in suppress(containment(boxes), scores, OVERLAP) if (boxes[i, 2:] > boxes[i, :2]).all()]
+    return [Face(boxes[i], float(scores[i]), landmarks[i]) for i in kept]
+
+
+def _groups(images: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """Cuts a batch where its pictures hold more pixels than a run should."""
+    group: list[np.ndarray] = []
+    pixels = 0
+    for image in images:
+        if group and pixels + image.size // 3 > PIXELS_A_RUN:
+            yield group
+            group, pixels = [], 0
+        group.append(image)
+        pixels += image.size // 3
+    if group:
+        yield group
+
+
+def _check_options(min_face_size: float, factor: float, thresholds: Sequence[float], max_side: int | None) -> None:
+    if not CELL <= min_face_size < math.inf:
+        raise OptionError(f"min_face_size={min_face_size} is not allowed; give pixels, {CELL} or more")
+    if not 0.1 <= factor <= 0.95:
+        raise OptionError(f"factor={factor} is not allowed; give a ratio from 0.1 to 0.95, such as 0.709")
+    if len(thresholds) != 3 or not all(0 < threshold < 1 for threshold in thresholds):
+        raise OptionError(f"thresholds={tuple(thresholds)} are not allowed; give three scores between 0 and 1")
+    if max_side is not None and max_side < 64:
+        raise OptionError(f"max_side={max_side} is not allowed; give pixels, 64 or more, or None for no bound")
