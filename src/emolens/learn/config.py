@@ -76,11 +76,14 @@ def changed(config: Model, settings: Sequence[str]) -> Model:
     Raises `UnknownName` for a field that does not exist, `OptionError` for a value that its field does not allow.
     """
     content = config.model_dump(mode="json")
+    known = _fields(content)
     for setting in settings:
-        path, equals, text = setting.partition("=")
+        name, equals, text = setting.partition("=")
         if not equals:
             raise OptionError(f"--set {setting!r}: needs the form section.field=value")
-        _assign(content, path.split("."), _value(text), path)
+        if name not in known:
+            raise UnknownName("setting", name, known)
+        known[name][name.rpartition(".")[2]] = _value(text)
     try:
         return type(config).model_validate_json(json.dumps(content))
     except ValidationError as error:
@@ -89,23 +92,12 @@ def changed(config: Model, settings: Sequence[str]) -> Model:
         raise OptionError(f"setting {field}={first['input']!r}: {first['msg']}") from None
 
 
-def _assign(content: dict[str, Any], path: list[str], value: Any, whole: str) -> None:
-    head, *rest = path
-    if head not in content:
-        raise UnknownName("setting", whole, _names(content))
-    if rest and not isinstance(content[head], dict):
-        raise UnknownName("setting", whole, content)
-    if rest:
-        _assign(content[head], rest, value, whole)
-    else:
-        content[head] = value
-
-
-def _names(content: dict[str, Any], prefix: str = "") -> list[str]:
-    names = []
+def _fields(content: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
+    """The full name of every field, and the section that holds it."""
+    found = {}
     for key, value in content.items():
-        names += _names(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
-    return names
+        found |= _fields(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: content}
+    return found
 
 
 def _value(text: str) -> Any:

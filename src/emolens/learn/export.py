@@ -79,7 +79,9 @@ def parity(exported: np.ndarray, original: np.ndarray, kind: str) -> Parity:
         n=len(exported),
     )
     if kind == "float32" and report.max_difference > FLOAT_TOLERANCE:
-        raise ModelError(f"the exported file differs from the net by {report.max_difference:.1e}, {FLOAT_TOLERANCE} is allowed")
+        raise ModelError(
+            f"the exported file differs from the net by {report.max_difference:.1e}, {FLOAT_TOLERANCE} is allowed"
+        )
     if kind == "int8" and report.top1_agreement < INT8_AGREEMENT:
         raise ModelError(
             f"the int8 file gives the net's top label for {report.top1_agreement:.2%} of val, {INT8_AGREEMENT:.0%} is "
@@ -103,7 +105,14 @@ def write_onnx(net: nn.Module, size: int, path: Path) -> None:
         )
     model = onnx.load(str(path))
     # The exporter notes stack traces with the paths of this machine at every node; they are not ours to ship.
-    for part in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
+    for part in (
+        model,
+        model.graph,
+        *model.graph.node,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.value_info,
+    ):
         del part.metadata_props[:]
         part.doc_string = ""
     onnx.save(model, str(path))

@@ -1,7 +1,8 @@
 """Train a recipe into a run folder.
 
-A run folder holds `recipe.json`, `environment.json`, `metrics.csv` (one line an epoch), TensorBoard logs and
-`checkpoints/last.ckpt` and `best.ckpt` (lowest KL on `val`); the weights in a checkpoint are the averaged ones.
+A run folder holds `recipe.json`, `environment.json`, `metrics/version_N/metrics.csv` (N counts the times it was
+resumed), TensorBoard logs, and `checkpoints/last.ckpt` and `best.ckpt` (lowest KL on `val`), whose weights are the
+averaged ones.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ def fit(recipe: Recipe, data: Path, run: Path, resume: bool = False, progress: b
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
+        warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
         trainer.fit(
             DistributionTask(recipe, len(train.taxonomy)),
             batches(train, recipe.optim.batch, shuffle=True, seed=recipe.seed),
@@ -72,7 +75,7 @@ def _trainer(recipe: Recipe, run: Path, progress: bool) -> L.Trainer:
         max_epochs=recipe.optim.epochs,
         precision=_precision(recipe),
         callbacks=callbacks,
-        logger=[CSVLogger(run, name="", version=""), TensorBoardLogger(run, name="", version="tensorboard")],
+        logger=[CSVLogger(run, name="metrics"), TensorBoardLogger(run, name="", version="tensorboard")],
         default_root_dir=run,
         enable_model_summary=False,
         enable_progress_bar=progress,

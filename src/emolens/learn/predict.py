@@ -22,7 +22,9 @@ def read_recipe(run: Path) -> Recipe:
     try:
         return Recipe.model_validate_json((run / "recipe.json").read_text(encoding="utf-8"))
     except (OSError, ValidationError):
-        raise ModelError(f"{run}: not a run folder, no readable recipe.json; give what `emolens train --out` wrote") from None
+        raise ModelError(
+            f"{run}: not a run folder, no readable recipe.json; give what `emolens train --out` wrote"
+        ) from None
 
 
 def load_member(run: Path, checkpoint: str = "last") -> nn.Module:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 STANDARD_FLOOR = 8.0
 """Added to each picture's standard deviation (grey levels), so that a blank picture is not blown up to noise."""

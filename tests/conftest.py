@@ -1,0 +1,17 @@
+"""What many tests start from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data: EMOLENS_DATA, else ../shared/data beside the project. Skips where there is none."""
+    folder = Path(os.environ.get("EMOLENS_DATA") or Path(__file__).parents[1] / ".." / "shared" / "data").resolve()
+    if not folder.is_dir():
+        pytest.skip(f"real data is not here: set EMOLENS_DATA to its folder (looked for {folder.name} in ../shared)")
+    return folder

@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from emolens.evaluation.calibration import fit_temperature, one_hot_top
+from emolens.models.session import softmax
+
+
+def test_the_temperature_that_made_the_targets_is_found() -> None:
+    logits = np.random.default_rng(0).normal(0, 2, (500, 6)).astype(np.float32)
+    assert fit_temperature(logits, softmax(logits / 2.5)) == pytest.approx(2.5, rel=1e-3)
+
+
+def test_votes_and_top_labels_want_different_temperatures() -> None:
+    # A net that gives people's distributions exactly is right to be unsure of any one vote, and still always finds
+    # the top label: calibrated for the votes at 1, far too modest about its label.
+    logits = np.random.default_rng(1).normal(0, 1, (500, 6)).astype(np.float32)
+    votes = softmax(logits)
+    assert fit_temperature(logits, votes) == pytest.approx(1, rel=1e-3)
+    assert fit_temperature(logits, one_hot_top(votes)) < 0.2
+
+
+def test_the_first_of_equals_is_the_top() -> None:
+    assert one_hot_top(np.array([[0.4, 0.4, 0.2]])).tolist() == [[1, 0, 0]]

@@ -1,0 +1,224 @@
+import math
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from emolens.errors import OptionError, OutputError, UnknownName
+from emolens.learn.config import Augment, Net, Recipe, changed
+from emolens.learn.fit import fit
+from emolens.learn.losses import soft_cross_entropy
+from emolens.learn.nets import build
+from emolens.learn.nets.ensemble import Ensemble
+from emolens.learn.nets.vgg import Vgg, standardise
+from emolens.learn.predict import load_member, logits
+from emolens.learn.recipes import RECIPES, recipe
+from emolens.learn.transforms import augment, erase, random_affine, warp
+
+STILL = Augment(rotate=0, scale=0, shift=0, flip=0, erase=0)
+SMALL = ["net.widths=[8,8]", "optim.epochs=2", "optim.batch=16", "optim.warmup_epochs=0.5", "optim.ema=0.5",
+         "optim.precision=float32"]  # fmt: skip
+
+
+# --- settings -----------------------------------------------------------------------------------------------------
+
+
+def test_a_setting_changes_one_field_and_nothing_else() -> None:
+    before = recipe("expression_ferplus")
+    after = changed(before, ["optim.lr=0.05", "seed=7"])
+    assert (after.optim.lr, after.seed) == (0.05, 7)
+    assert after.model_copy(update={"optim": before.optim, "seed": before.seed}) == before
+
+
+@pytest.mark.parametrize(
+    ("setting", "error", "says"),
+    [
+        ("optim.lrr=1", UnknownName, "Did you mean 'optim.lr'"),
+        ("net=8", UnknownName, "net.size"),
+        ("seed.x=1", UnknownName, "seed.x"),
+        ("optim.lr=fast", OptionError, "optim.lr='fast'"),
+        ("optim.lr=-1", OptionError, "greater than 0"),
+        ("optim.lr", OptionError, "section.field=value"),
+    ],
+)
+def test_a_wrong_setting_is_named(setting: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        changed(recipe("expression_ferplus"), [setting])
+
+
+def test_an_unknown_recipe_names_the_near_miss() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'expression_ferplus'"):
+        recipe("expression_ferpluss")
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_has_its_name_and_a_source(name: str) -> None:
+    assert recipe(name).name == name
+    assert recipe(name).source
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------
+
+
+def test_no_change_is_no_change() -> None:
+    images = torch.rand(3, 1, 16, 16) * 255
+    torch.testing.assert_close(augment(images, STILL), images, atol=1e-3, rtol=0)
+
+
+def test_a_sure_flip_mirrors() -> None:
+    images = torch.rand(2, 1, 16, 16)
+    maps = random_affine(2, STILL.model_copy(update={"flip": 1.0}))
+    torch.testing.assert_close(warp(images, maps), images.flip(-1), atol=1e-5, rtol=0)
+
+
+def test_turning_keeps_shape_and_scale() -> None:
+    maps = random_affine(200, STILL.model_copy(update={"rotate": 12.0}))
+    assert torch.linalg.det(maps[:, :, :2]).sub(1).abs().max() < 1e-5
+    angles = torch.atan2(maps[:, 1, 0], maps[:, 0, 0]).abs().rad2deg()
+    assert 10 < angles.max() <= 12.001
+
+
+def test_erasing_blanks_a_rectangle_of_the_right_size_with_the_mean() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(64, 1, 48, 48) * 255
+    settings = STILL.model_copy(update={"erase": 1.0})
+    changed_pixels = (erase(images, settings) != images).float().mean(dim=(1, 2, 3))
+    low, high = (side**2 for side in settings.erase_side)
+    assert changed_pixels.min() > low * 0.7
+    assert changed_pixels.max() < high * 1.2
+    untouched = erase(images, settings.model_copy(update={"erase": 0.0}))
+    torch.testing.assert_close(untouched, images)
+
+
+# --- nets ---------------------------------------------------------------------------------------------------------
+
+
+def test_standardising_forgets_exposure_and_survives_a_blank_picture() -> None:
+    images = torch.rand(2, 1, 48, 48) * 100
+    torch.testing.assert_close(standardise(images), standardise(images + 90), atol=1e-4, rtol=0)
+    assert standardise(torch.full((1, 1, 8, 8), 7.0)).abs().max() == 0
+
+
+def test_the_default_net_has_the_size_it_claims() -> None:
+    net = build(Net(), 8)
+    assert sum(p.numel() for p in net.parameters()) == 1_174_696
+    out = net.eval()(torch.rand(2, 1, 48, 48))
+    assert (out["logits"].shape, out["features"].shape) == ((2, 8), (2, 256))
+
+
+def test_answers_do_not_depend_on_the_rest_of_the_batch() -> None:
+    net = build(Net(widths=(8, 16)), 8).eval()
+    images = torch.rand(5, 1, 48, 48) * 255
+    alone = torch.cat([net(image[None])["logits"] for image in images])
+    torch.testing.assert_close(net(images)["logits"], alone, atol=1e-5, rtol=1e-5)
+
+
+def test_every_parameter_learns() -> None:
+    net = build(Net(widths=(8, 16)), 8)
+    loss = soft_cross_entropy(net(torch.rand(8, 1, 48, 48) * 255)["logits"], torch.full((8, 8), 0.125))
+    loss.backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+def test_an_ensemble_averages_probabilities_and_mirrors_every_second_view() -> None:
+    first, second = Vgg(3, (4,)).eval(), Vgg(3, (4,)).eval()
+    images = torch.rand(2, 1, 16, 16) * 255
+    wanted = (first(images)["logits"].softmax(1) + second(images.flip(-1))["logits"].softmax(1)) / 2
+    torch.testing.assert_close(Ensemble([first, second])(images)["logits"].softmax(1), wanted)
+
+
+def test_soft_cross_entropy_is_divergence_plus_the_entropy_of_the_target() -> None:
+    scores, target = torch.randn(4, 5), torch.rand(4, 5).softmax(1)
+    divergence = functional.kl_div(scores.log_softmax(1), target, reduction="batchmean")
+    entropy = torch.special.entr(target).sum(1).mean()
+    torch.testing.assert_close(soft_cross_entropy(scores, target), divergence + entropy)
+    assert soft_cross_entropy(torch.zeros(1, 8), torch.eye(8)[:1]).item() == pytest.approx(math.log(8))
+
+
+# --- runs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two kinds of drawn faces that anything can tell apart: bright above or bright below."""
+    folder = tmp_path_factory.mktemp("ferplus")
+    chance = np.random.default_rng(0)
+    happy = chance.random(96) < 0.5
+    images = chance.integers(0, 80, (96, 48, 48))
+    images[happy, :24] += 120
+    images[~happy, 24:] += 120
+    votes = np.where(happy[:, None], [1, 9, 0, 0, 0, 0, 0, 0, 0, 0], [8, 1, 0, 1, 0, 0, 0, 0, 0, 0])
+    np.savez(
+        folder / "fer2013_ferplus.npz",
+        images=images.astype(np.uint8),
+        usage=np.repeat(np.array([0, 1, 2], np.uint8), [64, 16, 16]),
+        ferplus_votes=votes.astype(np.uint8),
+        ferplus_name=np.array([f"fer{i:07d}.png" for i in range(96)]),
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small_run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    fit(_small(), archive, run, progress=False)
+    return run
+
+
+class Killed(Exception):
+    pass
+
+
+def _small() -> Recipe:
+    return changed(recipe("expression_ferplus"), SMALL)
+
+
+def test_a_run_writes_what_repeats_it_and_learns(small_run: Path, archive: Path) -> None:
+    assert Recipe.model_validate_json((small_run / "recipe.json").read_text()) == _small()
+    assert "torch" in (small_run / "environment.json").read_text()
+    assert "val_kl" in (small_run / "metrics" / "version_0" / "metrics.csv").read_text()
+    assert sorted(p.name for p in (small_run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_the_same_seed_gives_the_same_weights(small_run: Path, archive: Path, tmp_path: Path) -> None:
+    fit(_small(), archive, tmp_path / "again", progress=False)
+    _same_weights(small_run, tmp_path / "again")
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(small_run: Path, archive: Path, tmp_path: Path) -> None:
+    run = tmp_path / "killed"
+    with pytest.MonkeyPatch.context() as patch:
+
+        def die(self: object, trainer: L.Trainer, *_: object) -> None:
+            if trainer.current_epoch == 1:
+                raise Killed
+
+        patch.setattr(L.pytorch.callbacks.ModelCheckpoint, "on_train_batch_start", die)
+        with pytest.raises(Killed):
+            fit(_small(), archive, run, progress=False)
+    fit(_small(), archive, run, resume=True, progress=False)
+    _same_weights(small_run, run)
+
+
+def test_a_run_is_not_overwritten_and_nothing_is_resumed_from_nothing(
+    small_run: Path, archive: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(OutputError, match="--resume"):
+        fit(_small(), archive, small_run, progress=False)
+    with pytest.raises(OptionError, match="nothing to resume"):
+        fit(_small(), archive, tmp_path / "none", resume=True, progress=False)
+
+
+def _same_weights(one: Path, other: Path) -> None:
+    first, second = (load_member(run).state_dict() for run in (one, other))
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, atol=0, rtol=0, msg=name)
+
+
+def test_logits_come_in_the_order_of_the_pictures(small_run: Path) -> None:
+    images = np.random.default_rng(1).integers(0, 255, (5, 48, 48)).astype(np.uint8)
+    net = load_member(small_run)
+    np.testing.assert_allclose(logits(net, images, batch=2)[::-1], logits(net, images[::-1].copy()), atol=1e-5)
