@@ -19,7 +19,7 @@ VOTES = np.array(
             0,
             0,
             0,
-        ],  # a tie at the top: argmax takes the first, the strict rule wants more than half
+        ],  # a tie: argmax takes the first, the strict rule wants more than half
         [6, 1, 1, 1, 1, 0, 0, 0, 0, 0],  # single votes are dropped: 6 of 6
         [2, 2, 2, 0, 0, 0, 0, 0, 4, 0],  # unknown wins
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 10],  # not a face

@@ -1,7 +1,7 @@
 import math
 from pathlib import Path
 
-import lightning as L
+import lightning
 import numpy as np
 import pytest
 import torch
@@ -168,7 +168,7 @@ def small_run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -192,12 +192,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(small_run: Path, archive: Path
     run = tmp_path / "killed"
     with pytest.MonkeyPatch.context() as patch:
 
-        def die(self: object, trainer: L.Trainer, *_: object) -> None:
+        def die(self: object, trainer: lightning.Trainer, *_: object) -> None:
             if trainer.current_epoch == 1:
-                raise Killed
+                raise KilledError
 
-        patch.setattr(L.pytorch.callbacks.ModelCheckpoint, "on_train_batch_start", die)
-        with pytest.raises(Killed):
+        patch.setattr(lightning.pytorch.callbacks.ModelCheckpoint, "on_train_batch_start", die)
+        with pytest.raises(KilledError):
             fit(_small(), archive, run, progress=False)
     fit(_small(), archive, run, resume=True, progress=False)
     _same_weights(small_run, run)

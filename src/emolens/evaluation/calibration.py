@@ -20,7 +20,7 @@ def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
 
     def loss(log_temperature: float) -> float:
         predicted = softmax(logits / np.exp(log_temperature))
-        return float(-(target * np.log(np.maximum(predicted, TINY))).sum(axis=1).mean())
+        return float(-np.mean(np.sum(target * np.log(np.maximum(predicted, TINY)), axis=1)))
 
     found = minimize_scalar(loss, bounds=tuple(np.log(RANGE)), method="bounded", options={"xatol": 1e-5})
     return float(np.exp(found.x))
@@ -28,4 +28,5 @@ def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
 
 def one_hot_top(target: np.ndarray) -> np.ndarray:
     """The top class of each target as a one-hot row; the first of equals."""
-    return np.eye(target.shape[1])[target.argmax(axis=1)]
+    rows: np.ndarray = np.eye(target.shape[1])[target.argmax(axis=1)]
+    return rows

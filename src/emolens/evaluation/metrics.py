@@ -25,7 +25,7 @@ class Estimate:
 
 
 def divergence(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Kullback-Leibler divergence of the prediction from the target in nats, (N,); classes without votes add nothing."""
+    """Kullback-Leibler divergence from target to prediction in nats, (N,); classes without votes add nothing."""
     ratio = np.log(np.maximum(target, TINY)) - np.log(np.maximum(predicted, TINY))
     return np.asarray(np.where(target > 0, target * ratio, 0.0).sum(axis=1))
 
@@ -76,7 +76,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15)
 
 
 def calibration_floor(confidence: np.ndarray, bins: int = 15, draws: int = 1000, seed: int = 0) -> float:
-    """Mean calibration error that a perfectly calibrated model would score at this n: chance alone makes it positive."""
+    """Mean calibration error of a perfectly calibrated model at this n: chance alone makes it positive."""
     chance = np.random.default_rng(seed)
     outcomes = (chance.random((draws, len(confidence))) < confidence).astype(np.float64)
     return float(np.mean([calibration_error(confidence, right, bins) for right in outcomes]))

@@ -18,8 +18,8 @@ LICENCES = Licences(
 )
 LIMITS = (
     "Apparent expression, not feeling. Learnt from 48 x 48 pixel web pictures; contempt, disgust and fear are rare in "
-    "them and often missed. How it does by age, sex or skin tone is unknown: the data names none. Not for use at work or "
-    "in education (EU AI Act, Art. 5(1)(f)), nor for decisions about people."
+    "them and often missed. How it does by age, sex or skin tone is unknown: the data names none. Not for use at work "
+    "or in education (EU AI Act, Art. 5(1)(f)), nor for decisions about people."
 )
 
 

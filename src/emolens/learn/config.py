@@ -94,7 +94,7 @@ def changed(config: Model, settings: Sequence[str]) -> Model:
 
 def _fields(content: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
     """The full name of every field, and the section that holds it."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for key, value in content.items():
         found |= _fields(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: content}
     return found

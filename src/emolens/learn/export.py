@@ -1,4 +1,4 @@
-"""From runs to the one file that `emolens analyze` takes: ONNX with its card, calibrated, held to the net it came from."""
+"""From runs to the one file that `emolens analyze` takes: ONNX with its card, calibrated, held to its net."""
 
 from __future__ import annotations
 

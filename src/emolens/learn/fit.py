@@ -13,8 +13,9 @@ import platform
 import subprocess
 import warnings
 from pathlib import Path
+from typing import Literal
 
-import lightning as L
+import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
@@ -41,7 +42,7 @@ def fit(recipe: Recipe, data: Path, run: Path, resume: bool = False, progress: b
         raise OutputError(f"{run}: holds a run already; give --resume to go on or another --out to start anew")
     train, val = (faces(recipe, data, split) for split in ("train", "val"))
     _write_record(recipe, run)
-    L.seed_everything(recipe.seed, verbose=False)
+    lightning.seed_everything(recipe.seed, verbose=False)
     trainer = _trainer(recipe, run, progress)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
@@ -63,7 +64,7 @@ def faces(recipe: Recipe, data: Path, split: str) -> LabelledFaces:
     return rows if recipe.data.limit is None else rows.keep(np.arange(len(rows)) < recipe.data.limit)
 
 
-def _trainer(recipe: Recipe, run: Path, progress: bool) -> L.Trainer:
+def _trainer(recipe: Recipe, run: Path, progress: bool) -> lightning.Trainer:
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
     callbacks: list[Callback] = [
@@ -71,7 +72,7 @@ def _trainer(recipe: Recipe, run: Path, progress: bool) -> L.Trainer:
     ]
     if recipe.optim.ema:
         callbacks.append(EMAWeightAveraging(decay=recipe.optim.ema))
-    return L.Trainer(
+    return lightning.Trainer(
         max_epochs=recipe.optim.epochs,
         precision=_precision(recipe),
         callbacks=callbacks,
@@ -84,12 +85,12 @@ def _trainer(recipe: Recipe, run: Path, progress: bool) -> L.Trainer:
     )
 
 
-def _precision(recipe: Recipe) -> str:
-    # On a CPU bfloat16 must be asked for: it crashed inside torch 2.15 with other nets (EfficientNet and RepVGG at 112 px).
-    chosen = recipe.optim.precision
+def _precision(recipe: Recipe) -> Literal["bf16-mixed", "32-true"]:
+    # On a CPU bfloat16 must be asked for: it crashed inside torch 2.15 with other nets (EfficientNet, RepVGG at 112 px).
+    chosen: str = recipe.optim.precision
     if chosen == "auto":
         chosen = "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"
-    return {"bfloat16": "bf16-mixed", "float32": "32-true"}[chosen]
+    return "bf16-mixed" if chosen == "bfloat16" else "32-true"
 
 
 def _write_record(recipe: Recipe, run: Path) -> None:

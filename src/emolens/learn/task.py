@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import lightning as L
+import lightning
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +16,7 @@ from emolens.learn.nets import build
 from emolens.learn.transforms import augment
 
 
-class DistributionTask(L.LightningModule):
+class DistributionTask(lightning.LightningModule):
     """Learn a distribution over expressions from votes."""
 
     def __init__(self, recipe: Recipe, classes: int) -> None:
@@ -25,7 +25,7 @@ class DistributionTask(L.LightningModule):
         self.net = build(recipe.net, classes).to(memory_format=torch.channels_last)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # Augmentation and dropout draw from torch's generator. Seeding it by the step makes a resumed run equal a whole one.
+        # Augmentation and dropout draw from torch's generator. Seeded by the step, a resumed run equals a whole one.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.global_step)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

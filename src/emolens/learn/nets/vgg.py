@@ -9,7 +9,7 @@ STANDARD_FLOOR = 8.0
 
 
 def standardise(images: Tensor) -> Tensor:
-    """Give each picture (N, C, H, W) mean 0 and about unit spread: FER2013's exposure varies from picture to picture."""
+    """Give each picture (N, C, H, W) mean 0 and about unit spread: exposure varies from picture to picture."""
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     spread = (images - mean).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     return (images - mean) / (spread + STANDARD_FLOOR)
