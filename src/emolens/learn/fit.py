@@ -86,7 +86,7 @@ def _trainer(recipe: Recipe, run: Path, progress: bool) -> lightning.Trainer:
 
 
 def _precision(recipe: Recipe) -> Literal["bf16-mixed", "32-true"]:
-    # On a CPU bfloat16 must be asked for: it crashed inside torch 2.15 with other nets (EfficientNet, RepVGG at 112 px).
+    # On a CPU bfloat16 must be asked for: with other nets (EfficientNet, RepVGG at 112 px) it crashed in torch 2.15.
     chosen: str = recipe.optim.precision
     if chosen == "auto":
         chosen = "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"

@@ -113,8 +113,9 @@ class ModelCard(_Frozen):
         """Read and check a card. Raises `CardError` with the first field that is wrong."""
         try:
             return cls.parse(path.read_text(encoding="utf-8"), str(path))
-        except OSError as error:
-            raise CardError(f"{path}: no readable model card ({error.strerror}); a model needs its card beside it") from None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise CardError(f"{path}: no readable model card ({reason}); a model needs its card beside it") from None
 
     @classmethod
     def parse(cls, text: str, where: str) -> ModelCard:
