@@ -17,14 +17,15 @@ def replacing(target: Path) -> Iterator[Path]:
 
     Raises `OutputError` where `target` is a folder or its folder cannot be written: before the work, not after it.
     """
-    if target.is_dir():
-        raise OutputError(f"cannot write {target}: it is a folder; name a file in it")
     try:
+        if target.is_dir():
+            raise OutputError(f"cannot write {target}: it is a folder; name a file in it")
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(descriptor)
-    except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror}; choose a folder that you may write to") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot write {target}: {reason}; choose a folder that you may write to") from None
     draft = Path(name)
     try:
         yield draft

@@ -24,6 +24,25 @@ FEW = 3
 LINES = 60
 """Beyond so many pictures only those that could not be read have a line."""
 
+
+def _number(option: str, kind: type, wanted: str) -> Callable[[str], float]:
+    """What reads a number from the command line and says what came where it is none."""
+
+    def read(text: str) -> float:
+        try:
+            number: float = kind(text)
+        except ValueError:
+            raise OptionError(f"{option} is {text!r}, needs {wanted}") from None
+        return number
+
+    return read
+
+
+_PROBABILITY = _number("--abstain-below", float, "a number from 0 to 1")
+_PIXELS = _number("--min-face", int, "a whole number of pixels")
+_PICTURES = _number("--batch-size", int, "a whole number")
+_THREADS = _number("--threads", int, "a whole number")
+
 Sources = Annotated[
     list[str],
     typer.Argument(metavar="SOURCES...", help="Photos, folders, globs, URLs; - is the standard input."),
@@ -46,12 +65,23 @@ Models = Annotated[
 ]
 Abstain = Annotated[
     float | None,
-    typer.Option("--abstain-below", metavar="P", help="Say 'unsure' where the confidence is below P, 0 to 1."),
+    typer.Option(
+        "--abstain-below",
+        metavar="P",
+        parser=_PROBABILITY,
+        help="Say 'unsure' where the confidence is below P, 0 to 1.",
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit code 1 if any picture could not be read.")]
-MinFace = Annotated[int | None, typer.Option("--min-face", metavar="PX", help="Leave out smaller faces.")]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", metavar="N", help="Pictures analysed together.")]
-Threads = Annotated[int | None, typer.Option("--threads", metavar="N", help="CPU threads; by default all cores.")]
+MinFace = Annotated[
+    int | None, typer.Option("--min-face", metavar="PX", parser=_PIXELS, help="Leave out smaller faces.")
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", metavar="N", parser=_PICTURES, help="Pictures analysed together.")
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", metavar="N", parser=_THREADS, help="CPU threads; by default all cores.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No table, no progress; errors only.")]
 
 
@@ -150,9 +180,10 @@ def _run(
     pictures, results = _results(analyzer, sources)
     tally = Tally()
     with ExitStack() as stack:
-        writers: list[Writer] = [stack.enter_context(open_writer(*target)) for target in targets]
+        classes = analyzer.model.classes.classes
+        writers: list[Writer] = [stack.enter_context(open_writer(*target, classes)) for target in targets]
         drawn = AnnotatedPictures(Path(out), pictures) if out else None
-        shown = stack.enter_context(_showing(screen, len(pictures)))
+        shown = stack.enter_context(_showing(screen, pictures))
         signals = stack.enter_context(Signals())
         for picture, result in signals.until_one_comes(zip(pictures, results, strict=True)):
             tally.add(result)
@@ -182,13 +213,15 @@ def _results(analyzer: Analyzer, sources: Sequence[str]) -> tuple[list[Any], Ite
 
 
 @contextmanager
-def _showing(screen: Screen | None, total: int) -> Iterator[Callable[[PhotoResult], None]]:
+def _showing(screen: Screen | None, pictures: Sequence[object]) -> Iterator[Callable[[PhotoResult], None]]:
     """What shows one result as it comes: in full, as a line, or as a step of the progress bar."""
+    total = len(pictures)
     if screen is None:
         yield lambda result: None
     elif total <= FEW:
         yield screen.photo
     else:
+        screen.longest = max(len(str(picture)) for picture in pictures)
         with screen.progress(total) as step:
 
             def show(result: PhotoResult) -> None:

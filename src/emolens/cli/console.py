@@ -37,6 +37,7 @@ class Screen:
         plain = not self.console.encoding.lower().startswith("utf")
         self.shades = "#=-." if plain else "█▓▒░"
         self.dot, self.times, self.more = (" - ", " x ", "~") if plain else (" · ", " \N{MULTIPLICATION SIGN} ", "…")
+        self.longest = 0  # characters of the longest source to come, so that lines align
         self.top = 3 if self.console.width >= 96 else 2  # classes named beside a bar
 
     def photo(self, result: PhotoResult) -> None:
@@ -85,16 +86,16 @@ class Screen:
     def _short(self, result: PhotoResult) -> Text:
         most = max(20, self.console.width * 2 // 5)
         name = result.source if len(result.source) <= most else f"{self.more}{result.source[1 - most :]}"
-        line = Text(f"{name}  ")
+        line = Text(f"{name:<{min(self.longest, most)}}  ")
         if not result.faces:
             problem = "no face found" if result.ok else _problem(result)
             return line.append(problem, style="yellow" if result.ok else "red")
         line.append(_faces(result))
-        for label, n in Counter(_label(p) for p in result.expressions).most_common():
-            line.append(self.dot).append(f"{n} {label}" if len(result.faces) > 1 else label, style=_style(label))
         if result.group and len(result.faces) > 1:
             label = _label(result.group.prediction)
-            line.append(f"{self.dot}group ").append(label, style=_style(label))
+            line.append(f"{self.dot}group ").append(label, style=f"bold {_style(label)}")
+        for label, n in Counter(_label(p) for p in result.expressions).most_common():
+            line.append(self.dot).append(f"{n} {label}" if len(result.faces) > 1 else label, style=_style(label))
         return line
 
     def _table(self, result: PhotoResult) -> Table:

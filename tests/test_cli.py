@@ -1,0 +1,472 @@
+"""The command line as people and scripts meet it: exit codes, one-line errors, what goes where, whole files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emolens import __version__
+from emolens.cli import app
+from emolens.cli.annotated import AnnotatedPictures
+from emolens.cli.console import Screen, Tally
+from emolens.cli.leaving import Signals
+from emolens.group import group_affect
+from emolens.records import Face, PhotoResult, Prediction
+from emolens.taxonomy import FERPLUS
+from fakes import linear_model
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command line; gives the exit code and both outputs."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def command(*args: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            app([str(a) for a in args], prog_name="emolens")
+        out, err = capsys.readouterr()
+        return int(left.value.code or 0), out, err
+
+    return command
+
+
+@pytest.fixture
+def crop(run: Run, tmp_path: Path) -> Run:
+    """`emolens analyze` on pictures that are faces already, with a small random net."""
+    (tmp_path / "net").mkdir()
+    model = linear_model(tmp_path / "net" / "linear.onnx")
+
+    def command(*args: object) -> tuple[int, str, str]:
+        return run("analyze", "--whole-image", "--model", model, *args)
+
+    return command
+
+
+def picture(path: Path, seed: int = 0, size: tuple[int, int] = (40, 48)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (*size, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def one_line(err: str, *parts: str) -> None:
+    assert err.startswith("emolens: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in err
+
+
+# --- the start -------------------------------------------------------------------------------------------------------
+
+
+def test_version_and_help(run: Run) -> None:
+    assert run("--version") == (0, f"emolens {__version__}\n", "")
+    for args in ([], ["--help"], ["-h"]):
+        code, out, _ = run(*args)
+        assert code == 0
+        assert all(name in out for name in ("analyze", "models", "doctor"))
+    code, out, _ = run("analyze", "--help")
+    for option in ("--task", "--whole-image", "--out", "--json", "--csv", "--parquet", "--detector", "--model"):
+        assert option in out
+    assert "--abstain-below" in out
+    assert "--strict" in out
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = ["torch", "matplotlib", "cv2", "onnxruntime", "onnx", "numpy", "PIL", "pyarrow"]
+    code = (
+        "import sys\nfrom emolens.cli import main\nsys.argv = ['emolens', '--help']\n"
+        f"try:\n    main()\nexcept SystemExit:\n    print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("args", "parts"),
+    [
+        (["analyse"], ["'analyse'", "analyze"]),
+        (["analyze", "a.jpg", "--jsn", "-"], ["--jsn", "--json"]),
+        (["analyze"], ["SOURCES"]),
+        (["analyze", "a.jpg", "--abstain-below", "much"], ["much", "--abstain-below"]),
+        (["models", "shwo"], ["show"]),
+        (["models", "show", "mtcn"], ["'mtcn'", "mtcnn"]),
+        (["models", "fetch", "yunte"], ["'yunte'", "yunet"]),
+        (["models", "fetch"], ["--all"]),
+        (["models", "show", "nowhere.onnx"], ["nowhere.onnx", "models list"]),
+    ],
+)
+def test_a_usage_error_is_one_line_that_names_the_near_miss(run: Run, args: list[str], parts: list[str]) -> None:
+    code, out, err = run(*args)
+    assert (code, out) == (2, "")
+    one_line(err, *parts)
+
+
+@pytest.mark.parametrize(
+    ("args", "parts"),
+    [
+        (["--abstain-below", "1.5"], ["1.5", "0 to 1"]),
+        (["--task", "mood"], ["'mood'", "expression"]),
+        (["--task", "expresion"], ["Did you mean 'expression'"]),
+        (["--threads", "0"], ["--threads", "1 or more"]),
+        (["--batch-size", "0"], ["0", "1 picture"]),
+        (["--model", "nowhere.onnx"], ["nowhere.onnx"]),
+        (["--json", "-", "--csv", "-"], ["two results"]),
+        (["--csv", "same.txt", "--json", "./same.txt"], ["two results", "same.txt"]),
+        (["--parquet", "-"], ["--csv -"]),
+        (["--csv", "no/such/\0/r.csv"], []),
+    ],
+)
+def test_an_option_with_a_wrong_value_is_one_line(
+    run: Run, tmp_path: Path, args: list[str], parts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow", reason="Parquet needs the extra [tables]") if "--parquet" in args else None
+    monkeypatch.chdir(tmp_path)
+    model = [] if "--model" in args else ["--model", linear_model(tmp_path / "net.onnx")]
+    code, out, err = run("analyze", picture(tmp_path / "a.png"), "--whole-image", *model, *args)
+    assert (code, out) == (2, "")
+    one_line(err, *parts)
+    assert not list(tmp_path.glob("*.csv"))
+
+
+# --- what goes where -------------------------------------------------------------------------------------------------
+
+
+def test_a_table_for_people_is_on_the_standard_output(crop: Run, tmp_path: Path) -> None:
+    code, out, err = crop(picture(tmp_path / "a.png"))
+    assert (code, err) == (0, "")
+    assert "a.png" in out
+    assert "48 × 40" in out  # noqa: RUF001
+    assert "1 face" in out
+    assert "█" in out
+    assert "group" in out
+    assert "not feeling" in out
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_data_takes_the_standard_output_and_the_table_moves_aside(crop: Run, tmp_path: Path, option: str) -> None:
+    code, out, err = crop(picture(tmp_path / "a.png"), picture(tmp_path / "b.png"), option, "-")
+    assert code == 0
+    assert "█" in err
+    if option == "--json":
+        assert [record["status"] for record in json.loads(out)] == ["ok", "ok"]
+    else:
+        assert [row["target"] for row in csv.DictReader(io.StringIO(out))] == ["face", "group"] * 2
+
+
+def test_quiet_says_nothing(crop: Run, tmp_path: Path) -> None:
+    assert crop(picture(tmp_path / "a.png"), "--quiet") == (0, "", "")
+
+
+def test_all_files_tell_the_same(crop: Run, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs the extra [tables]")
+    files = {kind: tmp_path / f"r.{kind}" for kind in ("json", "csv", "parquet")}
+    code, _, _ = crop(picture(tmp_path / "a.png"), *(x for kind, path in files.items() for x in (f"--{kind}", path)))
+    assert code == 0
+    (record,) = json.loads(files["json"].read_text(encoding="utf-8"))
+    with files["csv"].open(newline="") as file:
+        row = next(csv.DictReader(file))
+    typed = parquet.read_table(files["parquet"]).to_pylist()[0]
+    said = record["faces"][0]
+    assert said["label"] == row["label"] == typed["label"]
+    for name, share in said["distribution"].items():
+        assert float(row[f"p_{name}"]) == pytest.approx(share, abs=1e-6)
+        assert typed[f"p_{name}"] == pytest.approx(share, abs=1e-6)
+    assert len(row["model_sha"]) == 64
+
+
+def test_tasks_may_be_chosen(crop: Run, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "a.png")
+    for args, tasks in (
+        (["--task", "expression"], ["expression"]),
+        (["--task", "group"], ["group"]),
+        (["--task", "group,expression"], ["expression", "group"]),
+        (["--task", "group", "--task", "expression"], ["expression", "group"]),
+    ):
+        _, out, _ = crop(photo, *args, "--csv", "-")
+        assert [row["task"] for row in csv.DictReader(io.StringIO(out))] == tasks
+
+
+def test_abstaining_says_unsure_and_gives_no_label(crop: Run, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "a.png")
+    _, out, err = crop(photo, "--abstain-below", "1", "--csv", "-")
+    row = next(csv.DictReader(io.StringIO(out)))
+    assert (row["status"], row["label"]) == ("abstained", "")
+    assert "unsure" in err
+
+
+def test_the_standard_input_is_a_source_and_is_drawn(tmp_path: Path) -> None:
+    model = linear_model(tmp_path / "net.onnx")
+    args = ["analyze", "-", "--whole-image", "--model", model, "--json", "-", "--out", tmp_path / "out"]
+    code = "from emolens.cli import main; main()"
+    photo = picture(tmp_path / "a.png").read_bytes()
+    done = subprocess.run([sys.executable, "-c", code, *map(str, args)], input=photo, capture_output=True, check=True)
+    assert json.loads(done.stdout)[0]["source"] == "-"
+    assert (tmp_path / "out" / "picture_annotated.jpg").is_file()
+
+
+# --- folders and annotated pictures ----------------------------------------------------------------------------------
+
+
+def test_out_holds_pictures_and_both_tables_and_no_name_meets_another(crop: Run, tmp_path: Path) -> None:
+    sources = [picture(tmp_path / folder / "face.png", n) for n, folder in enumerate(("a", "b"))]
+    sources.append(picture(tmp_path / "c" / "FACE.jpg", 2))
+    code, _, _ = crop(*sources, "--out", tmp_path / "out")
+    assert code == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    pictures = ["FACE_annotated_3.jpg", "face_annotated.jpg", "face_annotated_2.jpg"]
+    assert names == [*pictures, "results.csv", "results.json"]
+    with Image.open(tmp_path / "out" / "face_annotated.jpg") as drawn:
+        assert drawn.width >= 320
+
+
+def test_out_never_overwrites_a_photo_of_the_user(crop: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    kept = [picture(folder / "a.jpg", 1), picture(folder / "a_annotated.jpg", 2)]
+    before = [path.read_bytes() for path in kept]
+    code, _, _ = crop(folder, "--out", folder)
+    assert code == 0
+    assert [path.read_bytes() for path in kept] == before
+    assert (folder / "a_annotated_2.jpg").is_file()
+
+
+def test_names_of_urls_and_strange_names_make_file_names(tmp_path: Path) -> None:
+    pictures = AnnotatedPictures(tmp_path, [])
+    sources = ["https://example.org/x/me%20too.jpg?size=2", "data:image/png;base64,… (9 characters)", "a:b|c?.png"]
+    for source in sources:
+        result = PhotoResult(source, "no_face", (40, 40))
+        pictures.add(str(picture(tmp_path / "in" / "p.png")), result)
+    names = sorted(path.name for path in tmp_path.glob("*.jpg"))
+    assert names == ["a_b_c__annotated.jpg", "me%20too_annotated.jpg", "picture_annotated.jpg"]
+
+
+def test_many_pictures_have_a_line_each_and_a_summary(crop: Run, tmp_path: Path) -> None:
+    for n in range(5):
+        picture(tmp_path / "in" / f"{n}.png", n)
+    code, out, _ = crop(tmp_path / "in", "--task", "expression")
+    assert code == 0
+    assert sum(f"{n}.png" in line for line in out.splitlines() for n in range(5)) == 5
+    assert "5 pictures · 5 faces" in out
+
+
+# --- bad input -------------------------------------------------------------------------------------------------------
+
+
+def bad_files(folder: Path) -> dict[str, Path]:
+    """One file of every kind that cannot be read, by the status that it must have."""
+    folder.mkdir()
+    whole = picture(folder / "whole.png").read_bytes()
+    (folder / "whole.png").unlink()
+    size = b"IHDR" + struct.pack(">II5B", 20_000, 20_000, 1, 0, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + size + struct.pack(">I", zlib.crc32(size)) + whole[33:]
+    contents = {
+        "unreadable_empty.jpg": b"",
+        "unreadable_truncated.png": whole[: len(whole) // 2],
+        "unreadable_text.jpg": b"this is no picture",
+        "too_large_bomb.png": bomb,
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    picture(folder / "too_small.png", size=(1, 1))
+    return {path.name: path for path in sorted(folder.iterdir())}
+
+
+def test_in_a_folder_bad_files_are_rows_and_the_others_go_on(crop: Run, tmp_path: Path) -> None:
+    bad = bad_files(tmp_path / "in")
+    picture(tmp_path / "in" / "z.png")
+    missing = tmp_path / "in" / "gone.jpg"
+    args = (tmp_path / "in", missing, "--csv", tmp_path / "r.csv", "--out", tmp_path / "out")
+    code, out, err = crop(*args)
+    assert code == 0
+    one_line(err, f"{len(bad) + 1} of {len(bad) + 2} pictures could not be read", "3 unreadable", "1 not_found")
+    with (tmp_path / "r.csv").open(newline="") as file:
+        statuses = {Path(row["source"]).name: row["status"] for row in csv.DictReader(file)}
+    for name in bad:
+        assert name.startswith(statuses[name]), name
+    assert statuses["gone.jpg"] == "not_found"
+    assert statuses["z.png"] == "ok"
+    assert "empty" in out
+    assert crop(*args, "--strict")[0] == 1
+
+
+def test_a_lone_picture_that_cannot_be_read_is_a_mistake_to_mend(crop: Run, tmp_path: Path) -> None:
+    bad = bad_files(tmp_path / "in")
+    for source in [*bad.values(), tmp_path / "gone.jpg", tmp_path / "*.xyz"]:
+        code, out, err = crop(source, "--csv", tmp_path / "r.csv", "--json", "-", "--out", tmp_path / "out")
+        assert (code, out) == (2, ""), source
+        one_line(err, source.name)
+    assert not (tmp_path / "r.csv").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_sources_that_all_are_missing_are_a_mistake_to_mend(crop: Run, tmp_path: Path) -> None:
+    code, _, err = crop(tmp_path / "a.jpg", tmp_path / "b.jpg", "--quiet")
+    assert code == 2
+    assert "no source names a picture" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="the administrator may write anywhere")
+def test_a_folder_that_may_not_be_written(crop: Run, tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir(mode=0o500)
+    code, _, err = crop(picture(tmp_path / "a.png"), "--csv", tmp_path / "shut" / "r.csv")
+    assert code == 2
+    one_line(err, "cannot write")
+
+
+def test_a_file_in_the_way_of_a_folder(crop: Run, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    code, _, err = crop(picture(tmp_path / "a.png"), "--out", tmp_path / "out")
+    assert code == 2
+    one_line(err, "cannot write")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+# --- leaving early ---------------------------------------------------------------------------------------------------
+
+
+def test_a_signal_ends_the_loop_after_the_turn_in_which_it_came() -> None:
+    seen = []
+    with Signals() as signals:
+        for n in signals.until_one_comes(range(10)):
+            if n == 3:
+                signal.raise_signal(signal.SIGINT)
+            seen.append(n)  # the turn is finished all the same
+    assert seen == [0, 1, 2, 3]
+    assert signals.came == signal.SIGINT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to another process are POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_was_analysed_before_ctrl_c_is_whole(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    model = linear_model(tmp_path / "net.onnx")
+    for n in range(12):
+        picture(tmp_path / "in" / f"{n}.png", n)
+    args = ["analyze", tmp_path / "in", "--whole-image", "--model", model, "--batch-size", "1", "--csv"]
+    script = (
+        "import sys, time, emolens.analyzer as a\nfrom emolens.cli import main\nmany = a.Analyzer.analyze_many\n"
+        "def slow(self, sources, **k):\n    for n, r in enumerate(many(self, sources, **k)):\n"
+        "        if n == 5:\n            print('waiting', file=sys.stderr, flush=True)\n            time.sleep(60)\n"
+        "        yield r\n"
+        "a.Analyzer.analyze_many = slow\nmain()"
+    )
+    command = [sys.executable, "-c", script, *map(str, args), str(tmp_path / "r.csv"), "--quiet"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    timer = threading.Timer(60, process.kill)
+    timer.start()
+    assert process.stderr.readline() == "waiting\n"
+    process.send_signal(number)
+    err = process.stderr.read()
+    assert process.wait() == code
+    timer.cancel()
+    one_line(err, "stopped after 5 pictures")
+    with (tmp_path / "r.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 10
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "net.json", "net.onnx", "r.csv"]
+
+
+# --- the screen ------------------------------------------------------------------------------------------------------
+
+
+def group_photo(n: int) -> PhotoResult:
+    rng = np.random.default_rng(0)
+    faces = tuple(Face(np.array([40 * k, 10, 40 * k + 30, 50], np.float32), 0.9) for k in range(n))
+    shares = rng.dirichlet(np.ones(8), n).astype(np.float32)
+    said = tuple(
+        Prediction("expression", FERPLUS, d, float(d.max()), "net", f) for d, f in zip(shares, faces, strict=True)
+    )
+    return PhotoResult(
+        "a/" * 40 + "b.jpg", "ok", (1200, 80), faces, said, group_affect(said, faces, (1200, 80)), "mtcnn"
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_the_table_fits_the_terminal(capsys: pytest.CaptureFixture[str], width: int) -> None:
+    screen, tally = Screen(width=width), Tally()
+    result = group_photo(12)
+    screen.photo(result)
+    table = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= width for line in table)
+    if width >= 80:
+        assert "…" not in "".join(table)
+        assert sum("%" in line for line in table) == 13
+    screen.line(result)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "b.jpg" in line
+    assert "12 faces" in line
+    tally.add(result)
+    screen.summary(tally)
+    assert "1 picture · 12 faces" in capsys.readouterr().out
+
+
+def test_a_terminal_without_the_letters_still_works(tmp_path: Path) -> None:
+    args = ["analyze", picture(tmp_path / "é.png"), "--whole-image", "--model", linear_model(tmp_path / "net.onnx")]
+    done = subprocess.run(
+        [sys.executable, "-c", "from emolens.cli import main; main()", *map(str, args)],
+        capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=True,
+    )  # fmt: skip
+    assert b"###" in done.stdout
+
+
+# --- models and doctor -----------------------------------------------------------------------------------------------
+
+
+def test_models_are_listed_with_their_licences(run: Run) -> None:
+    code, out, _ = run("models", "list")
+    assert code == 0
+    assert all(word in out for word in ("mtcnn", "yunet", "code", "data", "weights", "Apache-2.0"))
+    listed = json.loads(run("models", "list", "--json", "-")[1])
+    free = json.loads(run("models", "list", "--commercial-only", "--json", "-")[1])
+    assert {m["name"] for m in listed} >= {"mtcnn", "yunet"}
+    assert [m["name"] for m in free] == [m["name"] for m in listed if m["licences"]["commercial"]]
+
+
+def test_a_model_file_shows_its_card(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("models", "show", linear_model(tmp_path / "net.onnx"))
+    assert code == 0
+    assert "card of linear 1" in out
+    assert "contempt" in out
+
+
+def test_fetching_offline_is_one_line_with_the_way_out(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOLENS_HOME", str(tmp_path))
+    monkeypatch.setenv("EMOLENS_OFFLINE", "1")
+    code, _, err = run("models", "fetch", "yunet")
+    assert code == 2
+    one_line(err, "EMOLENS_OFFLINE", "sha256")
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
+def test_the_doctor_names_what_is_missing_and_what_mends_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOLENS_HOME", str(tmp_path / "cache"))
+    _, out, _ = run("doctor")
+    for word in ("python", "onnxruntime", "ONNX Runtime", "cores", "writable", "model mtcnn", "[tables]"):
+        assert word in out
+    assert "mend: emolens models fetch yunet" in out
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("EMOLENS_HOME", str(tmp_path / "file"))
+    code, out, _ = run("doctor")
+    assert code == 1
+    assert "EMOLENS_HOME" in out
