@@ -345,7 +345,7 @@ def test_a_real_photo_from_file_to_rows(model, astronaut, tmp_path):
     assert x1 < 225 < x2  # her nose, read off the picture
     assert y1 < 125 < y2
     assert result.faces[0].landmarks is not None
-    rows = result.to_rows()
+    rows = emolens.rows(result)
     assert [row["target"] for row in rows] == ["face"] * len(result.faces) + ["group"]
     assert rows[0]["p_happiness"] == pytest.approx(result.expressions[0].probability("joy"), abs=1e-6)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from emolens.group import group_affect
     from emolens.images import open_image
     from emolens.records import Face, GroupAffect, PhotoResult, Prediction
+    from emolens.tables import rows
     from emolens.taxonomy import Taxonomy
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "annotate",
     "group_affect",
     "open_image",
+    "rows",
 ]
 
 _ROOMS = {
@@ -79,6 +81,7 @@ _ROOMS = {
     "PhotoResult": "records",
     "Prediction": "records",
     "Taxonomy": "taxonomy",
+    "rows": "tables",
 }
 """Where each public name lives; those not named here are in `errors`."""
 

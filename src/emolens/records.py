@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -118,9 +118,3 @@ class PhotoResult:
     def ok(self) -> bool:
         """Whether the picture could be read."""
         return self.status in ("ok", "no_face")
-
-    def to_rows(self) -> list[dict[str, Any]]:
-        """The tidy rows of `emolens.tables`, one per face and task, group and task, or one for a picture without."""
-        from emolens.tables import rows
-
-        return rows(self)
