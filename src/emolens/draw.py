@@ -114,7 +114,7 @@ class _Type:
     """A size of type and what is measured in it. `line` is the height of a line in pixels."""
 
     def __init__(self, size: float) -> None:
-        self.size = max(10, round(size))
+        self.size = round(size)
         self.font = ImageFont.load_default(self.size)
         self.line = round(self.size * 1.35)
         self.pad = max(3, round(self.size * 0.35))
@@ -129,7 +129,7 @@ def _draw_faces(picture: Image.Image, marks: Sequence[_Mark]) -> list[_Mark]:
     if not marks:
         return []
     longest = max(picture.size)
-    small = _Type(max(11, 0.012 * longest))
+    small = _Type(max(12, 0.012 * longest))
     usual = float(np.median([m.box[3] - m.box[1] for m in marks])) / 8
     large = _Type(min(max(usual, small.size), max(13, 0.022 * longest)))
     draw = ImageDraw.Draw(picture)
@@ -236,12 +236,13 @@ def _ink_on(colour: Colour) -> Colour:
 
 def _with_footer(picture: Image.Image, result: PhotoResult, listed: Sequence[_Mark]) -> Image.Image:
     """The picture with a strip below it: the group banner, and the faces that had no room on the picture."""
-    kind = _Type(max(11, min(0.017 * max(picture.size), picture.width / 24)))
+    kind = _Type(max(13, min(0.017 * max(picture.size), picture.width / 24)))
     cell = max((kind.width(m.words) for m in listed), default=0) + 7 * kind.size
     across = max(1, int((picture.width - 2 * kind.pad) // cell)) if listed else 1
     lines = -(-len(listed) // across)
     group = result.group is not None
-    height = round(2 * kind.pad + (2 + lines) * kind.line + (1.4 * kind.line if group else 0) + kind.pad * bool(lines))
+    rows = lines + (2 if result.faces else 1)
+    height = round(2 * kind.pad + rows * kind.line + (1.4 * kind.line if group else 0) + kind.pad * bool(lines))
     whole = Image.new("RGB", (picture.width, picture.height + height), PAPER)
     whole.paste(picture)
     draw = ImageDraw.Draw(whole)
@@ -252,7 +253,8 @@ def _with_footer(picture: Image.Image, result: PhotoResult, listed: Sequence[_Ma
         bar = (x, y + 0.1 * kind.line, picture.width - x, y + 1.2 * kind.line)
         _stacked(draw, result.group.prediction, bar, kind, named=True)
         y += 1.4 * kind.line
-    draw.text((x, y), NOTICE, font=kind.font, fill=DIM)
+    if result.faces:
+        draw.text((x, y), NOTICE, font=kind.font, fill=DIM)
     y += kind.line + kind.pad
     for n, mark in enumerate(listed):
         _list_entry(draw, mark, (x + (n // lines) * cell, y + (n % lines) * kind.line), kind)

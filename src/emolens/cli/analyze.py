@@ -221,7 +221,7 @@ def _showing(screen: Screen | None, pictures: Sequence[object]) -> Iterator[Call
     elif total <= FEW:
         yield screen.photo
     else:
-        screen.longest = max(len(str(picture)) for picture in pictures)
+        screen.longest = max(len(p) if isinstance(p, str) else 1 for p in pictures)
         with screen.progress(total) as step:
 
             def show(result: PhotoResult) -> None:

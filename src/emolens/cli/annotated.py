@@ -14,6 +14,8 @@ from emolens.errors import InputError
 from emolens.limits import LIMITS
 from emolens.records import PhotoResult
 
+MOST_OF_JPEG = 65_500  # pixels on a side that the format can hold
+
 
 class StandardInput(io.BytesIO):
     """The bytes of the standard input, kept so that they can be read twice: to analyze and to draw."""
@@ -46,12 +48,13 @@ class AnnotatedPictures:
             pixels = open_image(picture)
         except InputError:  # gone since it was analysed: its row is right all the same
             return
-        save(annotate(pixels, result), self._free(_stem(result.source)))
+        drawn = annotate(pixels, result)
+        save(drawn, self._free(_stem(result.source), ".jpg" if max(drawn.shape) <= MOST_OF_JPEG else ".png"))
 
-    def _free(self, stem: str) -> Path:
+    def _free(self, stem: str, suffix: str) -> Path:
         number = 1
         while True:
-            path = self._folder / f"{stem}_annotated{f'_{number}' if number > 1 else ''}.jpg"
+            path = self._folder / f"{stem}_annotated{f'_{number}' if number > 1 else ''}{suffix}"
             key = os.path.abspath(path).lower()  # noqa: PTH100  lower: some file systems see no case
             if key not in self._taken:
                 self._taken.add(key)
