@@ -267,6 +267,22 @@ def test_many_pictures_have_a_line_each_and_a_summary(crop: Run, tmp_path: Path)
     assert "5 pictures · 5 faces" in out
 
 
+def test_a_photo_goes_through_the_detector_in_the_box(run: Run, tmp_path: Path) -> None:
+    astronaut = pytest.importorskip("skimage.data", reason="the photo comes with scikit-image").astronaut()
+    Image.fromarray(astronaut).save(tmp_path / "astronaut.png")
+    model = linear_model(tmp_path / "net.onnx")
+    code, out, err = run("analyze", tmp_path / "astronaut.png", "--model", model, "--csv", "-", "--min-face", "60")
+    assert code == 0
+    assert "mtcnn" in err
+    face, group = csv.DictReader(io.StringIO(out))
+    assert (face["target"], group["target"]) == ("face", "group")
+    nose = (226, 123)  # measured on the photo, as are the sides of the face: x 180 to 270, y 75 to 178
+    assert 150 < float(face["x1"]) < nose[0] < float(face["x2"]) < 300
+    assert 40 < float(face["y1"]) < nose[1] < float(face["y2"]) < 210
+    _, out, _ = run("analyze", tmp_path / "astronaut.png", "--model", model, "--min-face", "400")
+    assert "no face found" in " ".join(out.split())
+
+
 # --- bad input -------------------------------------------------------------------------------------------------------
 
 
@@ -381,6 +397,16 @@ def test_what_was_analysed_before_ctrl_c_is_whole(tmp_path: Path, number: signal
     with (tmp_path / "r.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 10
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "net.json", "net.onnx", "r.csv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is told by POSIX")
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command = [sys.executable, "-c", "from emolens.cli import main; main()", "models", "list", "--json", "-"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.communicate()[1] == b""
+    assert process.returncode == 141
 
 
 # --- the screen ------------------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ def replacing(target: Path) -> Iterator[Path]:
         os.umask(umask)
         draft.chmod(0o666 & ~umask)  # mkstemp makes files private; results are ordinary files
         draft.replace(target)
+    except BrokenPipeError:  # some other output, not this file
+        raise
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from None
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from typing import Annotated, Any
@@ -25,6 +26,9 @@ class Door(TyperGroup):
             fail(str(error))
         except KeyboardInterrupt:
             fail("interrupted", 130)
+        except BrokenPipeError:  # `emolens ... | head`: nobody listens any more, which is no error to talk about
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(141) from None
 
     def main(self, args: Any = None, prog_name: str | None = None, *_: Any, **extra: Any) -> Any:
         """Parse and run; a usage error becomes one line that names the help."""
@@ -95,8 +99,4 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that lacks a letter still works
-    try:
-        app(prog_name="emolens")
-    except BrokenPipeError:  # `emolens ... | head`
-        sys.stdout = None  # or the interpreter complains once more on its way out
-        sys.exit(141)
+    app(prog_name="emolens")
