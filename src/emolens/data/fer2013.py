@@ -7,22 +7,23 @@ are in use; every result must name its own.
 
 from __future__ import annotations
 
-import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from emolens.data.base import SPLITS, Count, DataReader, Info, Option, Record, absent
+from emolens.data.fer2013_files import ARCHIVES, FEWEST, MOST, SIDE, USAGES, VOTES_FILE, Fer2013, find, load
+from emolens.data.ferplus_votes import SUBSETS, VOTE_COLUMNS, distributions, in_subset
+from emolens.data.problems import Fault, Problems
 from emolens.errors import DataError, UnknownName
-from emolens.taxonomy import FERPLUS, Taxonomy
+from emolens.taxonomy import FER2013, FERPLUS, Taxonomy
 
-SPLITS = ("train", "val", "test")
-"""Training, PublicTest, PrivateTest: the order of the official usage codes 0, 1, 2."""
+__all__ = ["READERS", "SUBSETS", "LabelledFaces", "in_subset", "judged_subsets", "read_ferplus", "repeated_pixels"]
 
-SUBSETS = ("argmax", "majority")
-"""argmax: the top of the ten columns (first of equals) is an expression. n = 28,389 / 3,553 / 3,546.
-majority: the authors' rule: single votes are dropped, and one expression holds more than half of what remains.
-n = 25,060 / 3,199 / 3,153."""
+JUDGED = ("argmax", "majority")
+"""The two subsets that published results use."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,14 +47,6 @@ class LabelledFaces:
         return LabelledFaces(self.ids[mask], self.images[mask], self.targets[mask], self.taxonomy, self.split)
 
 
-def find(root: Path) -> Path:
-    """The FER+ archive in a folder, or the archive itself. Raises `DataError`."""
-    candidates = [root] if root.is_file() else sorted(root.rglob("fer2013_ferplus.npz"))
-    if not candidates:
-        raise DataError(f"{root}: no fer2013_ferplus.npz there; give the archive or the folder that holds it")
-    return candidates[0]
-
-
 def read_ferplus(root: Path, split: str, subset: str = "argmax") -> LabelledFaces:
     """One split of FER+ with vote distributions over the eight expressions, in the official row order.
 
@@ -61,21 +54,16 @@ def read_ferplus(root: Path, split: str, subset: str = "argmax") -> LabelledFace
     """
     if split not in SPLITS:
         raise UnknownName("split", split, SPLITS)
-    archive = _load(find(root))
-    votes = archive["ferplus_votes"]
-    mask = (archive["usage"] == SPLITS.index(split)) & in_subset(votes, archive["ferplus_name"] != "", subset)
-    emotions = votes[mask, : len(FERPLUS)].astype(np.float32)
-    if subset == "majority":
-        emotions[emotions <= 1] = 0
-    targets = emotions / emotions.sum(axis=1, keepdims=True)
-    return LabelledFaces(archive["ferplus_name"][mask], archive["images"][mask], targets, FERPLUS, split)
+    archive, votes, names = _with_votes(root, Problems())
+    mask = (archive.usage == SPLITS.index(split)) & in_subset(votes, names != "", subset)
+    return LabelledFaces(names[mask], archive.images[mask], distributions(votes[mask], subset), FERPLUS, split)
 
 
 def judged_subsets(root: Path, split: str) -> dict[str, LabelledFaces]:
     """The rows that results are reported on, by a name that says which: both subsets, and of `test` also without the
     rows whose exact pixels the model may have seen.
     """
-    judged = {f"FER+ {split}, {subset}": read_ferplus(root, split, subset) for subset in SUBSETS}
+    judged = {f"FER+ {split}, {subset}": read_ferplus(root, split, subset) for subset in JUDGED}
     if split == "test":
         seen = np.array(sorted(repeated_pixels(root)))
         for name, faces in list(judged.items()):
@@ -83,34 +71,135 @@ def judged_subsets(root: Path, split: str) -> dict[str, LabelledFaces]:
     return judged
 
 
-def in_subset(votes: np.ndarray, named: np.ndarray, subset: str) -> np.ndarray:
-    """Which rows of the votes (N, 10) belong to a subset; `named` (N,) says which rows have a file name in FER+."""
-    if subset not in SUBSETS:
-        raise UnknownName("FER+ subset", subset, SUBSETS)
-    if subset == "majority":
-        votes = np.where(votes <= 1, 0, votes)
-        decided = votes.max(axis=1) * 2 > votes.sum(axis=1)
-    else:
-        decided = named
-    return np.asarray(decided & (votes.argmax(axis=1) < len(FERPLUS)))
-
-
 def repeated_pixels(root: Path) -> set[str]:
     """FER+ names of the PrivateTest rows whose exact pixels also occur in Training or PublicTest."""
-    archive = _load(find(root))
-    test = archive["usage"] == SPLITS.index("test")
-    seen = {image.tobytes() for image in archive["images"][~test]}
-    copies = [image.tobytes() in seen for image in archive["images"][test]]
-    return set(archive["ferplus_name"][test][copies])
+    archive, _, names = _with_votes(root, Problems())
+    test = archive.usage == SPLITS.index("test")
+    seen = {image.tobytes() for image in archive.images[~test]}
+    copies = [image.tobytes() in seen for image in archive.images[test]]
+    return set(names[test][copies])
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    needed = ("images", "usage", "ferplus_votes", "ferplus_name")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in needed if key not in archive.files]
-            if missing:
-                raise DataError(f"{path}: arrays {missing} are missing; found {archive.files}")
-            return {key: archive[key] for key in needed}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable npz archive ({error})") from None
+def _archive(info: Info, root: Path, problems: Problems) -> Fer2013:
+    path = find(root)
+    if path is None:
+        raise absent(info, root, " or ".join(ARCHIVES))
+    return load(path, problems)
+
+
+def _with_votes(root: Path, problems: Problems) -> tuple[Fer2013, np.ndarray, np.ndarray]:
+    archive = _archive(FERPLUS_INFO, root, problems)
+    if archive.votes is None or archive.names is None:
+        raise DataError(f"{archive.source.with_name(VOTES_FILE)} is not there; {FERPLUS_INFO.obtain}")
+    return archive, archive.votes, archive.names
+
+
+def _walk_fer2013(root: Path, problems: Problems) -> Iterator[Record]:
+    archive = _archive(FER2013_INFO, root, problems)
+    yield from problems.each(range(len(archive.rows)), lambda at: _fer2013_record(archive, at))
+
+
+def _fer2013_record(archive: Fer2013, at: int) -> Record:
+    label, usage, where = int(archive.labels[at]), int(archive.usage[at]), _where(archive, at)
+    if label >= len(FER2013) or usage >= len(SPLITS):
+        raise Fault("label", where, f"label {label} in part {usage}; allowed: 0 to 6 in 0 to 2")
+    return Record(
+        id=f"fer2013-{archive.rows[at]:05d}",
+        split=SPLITS[usage],
+        picture=archive.images[at],
+        taxonomy=FER2013,
+        label=FER2013.classes[label],
+        source=where,
+        attributes={"usage": USAGES[usage]},
+    )
+
+
+def _walk_ferplus(root: Path, problems: Problems, subset: str) -> Iterator[Record]:
+    archive, votes, names = _with_votes(root, problems)
+    member = in_subset(votes, names != "", subset)
+    problems.leave_out(f"not in the subset {subset}", int((~member).sum()))
+    targets = np.zeros((len(votes), len(FERPLUS)), np.float32)
+    targets[member] = distributions(votes[member], subset)
+    rows = np.flatnonzero(member).tolist()
+    yield from problems.each(rows, lambda at: _ferplus_record(archive, at, votes[at], targets[at], str(names[at])))
+
+
+def _ferplus_record(archive: Fer2013, at: int, votes: np.ndarray, target: np.ndarray, name: str) -> Record:
+    where = _where(archive, at)
+    if not FEWEST <= int(votes.sum()) <= MOST:
+        raise Fault("distribution", where, f"{int(votes.sum())} votes, needs {MOST} (one row has {FEWEST})")
+    return Record(
+        id=f"fer2013-{archive.rows[at]:05d}",  # by row: four of the names in FER+ occur twice
+        split=SPLITS[int(archive.usage[at])],
+        picture=archive.images[at],
+        taxonomy=FERPLUS,
+        label=FERPLUS.classes[int(target.argmax())],
+        distribution=target,
+        votes=votes.astype(np.float32),
+        source=where,
+        attributes={"ferplus_name": name},
+    )
+
+
+def _where(archive: Fer2013, at: int) -> str:
+    return f"{archive.source}, row {archive.rows[at]}"
+
+
+_PARTS = ((28709, 3995, 436, 4097, 7215, 4830, 3171, 4965), (3589, 467, 56, 496, 895, 653, 415, 607),
+          (3589, 491, 55, 528, 879, 594, 416, 626))  # fmt: skip
+_SUBSET_COUNTS = {
+    "argmax": (28389, 3553, 3546),
+    "majority": (25060, 3199, 3153),
+    "crossentropy": (27956, 3505, 3505),
+    "multi-target": (27671, 3472, 3472),
+}
+_OBTAIN = (
+    "get fer2013.csv or icml_face_data.csv from the Kaggle challenge 'Challenges in Representation Learning: Facial "
+    "Expression Recognition' after accepting its rules"
+)
+
+FER2013_INFO = Info(
+    name="fer2013",
+    title="FER2013",
+    citation="I. Goodfellow et al. Challenges in Representation Learning: A report on three machine learning contests. "
+    "ICONIP 2013, arXiv:1307.0414.",
+    terms="No licence is stated for the pictures, which a web search found; for research, cite the paper.",
+    obtain=_OBTAIN,
+    layout="fer2013.csv (emotion, pixels, Usage), icml_face_data.csv (the same with blanks in its column names), or "
+    "fer2013_ferplus.npz with both data sets",
+    taxonomy=FER2013,
+    task="expression",
+    counts=tuple(
+        Count(n, split, label, source="the challenge's file")
+        for split, part in zip(SPLITS, _PARTS, strict=True)
+        for n, label in zip(part, ("", *FER2013.classes), strict=True)
+    ),
+    size=(SIDE, SIDE),
+)
+FERPLUS_INFO = Info(
+    name="ferplus",
+    title="FER+",
+    citation="E. Barsoum, C. Zhang, C. Canton Ferrer, Z. Zhang. Training Deep Networks for Facial Expression "
+    "Recognition with Crowd-Sourced Label Distribution. ICMI 2016, arXiv:1608.01041.",
+    terms="Votes: MIT (Microsoft). Pictures: those of FER2013, no licence stated.",
+    obtain=f"get fer2013new.csv from the authors' FERPlus repository, and beside it the pictures: {_OBTAIN}",
+    layout="fer2013new.csv beside fer2013.csv or icml_face_data.csv, rows in the same order; or fer2013_ferplus.npz",
+    taxonomy=FERPLUS,
+    task="expression",
+    counts=tuple(
+        Count(n, split, when={"subset": subset}, source="the authors' rules on the published file")
+        for subset, parts in _SUBSET_COUNTS.items()
+        for split, n in zip(SPLITS, parts, strict=True)
+    ),
+    size=(SIDE, SIDE),
+    vote_columns=VOTE_COLUMNS,
+)
+
+READERS = {
+    "fer2013": DataReader(FER2013_INFO, _walk_fer2013),
+    "ferplus": DataReader(
+        FERPLUS_INFO,
+        _walk_ferplus,
+        (Option("subset", "argmax", "which of the four published subsets; every result must name its own", SUBSETS),),
+    ),
+}

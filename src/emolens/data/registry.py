@@ -9,6 +9,7 @@ from emolens.errors import UnknownName
 
 MODULES = {
     "fer2013": "fer2013",
+    "ferplus": "fer2013",
 }
 """Name -> module of `emolens.data`; each module holds `READERS`, a dict of its readers by name."""
 
