@@ -44,7 +44,7 @@ def above(box: Rect, size: Size, bounds: Size, gap: float) -> list[Rect]:
 def place_all(boxes: Sequence[Rect], choices: Sequence[Sequence[Rect]]) -> list[Rect] | None:
     """One of its `choices` for each box such that no panel hides another box or panel; None where that cannot be.
 
-    Large boxes choose first. A panel may hide up to a quarter of its own box where no free place is left.
+    Large boxes choose first. A panel may hide up to a tenth of its own box where no free place is left.
     """
     placed: dict[int, Rect] = {}
     for number in sorted(range(len(boxes)), key=lambda n: -_area(boxes[n])):
@@ -52,7 +52,7 @@ def place_all(boxes: Sequence[Rect], choices: Sequence[Sequence[Rect]]) -> list[
         others = [box for n, box in enumerate(boxes) if n != number] + list(placed.values())
         free = [choice for choice in choices[number] if not any(shared_area(choice, other) for other in others)]
         best = min(free, key=lambda choice: shared_area(choice, own), default=None)
-        if best is None or shared_area(best, own) > 0.25 * _area(own):
+        if best is None or shared_area(best, own) > 0.1 * _area(own):
             return None
         placed[number] = best
     return [placed[n] for n in range(len(boxes))]
