@@ -26,15 +26,14 @@ def test_fixed_faces_come_by_falling_score_for_every_picture():
     assert FixedDetector().detect(PICTURE) == []
 
 
-@pytest.mark.parametrize(
-    "picture", [PICTURE[..., 0], PICTURE.astype(np.float32), PICTURE[:0], np.zeros((4, 4, 4), np.uint8)]
-)
+@pytest.mark.parametrize("picture", [PICTURE[..., 0], PICTURE / 2, PICTURE[:0], PICTURE[..., [0, 1, 2, 0]]])
 def test_what_is_no_rgb_picture_is_refused(picture: np.ndarray):
     with pytest.raises(LabelError, match="RGB uint8"):
         FixedDetector().detect(picture)
 
 
-def test_auto_is_mtcnn():
+def test_auto_is_mtcnn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EMOLENS_HOME", str(tmp_path))
     for name in ("auto", "mtcnn"):
         detector = load_detector(name, threads=1)
         assert isinstance(detector, MTCNN)
@@ -43,7 +42,8 @@ def test_auto_is_mtcnn():
     assert "auto" in DETECTORS
 
 
-def test_smallest_face_of_the_caller_reaches_mtcnn():
+def test_smallest_face_of_the_caller_reaches_mtcnn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EMOLENS_HOME", str(tmp_path))
     assert load_detector("mtcnn", min_face=64, threads=1).min_face_size == 64
     assert load_detector("mtcnn", min_face=3, threads=1).min_face_size == 12  # what a cell of PNet sees
 

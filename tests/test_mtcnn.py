@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,16 @@ from emolens.faces.mtcnn_weights import cache_folder, load_graphs, read_weights
 from emolens.records import Face
 
 
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory: pytest.TempPathFactory) -> MTCNN:
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMOLENS_HOME", str(tmp_path_factory.mktemp("home")))
-        return MTCNN(threads=1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def detector(home: None) -> MTCNN:
+    return MTCNN(threads=1)
 
 
 @pytest.fixture(scope="module")
