@@ -78,7 +78,7 @@ YUNET = Entry(
     files=(
         WeightFile("yunet_n_dynamic.onnx", 322906, "104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12"),
     ),
-    licences=Licences(code="MIT", data=WIDER, weights="Apache-2.0", commercial=False),
+    licences=Licences(code="Apache-2.0", data=WIDER, weights="Apache-2.0", commercial=False),
     version="0047ac2",
     urls=tuple(
         f"{_UPSTREAM}/{commit}/onnx/yunet_n_dynamic.onnx"
