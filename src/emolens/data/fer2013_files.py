@@ -84,7 +84,7 @@ def _pixels(row: Row) -> np.ndarray:
             levels = np.fromstring(row.text("pixels"), dtype=np.int64, sep=" ")
         except (ValueError, DeprecationWarning):
             levels = np.array([-1])
-    if levels.size and not (0 <= levels.min() and levels.max() <= 255):
+    if levels.size and not (levels.min() >= 0 and levels.max() <= 255):
         raise Fault("unreadable", row.where, "pixels are not all whole numbers from 0 to 255")
     if len(levels) != SIDE * SIDE:
         raise Fault("size", row.where, f"{len(levels)} pixels, needs {SIDE} x {SIDE} = {SIDE * SIDE}")

@@ -10,6 +10,20 @@ from emolens.errors import UnknownName
 MODULES = {
     "fer2013": "fer2013",
     "ferplus": "fer2013",
+    "ckplus": "ckplus",
+    "ckplus48": "ckplus",
+    "rafdb": "rafdb",
+    "affectnet": "affectnet",
+    "emotion6": "emotion6",
+    "emotionroi": "emotionroi",
+    "artphoto": "mikels",
+    "fi": "mikels",
+    "gaf": "gaf",
+    "groupscene": "groupscene",
+    "emotic": "emotic",
+    "lists": "lists",
+    "table": "table",
+    "folder": "folder",
 }
 """Name -> module of `emolens.data`; each module holds `READERS`, a dict of its readers by name."""
 
