@@ -17,6 +17,7 @@ from emolens.learn.nets.vgg import Vgg, standardise
 from emolens.learn.predict import load_member, logits
 from emolens.learn.recipes import RECIPES, recipe
 from emolens.learn.transforms import augment, erase, random_affine, warp
+from ferplus import write_ferplus
 
 STILL = Augment(rotate=0, scale=0, shift=0, flip=0, erase=0)
 SMALL = ["net.widths=[8,8]", "optim.epochs=2", "optim.batch=16", "optim.warmup_epochs=0.5", "optim.ema=0.5",
@@ -143,22 +144,7 @@ def test_soft_cross_entropy_is_divergence_plus_the_entropy_of_the_target() -> No
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two kinds of drawn faces that anything can tell apart: bright above or bright below."""
-    folder = tmp_path_factory.mktemp("ferplus")
-    chance = np.random.default_rng(0)
-    happy = chance.random(96) < 0.5
-    images = chance.integers(0, 80, (96, 48, 48))
-    images[happy, :24] += 120
-    images[~happy, 24:] += 120
-    votes = np.where(happy[:, None], [1, 9, 0, 0, 0, 0, 0, 0, 0, 0], [8, 1, 0, 1, 0, 0, 0, 0, 0, 0])
-    np.savez(
-        folder / "fer2013_ferplus.npz",
-        images=images.astype(np.uint8),
-        usage=np.repeat(np.array([0, 1, 2], np.uint8), [64, 16, 16]),
-        ferplus_votes=votes.astype(np.uint8),
-        ferplus_name=np.array([f"fer{i:07d}.png" for i in range(96)]),
-    )
-    return folder
+    return write_ferplus(tmp_path_factory.mktemp("ferplus"))
 
 
 @pytest.fixture(scope="module")

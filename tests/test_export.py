@@ -1,0 +1,136 @@
+"""From a run to a model file, through the doors that a user takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from typer.testing import CliRunner
+
+from emolens.cli import app
+from emolens.data.fer2013 import read_ferplus
+from emolens.errors import ModelError
+from emolens.learn.export import export, parity
+from emolens.learn.predict import load_runs, logits
+from emolens.models.card import ModelCard
+from emolens.models.session import Classifier, read_card, softmax
+from ferplus import write_ferplus
+
+QUICK = ["net.widths=[8,8]", "optim.epochs=8", "optim.batch=16", "optim.ema=0.5", "optim.precision=float32"]
+
+
+def emolens(*arguments: object) -> tuple[int, str]:
+    answer = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return answer.exit_code, answer.output
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_ferplus(tmp_path_factory.mktemp("ferplus"))
+
+
+@pytest.fixture(scope="module")
+def runs(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    settings = [part for setting in QUICK for part in ("--set", setting)]
+    for seed in (0, 1):
+        arguments = ("train", "expression_ferplus", "--data", archive, "--out", folder / str(seed))
+        code, said = emolens(*arguments, *settings, "--set", f"seed={seed}", "--threads", 1)
+        assert code == 0, said
+    return [folder / "0", folder / "1"]
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_the_file_answers_as_the_nets_it_came_from(int8: bool, runs: list[Path], archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pair.onnx"
+    code, said = emolens("export", *runs, "--data", archive, "--out", out, *(["--int8"] if int8 else []))
+    assert code == 0, said
+    test = read_ferplus(archive, "test")
+    found = softmax(Classifier.load(out).logits(test.images))
+    wanted = softmax(logits(load_runs(runs), test.images))
+    np.testing.assert_allclose(found, wanted, atol=0.1 if int8 else 1e-4)
+    assert (found.argmax(1) == wanted.argmax(1)).all()
+    quantised = any(node.op_type == "QuantizeLinear" for node in onnx.load(str(out)).graph.node)
+    assert quantised is int8
+
+
+def test_the_card_beside_the_file_and_inside_it_say_the_same(runs: list[Path], archive: Path, tmp_path: Path) -> None:
+    card = export(runs, archive, tmp_path / "pair.onnx")
+    assert card.labels == read_ferplus(archive, "val").taxonomy.classes
+    assert card.parity is not None
+    assert card.parity.n == 16
+    assert card.parity.max_difference < 1e-4
+    assert "seeds 0, 1" in card.training
+    (tmp_path / "pair.json").unlink()
+    assert read_card(tmp_path / "pair.onnx") == card.model_copy(update={"sha256": ""})
+
+
+def test_an_exported_file_names_no_path_of_this_machine(runs: list[Path], archive: Path, tmp_path: Path) -> None:
+    export(runs[:1], archive, tmp_path / "one.onnx")
+    content = (tmp_path / "one.onnx").read_bytes()
+    for trace in (
+        str(Path.home()),
+        str(Path(export.__code__.co_filename).parent),
+        "site-packages",
+        "Traceback",
+        'File "',
+    ):
+        assert trace.encode() not in content
+
+
+def test_a_file_that_does_not_agree_with_its_net_is_refused() -> None:
+    wanted = np.eye(3)[[0, 1, 2, 0]]
+    with pytest.raises(ModelError, match="0.0001 is allowed"):
+        parity(wanted * 0.99 + 0.01 / 3, wanted, "float32")
+    with pytest.raises(ModelError, match=r"75\.00%.*without --int8"):
+        parity(wanted[[1, 1, 2, 0]], wanted, "int8")
+    assert parity(wanted, wanted, "int8").top1_agreement == 1
+
+
+def test_evaluate_records_figures_with_their_rows(runs: list[Path], archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pair.onnx"
+    export(runs, archive, out)
+    code, said = emolens("evaluate", out, "--data", archive, "--split", "test", "--record")
+    assert code == 0, said
+    metrics = ModelCard.read(out.with_suffix(".json")).metrics
+    accuracy = next(m for m in metrics if m.name == "accuracy" and m.subset == "FER+ test, argmax")
+    assert accuracy.n == 16
+    assert accuracy.value > 0.9  # bright above, bright below: a net that has learnt anything knows
+    assert any(m.subset == "FER+ test, majority, no pixel copies" for m in metrics)
+    assert Classifier.load(out).card.metrics == metrics
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("train", "expression_ferpluss", "--data", "."), "Did you mean 'expression_ferplus'"),
+        (("train", "expression_ferplus", "--data", "nowhere"), "fer2013_ferplus.npz .* is not there"),
+        (("train", "expression_ferplus", "--data", ".", "--set", "optim.ep=1"), "Did you mean 'optim.epochs'|Known"),
+        (("export", "nowhere", "--data", ".", "--out", "m.onnx"), "not a run folder"),
+        (("export", "nowhere", "--data", ".", "--out", "m.bin"), "ends in .onnx"),
+        (("evaluate", "nowhere.onnx", "--data", "."), "no such model file"),
+    ],
+)
+def test_wrong_words_get_one_line_and_exit_code_2(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        code, said = emolens(*arguments)
+    assert code == 2
+    assert re.search(says, said)
+    assert len(said.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_shipped_model_is_what_its_card_says() -> None:
+    from emolens.models.catalogue import ASSETS
+
+    for path in ASSETS.glob("*.onnx"):
+        classifier = Classifier.load(path)  # checks the digest
+        assert path.stat().st_size < 6e6
+        assert {m.n for m in classifier.card.metrics if m.name == "accuracy"} == {3546, 3153, 3233, 2869}
+        assert json.loads(path.with_suffix(".json").read_text())["sha256"] == classifier.sha256
