@@ -14,10 +14,10 @@ import pytest
 
 from emolens.errors import ChecksumError, NotFetched, OutputError, UnknownName
 from emolens.models import catalogue
-from emolens.models.cache import sha256
 from emolens.models.card import Licences, ModelCard
 from emolens.models.catalogue import YUNET, Entry, WeightFile, entries, entry, is_here, where
 from emolens.models.fetch import fetch
+from emolens.places import sha256
 
 BYTES = bytes(range(256)) * 700
 GOOD = WeightFile("weights.onnx", len(BYTES), hashlib.sha256(BYTES).hexdigest())

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from emolens.errors import CardError, ChecksumError, ModelError, OptionError
-from emolens.models.cache import sha256
 from emolens.models.session import Classifier, open_session, softmax
+from emolens.places import sha256
 from fakes import linear_card, linear_model, linear_weights
 
 

@@ -99,7 +99,7 @@ def _runtime() -> Iterator[Finding]:
 
 def _cache() -> Iterator[Finding]:
     from emolens.files import replacing
-    from emolens.models.cache import home
+    from emolens.places import home
 
     folder = home()
     try:

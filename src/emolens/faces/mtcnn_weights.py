@@ -12,7 +12,7 @@ import numpy as np
 from emolens.errors import ChecksumError, ModelError, OutputError
 from emolens.faces.joblib_arrays import read_arrays
 from emolens.files import replacing
-from emolens.models.cache import home
+from emolens.places import home
 
 SHA256 = {
     "pnet": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",

@@ -23,9 +23,9 @@ from emolens.learn.cards import draft_card
 from emolens.learn.fit import faces
 from emolens.learn.predict import load_runs, logits, read_recipe
 from emolens.learn.quantise import quantise
-from emolens.models.cache import sha256
 from emolens.models.card import METADATA_KEY, ModelCard, Parity
 from emolens.models.session import Classifier, softmax
+from emolens.places import sha256
 
 FLOAT_TOLERANCE = 1e-4
 INT8_AGREEMENT = 0.99

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from emolens.errors import ChecksumError, ModelError, NotFetched, UnknownName
-from emolens.models.cache import home, sha256
 from emolens.models.card import Licences, ModelCard
+from emolens.places import home, sha256
 
 ASSETS = Path(__file__).parent / "assets"
 

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from emolens.errors import ChecksumError, NotFetched
 from emolens.files import replacing
-from emolens.models.cache import home, sha256
 from emolens.models.catalogue import Entry, WeightFile, where
+from emolens.places import home, sha256
 
 CHUNK = 1 << 16
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

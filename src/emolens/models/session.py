@@ -9,8 +9,8 @@ import numpy as np
 import onnxruntime as ort
 
 from emolens.errors import CardError, ChecksumError, LabelError, ModelError, OptionError
-from emolens.models.cache import sha256
 from emolens.models.card import METADATA_KEY, ModelCard
+from emolens.places import sha256
 from emolens.taxonomy import Taxonomy
 
 SKIPPED_PROVIDERS = {"TensorrtExecutionProvider"}  # compiles for minutes on first use; CUDA serves the same machines
