@@ -84,7 +84,7 @@ def test_an_exported_file_names_no_path_of_this_machine(runs: list[Path], archiv
 
 def test_a_file_that_does_not_agree_with_its_net_is_refused() -> None:
     wanted = np.eye(3)[[0, 1, 2, 0]]
-    with pytest.raises(ModelError, match="0.0001 is allowed"):
+    with pytest.raises(ModelError, match=r"0\.0001 is allowed"):
         parity(wanted * 0.99 + 0.01 / 3, wanted, "float32")
     with pytest.raises(ModelError, match=r"75\.00%.*without --int8"):
         parity(wanted[[1, 1, 2, 0]], wanted, "int8")
