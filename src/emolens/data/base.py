@@ -211,9 +211,9 @@ class DataReader:
         return tuple(c for c in self.info.counts if all(chosen.get(k) == v for k, v in c.when.items()))
 
 
-def absent(info: Info, root: Path, wanted: str) -> DataError:
+def absent(info: Info, root: Path, wanted: str) -> Fault:
     """The error for an archive whose index is not in `root`: what was looked for, and what to obtain."""
-    return DataError(f"{root}: {wanted} is not there; {info.title}: {info.obtain}")
+    return Fault("missing", str(root), f"{wanted} is not there; {info.title}: {info.obtain}")
 
 
 def _distinct(records: Iterator[Record], problems: Problems) -> Iterator[Record]:

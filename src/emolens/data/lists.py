@@ -21,7 +21,7 @@ from emolens.taxonomy import CANONICAL, EKMAN6, canonical
 LISTS: dict[str, Split] = {"train": "train", "valid": "val", "val": "val", "test": "test"}
 COLUMNS = ("image_path", "label")
 CK_FRAME = re.compile(r"(S\d{3})_(\d{3})_\d{8}")
-RAF_FACE = re.compile(r"(train|test)_\d{5}")
+RAF_FACE = re.compile(r"(train|test)_\d{4,5}_aligned")
 
 
 @dataclass(frozen=True, slots=True)
