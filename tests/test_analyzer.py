@@ -53,9 +53,7 @@ def assert_same(ours: PhotoResult, theirs: PhotoResult) -> None:
         np.testing.assert_allclose(one.distribution, other.distribution, atol=1e-5)
         assert one.confidence == pytest.approx(other.confidence, abs=1e-5)
     if ours.group is not None and theirs.group is not None:
-        np.testing.assert_allclose(
-            ours.group.prediction.distribution, theirs.group.prediction.distribution, atol=1e-5
-        )
+        np.testing.assert_allclose(ours.group.prediction.distribution, theirs.group.prediction.distribution, atol=1e-5)
     assert (ours.group is None) == (theirs.group is None)
 
 

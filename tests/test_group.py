@@ -22,6 +22,7 @@ def shows(*mass: tuple[int, float]) -> Prediction:
         distribution[index] = share
     return Prediction("expression", FERPLUS, distribution, float(distribution.max()), "test")
 
+
 calm = settings(deadline=None, max_examples=50)  # a busy machine is not a wrong answer
 
 

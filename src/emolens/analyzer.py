@@ -211,9 +211,7 @@ def _new(
     abstain_below: float | None,
     min_face: int | None,
 ) -> Analyzer:
-    return Analyzer(
-        tasks, detector, models, whole_image=whole_image, abstain_below=abstain_below, min_face=min_face
-    )
+    return Analyzer(tasks, detector, models, whole_image=whole_image, abstain_below=abstain_below, min_face=min_face)
 
 
 _kept = lru_cache(maxsize=4)(_new)

@@ -20,9 +20,7 @@ CERTAINTY_FLOOR = 0.05
 """The certainty of a face about which nothing is known, so that a group of such faces is still their plain mean."""
 
 
-def group_affect(
-    predictions: Sequence[Prediction], faces: Sequence[Face], size: tuple[int, int]
-) -> GroupAffect | None:
+def group_affect(predictions: Sequence[Prediction], faces: Sequence[Face], size: tuple[int, int]) -> GroupAffect | None:
     """The weighted mean of what the faces show, as negative / neutral / positive; None without faces.
 
     Each distribution is summed by the polarity of its classes (`taxonomy.POLARITY`; surprise counts as neutral). The

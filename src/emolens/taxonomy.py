@@ -82,9 +82,7 @@ class Taxonomy:
         return tuple(POLARITY[c] for c in self.classes)
 
 
-FERPLUS = Taxonomy(
-    "ferplus", ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
-)
+FERPLUS = Taxonomy("ferplus", ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"))
 """FER+ (Barsoum et al. 2016), in the column order of fer2013new.csv."""
 FER2013 = Taxonomy("fer2013", ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"))
 """FER2013 (Goodfellow et al. 2013), labels 0 to 6."""

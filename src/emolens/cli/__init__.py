@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -99,4 +100,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that lacks a letter still works
+    warnings.filterwarnings("ignore", module="PIL")  # of a corrupt EXIF block: the picture itself is fine
     app(prog_name="emolens")

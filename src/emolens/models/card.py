@@ -45,7 +45,7 @@ class Framing(_Frozen):
 
 
 class Metric(_Frozen):
-    """A measured figure. `low` and `high` bound the 95 % bootstrap interval; `subset` names the rows it was measured on."""
+    """A measured figure with its 95 % bootstrap interval; `subset` names the rows it was measured on."""
 
     name: str
     value: float
@@ -76,10 +76,10 @@ class Licences(_Frozen):
 class ModelCard(_Frozen):
     """What a model is, what it takes and gives, where it comes from and how good it is.
 
-    Input: float32 (N, C, size, size) with values 0 to 255, C = 1 for `grey` and 3 for `rgb`, then (x - mean) / std. A net
-    that standardises each picture itself has mean 0 and std 1 here.
-    Output `logits`: float32 (N, K). The distribution is softmax(logits / temperature); the confidence in the top label is
-    the largest entry of softmax(logits / confidence_temperature).
+    Input: float32 (N, C, size, size) with values 0 to 255, C = 1 for `grey` and 3 for `rgb`, then (x - mean) / std. A
+    net that standardises each picture itself has mean 0 and std 1 here.
+    Output `logits`: float32 (N, K). The distribution is softmax(logits / temperature); the confidence in the top label
+    is the largest entry of softmax(logits / confidence_temperature).
     """
 
     name: str
