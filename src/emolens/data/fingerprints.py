@@ -34,8 +34,8 @@ BITS = SIDE * SIDE
 FEWEST_ONES = 96
 """A hash with fewer ones is of a picture without texture: the median splits true frequencies into 128 and 128."""
 
-BLOCK = 512
-"""Rows of the distance matrix held at once: 70 MB for the whole of FER2013."""
+CELLS = 1 << 24
+"""Entries of the matrix of distances that are held at once: 64 MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +88,9 @@ def near_pairs(looks: np.ndarray, distance: int = NEAR) -> np.ndarray:
 
 
 def _near_blocks(signs: np.ndarray, least: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(signs), BLOCK):
-        products = signs[start : start + BLOCK] @ signs[start:].T  # bits alike minus bits that differ
+    rows = max(1, CELLS // max(1, len(signs)))
+    for start in range(0, len(signs), rows):
+        products = signs[start : start + rows] @ signs[start:].T  # bits alike minus bits that differ
         first, second = np.divmod(np.flatnonzero(products.ravel() >= least), products.shape[1])
         later = second > first
         yield np.stack([first[later], second[later]], axis=1) + start

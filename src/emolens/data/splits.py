@@ -23,13 +23,14 @@ from emolens.files import replacing
 FOLDS = 5
 EMOTION6_SEED = 0
 _LIST = "emotion6_fold{}.txt"
-_EMOTION6_FOLDER = 330
+_PER_KEYWORD = 330
 
 
 def stratified_folds(labels: Sequence[object], folds: int = FOLDS, seed: int = 0) -> np.ndarray:
-    """The fold of each row, int (N,) from 0: shuffled by `seed`, every class spread evenly (scikit-learn's StratifiedKFold).
+    """The fold of each row, int (N,) from 0: shuffled by `seed`, every class spread evenly.
 
-    Raises `DataError` for a class with fewer rows than folds, `MissingExtra` without scikit-learn.
+    By scikit-learn's StratifiedKFold. Raises `DataError` for a class with fewer rows than folds, `MissingExtra`
+    without scikit-learn.
     """
     _check_folds(folds, labels, "rows")
     return _dealt(_sklearn().StratifiedKFold(folds, shuffle=True, random_state=seed), labels, None)
@@ -81,7 +82,9 @@ def cut_val(ids: Sequence[str], *columns: Sequence[object], share: float = 0.1, 
     clusters = joined_by(ids, *columns)
     sizes = np.bincount(clusters) if len(clusters) else np.empty(0, np.int64)
     if len(sizes) < 2:
-        raise DataError(f"{len(ids)} rows in {len(sizes)} group: val cannot be cut off; give rows of two groups or more")
+        raise DataError(
+            f"{len(ids)} rows in {len(sizes)} group: val cannot be cut off; give rows of two groups or more"
+        )
     keys = [""] * len(sizes)
     for name, cluster in zip(ids, clusters.tolist(), strict=True):
         keys[cluster] = min(keys[cluster] or "g", _rank(name, seed))  # "g" comes after every hex digit
@@ -115,7 +118,7 @@ def val_ids(records: Iterable[Record], share: float = 0.1, seed: int = 0) -> fro
 
 
 def emotion6_folds() -> tuple[tuple[str, ...], ...]:
-    """The five fixed folds of Emotion6, 396 ids each (`joy/12.jpg`): 66 of every keyword folder.
+    """The five fixed folds of Emotion6, 396 ids each (`joy/12`): 66 of every keyword folder.
 
     Emotion6 has no official split; results on these lists compare. Choose on the fold after the one that is tested.
     """
@@ -125,7 +128,7 @@ def emotion6_folds() -> tuple[tuple[str, ...], ...]:
 
 
 def deal_folds(ids: Iterable[str], folds: int = FOLDS, seed: int = EMOTION6_SEED) -> tuple[tuple[str, ...], ...]:
-    """Folds of ids with a folder (`joy/12.jpg`), each folder spread evenly: ids go around in the order of their hash.
+    """Folds of ids with a folder (`joy/12`), each folder spread evenly: ids go around in the order of their hash.
 
     The answer rests on `seed` and the ids alone, not on any library's version, so it can be reproduced for ever.
     """
@@ -138,11 +141,11 @@ def deal_folds(ids: Iterable[str], folds: int = FOLDS, seed: int = EMOTION6_SEED
 def write_emotion6_folds(folder: Path) -> None:
     """Write the five lists as they are shipped, with the seed in their header."""
     keywords = ("anger", "disgust", "fear", "joy", "sadness", "surprise")
-    ids = [f"{keyword}/{n}.jpg" for keyword in keywords for n in range(1, _EMOTION6_FOLDER + 1)]
+    ids = [f"{keyword}/{n}" for keyword in keywords for n in range(1, _PER_KEYWORD + 1)]
     for fold, names in enumerate(deal_folds(ids), start=1):
         head = (
             f"# Emotion6 (Peng et al. 2015), fold {fold} of {FOLDS}, {len(names)} pictures, by keyword folder.\n"
-            f"# seed {EMOTION6_SEED}: ids in the order of blake2b(\"seed id\", 16 bytes) go around the folds.\n"
+            f'# seed {EMOTION6_SEED}: ids in the order of blake2b("seed id", 16 bytes) go around the folds.\n'
         )
         with replacing(folder / _LIST.format(fold)) as draft:
             draft.write_text(head + "".join(f"{name}\n" for name in names), encoding="utf-8")
