@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from emolens.data.base import SPLITS, Count, DataReader, Info, OptionValue, Record
+from emolens.data.base import SPLITS, Count, Info, OptionValue, Record
 from emolens.data.problems import KINDS, Fault, Problems
 from emolens.data.registry import reader
 from emolens.errors import DataError, InputError
-from emolens.images import open_image
 from emolens.sources import pictures_in
 
 Verdict = Literal["complete", "incomplete", "faulty"]
@@ -46,8 +45,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckReport:
-    """What a data set was found to hold. `counts`: (split, label) -> records; `left_out`: reason -> rows.
+    """What a data set was found to hold.
 
+    `counts`: (split, label) -> records; `official`: the counts to hold them against; `left_out`: reason -> rows.
     `faults`: kind -> number; `examples`: kind -> messages, some of them. `unlisted` counts pictures below the root
     that no record names. `opened` says how many pictures were decoded.
     """
@@ -57,12 +57,24 @@ class CheckReport:
     options: dict[str, OptionValue]
     records: int
     counts: dict[tuple[str, str], int]
-    differences: tuple[Difference, ...]
+    official: tuple[Count, ...]
     faults: dict[str, int]
     examples: dict[str, list[str]]
     left_out: dict[str, int]
     unlisted: int
     opened: int
+
+    def found(self, count: Count) -> int:
+        """How many records there are of what an official count counts."""
+        return sum(
+            n for (split, label), n in self.counts.items() if count.split in ("", split) and count.label in ("", label)
+        )
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """The official counts that the data does not have."""
+        found = ((count, self.found(count)) for count in self.official)
+        return tuple(Difference(count, n) for count, n in found if n != count.n)
 
     @property
     def verdict(self) -> Verdict:
@@ -84,8 +96,10 @@ class CheckReport:
         """The report for people; the last line is the verdict."""
         chosen = ", ".join(f"{name}={value}" for name, value in self.options.items())
         told = [f"{self.info.title} in {self.root}" + (f" ({chosen})" if chosen else "")]
-        told += [f"  {split}: {n}" for split, n in self.split_counts().items()]
-        told += [f"    {split} {label}: {n}" for (split, label), n in sorted(self.counts.items())]
+        for split, n in self.split_counts().items():
+            told.append(f"  {split}: {n}{self._beside(split, '')}")
+            labels = sorted(label for s, label in self.counts if s == split)
+            told += [f"    {label}: {self.counts[split, label]}{self._beside(split, label)}" for label in labels]
         told += [f"  left out, {reason}: {n}" for reason, n in sorted(self.left_out.items())]
         told += [f"  differs from the official count, {difference}" for difference in self.differences]
         for kind, n in self.faults.items():
@@ -94,6 +108,10 @@ class CheckReport:
             told += [f"    ... and {n - len(self.examples[kind])} more"] * (n > len(self.examples[kind]))
         told += [f"  pictures that nothing names: {self.unlisted}"] * bool(self.unlisted)
         return [*told, f"verdict: {self.verdict}; {self.records} records, {self.opened} pictures opened"]
+
+    def _beside(self, split: str, label: str) -> str:
+        """The official number, as it stands behind the one that was found."""
+        return next((f" of {c.n}" for c in self.official if (c.split, c.label) == (split, label)), "")
 
 
 def check(
@@ -131,7 +149,7 @@ def check(
         options=chosen,
         records=records,
         counts=dict(counts),
-        differences=_differences(found, chosen, counts),
+        official=found.official(**chosen),
         faults={kind: problems.counts[kind] for kind in KINDS if problems.counts[kind]},
         examples={str(kind): messages for kind, messages in problems.examples.items()},
         left_out=dict(problems.left_out),
@@ -156,18 +174,17 @@ def record_faults(record: Record, info: Info, open_picture: bool = True) -> Iter
     if info.size and info.size != (width, height):
         wanted = f"{info.size[0]} x {info.size[1]}"
         yield Fault("size", record.where, f"the picture has {width} x {height} pixels, {info.title} has {wanted}")
-    if record.map is not None:
-        yield from _map_faults(record, width, height)
+    yield from _map_faults(record, width, height)
 
 
 def _map_faults(record: Record, width: int, height: int) -> Iterator[Fault]:
     try:
-        found = open_image(record.map).shape[:2] if record.map is not None else (height, width)
+        stimuli = record.open_map()
     except InputError as error:
         yield Fault("unreadable", record.where, f"the map: {error}")
         return
-    if found != (height, width):
-        what = f"the map has {found[1]} x {found[0]} pixels, its picture {width} x {height}"
+    if stimuli is not None and stimuli.shape != (height, width):
+        what = f"the map has {stimuli.shape[1]} x {stimuli.shape[0]} pixels, its picture {width} x {height}"
         yield Fault("size", record.where, what)
 
 
@@ -180,19 +197,6 @@ def _until_broken(records: Iterator[Record], problems: Problems) -> Iterator[Rec
     except DataError as error:
         where, _, what = str(error).partition(": ")
         problems.add(Fault("unreadable", where, what))
-
-
-def _differences(
-    found: DataReader, options: dict[str, OptionValue], counts: Counter[tuple[str, str]]
-) -> tuple[Difference, ...]:
-    told = []
-    for official in found.official(**options):
-        n = sum(
-            v for (split, label), v in counts.items() if official.split in ("", split) and official.label in ("", label)
-        )
-        if n != official.n:
-            told.append(Difference(official, n))
-    return tuple(told)
 
 
 def _unlisted(root: Path, named: set[str]) -> int:

@@ -13,7 +13,8 @@ from pathlib import Path
 from emolens.data.rows import lines
 from emolens.errors import DataError
 
-SILENT = frozenset({"PROTO", "FRAME", "MARK", "EMPTY_LIST", "LIST", "APPEND", "APPENDS", "STOP"})
+LISTS = frozenset({"EMPTY_LIST", "LIST"})
+SILENT = frozenset({"PROTO", "FRAME", "MARK", "APPEND", "APPENDS", "STOP"}) | LISTS
 STRINGS = frozenset({"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"})
 STORES = frozenset({"MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"})
 FETCHES = frozenset({"GET", "BINGET", "LONG_BINGET"})
@@ -37,6 +38,7 @@ def _strings(content: bytes, path: Path) -> list[str]:
     found: list[str] = []
     memo: dict[int, str | None] = {}
     last: str | None = None
+    started = 0
     try:
         for opcode, argument, _ in pickletools.genops(content):
             if opcode.name in STORES:
@@ -47,6 +49,7 @@ def _strings(content: bytes, path: Path) -> list[str]:
             elif opcode.name in FETCHES:
                 last = memo.get(int(str(argument)))
             elif opcode.name in SILENT:
+                started += opcode.name in LISTS
                 last = None
                 continue
             else:
@@ -56,4 +59,6 @@ def _strings(content: bytes, path: Path) -> list[str]:
             found.append(last)
     except ValueError as error:
         raise DataError(f"{path}: neither a text list nor a pickled list of names ({error})") from None
+    if started != 1:
+        raise DataError(f"{path}: holds {started} pickled lists, needs one, of names; nothing was executed")
     return found
