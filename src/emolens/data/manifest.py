@@ -1,0 +1,119 @@
+"""What a prepared folder holds, in `emolens.json`; and what an archive is known by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emolens.errors import DataError
+from emolens.files import replacing
+from emolens.places import sha256
+from emolens.sources import SUFFIXES
+from emolens.taxonomy import Taxonomy
+
+FORMAT = 1
+"""Raised when a prepared folder of an older emolens must be made anew."""
+MANIFEST = "emolens.json"
+"""Written last: a folder with it is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One Parquet file: its name below the folder, its rows, its digest."""
+
+    file: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A prepared folder. `about` is the data set in JSON's terms; `archive` is the digest of what it was made from.
+
+    `splits`: split -> parts, in the order of the rows. `moved_to_val` counts rows cut from `train`. `left_out` and
+    `faults` count the rows that are not in it, by reason; `examples` are messages.
+    """
+
+    about: Mapping[str, Any]
+    archive: str
+    splits: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
+    moved_to_val: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    faults: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, list[str]] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The classes, in the order of the distributions."""
+        return Taxonomy(self.about["taxonomy"], tuple(self.about["classes"]))
+
+    @property
+    def digest(self) -> str:
+        """What this folder's content is known by, 12 hex digits."""
+        return hashlib.sha256(self._text().encode()).hexdigest()[:12]
+
+    def rows(self, split: str) -> int:
+        """Rows of one split, 0 for one that is not there."""
+        return sum(part.rows for part in self.splits.get(split, ()))
+
+    def write(self, path: Path) -> None:
+        """Write it whole or not at all. Raises `OutputError`."""
+        with replacing(path) as draft:
+            draft.write_text(self._text(), encoding="utf-8")
+
+    def _text(self) -> str:
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
+    """The manifest of a prepared folder. Raises `DataError` where there is none that can be used."""
+    path = folder / name
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise DataError(f"{path}: format {content['format']}, this emolens reads {FORMAT}; prepare the set again")
+        splits = {split: tuple(Part(**part) for part in parts) for split, parts in content.pop("splits").items()}
+        return Manifest(splits=splits, **content)
+    except FileNotFoundError:
+        raise DataError(
+            f"{folder}: not a prepared data set, no {name}; run 'emolens data prepare NAME ROOT --out DIR'"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: not a readable manifest ({error}); prepare the set again") from None
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether a folder is a prepared data set, and whole."""
+    return (folder / MANIFEST).is_file()
+
+
+def archive_digest(root: Path) -> str:
+    """What an archive is known by: the names of its files, the sizes of its pictures, the bytes of all others.
+
+    So a changed label is noticed, and two copies of an archive are one. Of a file, those CSV files count that lie
+    beside it. Reading 290,000 pictures for it would take longer than training starts.
+    """
+    digest = hashlib.sha256()
+    for path in _files(root):
+        digest.update(f"{path.relative_to(root if root.is_dir() else root.parent).as_posix()}\0".encode())
+        is_picture = path.suffix.lower() in SUFFIXES
+        digest.update(f"{path.stat().st_size if is_picture else sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _files(root: Path) -> Iterator[Path]:
+    if root.is_file():
+        yield from sorted({root, *root.parent.glob("*.csv")})
+        return
+    for folder, below, names in os.walk(root):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            if not name.startswith(".") and path.is_file():
+                yield path
