@@ -104,7 +104,7 @@ def _folders(archive: Archive, parts: list[str], taxonomy: Taxonomy, problems: P
     places = [(part, PARTS[part]) for part in parts] or [("", PARTS["train"])]
     found = [(p, s, f) for p, s in places for f in archive.folders(p) if _folder_label(f) in AFFECTNET8.classes]
     if not found:
-        raise absent(INFO, archive.root, "train_set/annotations, affectnet.csv or a folder a class")
+        raise absent(INFO, archive.root, "train_set/annotations, affectnet.csv or folder a class")
     for part, split, folder in found:
         label, below = _folder_label(folder), f"{part}/{folder}".lstrip("/")
         names = archive.pictures(below, problems)

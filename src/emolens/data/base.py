@@ -213,7 +213,7 @@ class DataReader:
 
 def absent(info: Info, root: Path, wanted: str) -> Fault:
     """The error for an archive whose index is not in `root`: what was looked for, and what to obtain."""
-    return Fault("missing", str(root), f"{wanted} is not there; {info.title}: {info.obtain}")
+    return Fault("missing", str(root), f"no {wanted} there; {info.title}: {info.obtain}")
 
 
 def _distinct(records: Iterator[Record], problems: Problems) -> Iterator[Record]:

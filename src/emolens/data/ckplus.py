@@ -36,7 +36,7 @@ def _frame(name: str, where: str) -> tuple[str, str, int]:
 def _walk48(root: Path, problems: Problems) -> Iterator[Record]:
     home = next((folder for folder in (root / "CK+48", root) if (folder / "happy").is_dir()), None)
     if home is None:
-        raise absent(INFO48, root, "a folder CK+48 with one folder a class")
+        raise absent(INFO48, root, "folder CK+48 with a folder a class")
     archive = Archive(home)
     for folder in archive.folders():
         yield from problems.each(archive.pictures(folder, problems), lambda name: _record48(archive, name))
@@ -63,7 +63,7 @@ def _walk(root: Path, problems: Problems, frames: int, neutral: bool) -> Iterato
     pictures = archive.first("cohn-kanade-images", "extended-cohn-kanade-images/cohn-kanade-images")
     labels = archive.first("Emotion", "Emotion_labels/Emotion", "Emotion_labels")
     if pictures is None or labels is None:
-        raise absent(INFO, root, "a folder cohn-kanade-images with a folder Emotion beside it")
+        raise absent(INFO, root, "folder cohn-kanade-images with a folder Emotion beside it")
     for subject in archive.folders(archive.name_of(pictures)):
         for sequence in archive.folders(archive.name_of(pictures / subject)):
             try:

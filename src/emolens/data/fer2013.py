@@ -20,7 +20,16 @@ from emolens.data.problems import Fault, Problems
 from emolens.errors import DataError, UnknownName
 from emolens.taxonomy import FER2013, FERPLUS, Taxonomy
 
-__all__ = ["READERS", "SUBSETS", "LabelledFaces", "in_subset", "judged_subsets", "read_ferplus", "repeated_pixels"]
+__all__ = [
+    "READERS",
+    "SPLITS",
+    "SUBSETS",
+    "LabelledFaces",
+    "in_subset",
+    "judged_subsets",
+    "read_ferplus",
+    "repeated_pixels",
+]
 
 JUDGED = ("argmax", "majority")
 """The two subsets that published results use."""

@@ -20,7 +20,7 @@ def _walk(root: Path, problems: Problems, classes: str) -> Iterator[Record]:
     archive = Archive(root)
     places = _places(archive)
     if not places:
-        raise absent(INFO, root, "a folder a class")
+        raise absent(INFO, root, "folder a class")
     known = (
         taxonomy(classes) if classes else taxonomy(root.resolve().name, sorted({canonical(c) for _, _, c in places}))
     )

@@ -29,7 +29,7 @@ LISTS: dict[Split, tuple[str, ...]] = {
 def _walk(root: Path, problems: Problems, protocol: str) -> Iterator[Record]:
     home = next((f for f in (root, root / "emotiw", root / "Dataset" / "emotiw") if (f / "train").is_dir()), None)
     if home is None:
-        raise absent(INFO, root, "a folder train with the folders Negative, Neutral and Positive")
+        raise absent(INFO, root, "folder train with the folders Negative, Neutral and Positive")
     archive = Archive(home)
     yield from _part(archive, "train", problems)
     if protocol == "lists":

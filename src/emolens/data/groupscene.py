@@ -26,7 +26,7 @@ CROPS = "CroppedFaces2"
 def _walk(root: Path, problems: Problems, part: str) -> Iterator[Record]:
     homes = [folder for folder in (root / "Faces", root / "NoFaces", root) if (folder / "train").is_dir()]
     if not homes:
-        raise absent(INFO, root, "a folder train with the folders Negative and Positive")
+        raise absent(INFO, root, "folder train with the folders Negative and Positive")
     archive = Archive(root)
     for home in homes:
         for split in SPLITS:

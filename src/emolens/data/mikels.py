@@ -35,7 +35,7 @@ def _walk(info: Info, root: Path, problems: Problems) -> Iterator[Record]:
         found = True
         yield record
     if not found:
-        raise absent(info, root, "a picture in a folder of one of the eight classes, or named as awe_0001.jpg,")
+        raise absent(info, root, "picture in a folder of one of the eight classes, or named as awe_0001.jpg,")
 
 
 def _record(archive: Archive, name: str) -> Record:

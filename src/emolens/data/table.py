@@ -46,7 +46,7 @@ def _find(root: Path) -> Path:
         return root
     found = sorted(p for p in root.iterdir() if p.suffix.lower() in (".csv", ".parquet"))
     if len(found) != 1:
-        raise absent(INFO, root, f"exactly one .csv or .parquet file (found {len(found)})")
+        raise absent(INFO, root, f"single .csv or .parquet file (but {len(found)})")
     return found[0]
 
 
