@@ -83,10 +83,11 @@ def _root(
 
 
 def _register() -> None:
-    from emolens.cli import analyze, doctor, learn, models
+    from emolens.cli import analyze, data, doctor, learn, models
 
     app.command()(analyze.analyze)
     app.add_typer(models.app, name="models")
+    app.add_typer(data.app, name="data")
     app.command()(doctor.doctor)
     for command in (learn.train, learn.export, learn.evaluate):
         app.command()(command)

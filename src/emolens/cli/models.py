@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emolens.cli.leaving import fail
+from emolens.cli.printing import field, write_json
 
 if TYPE_CHECKING:
     from emolens.models.card import ModelCard
@@ -38,7 +38,7 @@ def list_models(commercial_only: Commercial = False, json: Json = None) -> None:
 
     found = entries(commercial_only=commercial_only)
     if json:
-        return _write(json, [{**asdict(e), "size": e.size, "here": is_here(e)} for e in found])
+        return write_json(json, [{**asdict(e), "size": e.size, "here": is_here(e)} for e in found])
     for entry in found:
         _show_entry(entry)
     if not found:
@@ -65,7 +65,9 @@ def show_model(
         known = entry(name)
         card = read_card(ASSETS / known.files[0].name) if known.source == "shipped" else None
     if json:
-        return _write(json, {"entry": asdict(known) if known else None, "card": card.model_dump() if card else None})
+        return write_json(
+            json, {"entry": asdict(known) if known else None, "card": card.model_dump() if card else None}
+        )
     if known:
         _show_entry(known, files=True)
     if card:
@@ -90,17 +92,6 @@ def fetch_model(
         typer.echo(f"{each.name}: {fetch(each, to)}")
 
 
-def _write(target: str, content: Any) -> None:
-    text = jsonlib.dumps(content, indent=2, ensure_ascii=False, default=lambda model: model.model_dump())
-    if target == "-":
-        typer.echo(text)
-        return
-    from emolens.files import replacing
-
-    with replacing(Path(target)) as draft:
-        draft.write_text(text + "\n", encoding="utf-8")
-
-
 def _show_entry(entry: Entry, files: bool = False) -> None:
     from emolens.models.catalogue import is_here
 
@@ -108,47 +99,36 @@ def _show_entry(entry: Entry, files: bool = False) -> None:
     here = "here" if is_here(entry) else f"not here: emolens models fetch {entry.name}"
     typer.secho(entry.name, bold=True, nl=False)
     typer.echo(f"  {entry.task}, {entry.size / 1e6:.1f} MB, {place[entry.source]}, {here}")
-    _field("what", entry.summary)
-    _field("version", entry.version)
+    field("what", entry.summary)
+    field("version", entry.version)
     _terms(entry.licences)
     if files:
         for file in entry.files:
-            _field("sha256", f"{file.sha256}  {file.name}")
+            field("sha256", f"{file.sha256}  {file.name}")
         for url in entry.urls:
-            _field("from", url)
+            field("from", url)
     typer.echo()
 
 
 def _terms(licences: Any) -> None:
-    _field("code", licences.code)
-    _field("data", licences.data)
-    _field("weights", licences.weights)
-    _field(
+    field("code", licences.code)
+    field("data", licences.data)
+    field("weights", licences.weights)
+    field(
         "commercial", "allowed by its data terms" if licences.commercial else "its data terms forbid it or are silent"
     )
 
 
 def _show_card(card: ModelCard) -> None:
     typer.secho(f"card of {card.name} {card.version}", bold=True)
-    _field("what", card.summary)
-    _field("labels", ", ".join(card.labels))
-    _field("input", f"{card.colour}, {card.size} x {card.size} px")
-    _field("data", card.training_data)
-    _field("training", card.training)
+    field("what", card.summary)
+    field("labels", ", ".join(card.labels))
+    field("input", f"{card.colour}, {card.size} x {card.size} px")
+    field("data", card.training_data)
+    field("training", card.training)
     for metric in card.metrics:
         span = "" if metric.low is None or metric.high is None else f"  [{metric.low:.3g}, {metric.high:.3g}]"
-        _field(metric.name, f"{metric.value:.4g}{span}  n = {metric.n:,}, {metric.subset}")
-    _field("limits", card.limits or "none stated")
+        field(metric.name, f"{metric.value:.4g}{span}  n = {metric.n:,}, {metric.subset}")
+    field("limits", card.limits or "none stated")
     _terms(card.licences)
-    _field("sha256", card.sha256 or "not stated")
-
-
-def _field(name: str, text: str) -> None:
-    import shutil
-    import textwrap
-
-    width = max(60, min(100, shutil.get_terminal_size().columns))
-    lead = f"  {name:<11} "
-    typer.echo(
-        textwrap.fill(text, width, initial_indent=lead, subsequent_indent=" " * len(lead), break_long_words=False)
-    )
+    field("sha256", card.sha256 or "not stated")

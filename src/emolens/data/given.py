@@ -29,7 +29,7 @@ def prepared_folder(data: Path, name: str, progress: Progress | None = None, **o
     key = json.dumps([name, chosen, VAL_SHARE, FORMAT, archive_digest(data)])
     folder = home() / "data" / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     if not is_prepared(folder):
-        prepare(name, data, folder, progress=progress, **options)
+        prepare(name, data, folder, progress=progress, **chosen)
     return folder
 
 

@@ -1,0 +1,65 @@
+"""Prepared FER+ as arrays of faces, for training and judging: the rows and their order are those of the archive."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from emolens.data.fer2013 import JUDGED, LabelledFaces
+from emolens.data.ferplus_votes import distributions, in_subset
+from emolens.data.given import prepared_folder
+from emolens.data.manifest import read_manifest
+from emolens.data.prepare import Progress
+from emolens.data.prepared import Prepared, open_prepared
+from emolens.errors import DataError
+
+
+def read_faces(data: Path, split: str, subset: str = "argmax", progress: Progress | None = None) -> LabelledFaces:
+    """One split of a subset of FER+ from a prepared folder or from the archive, which is prepared into the cache.
+
+    `images` are mapped from disk, not read. Raises what `prepared_folder` and `open_prepared` raise.
+    """
+    folder = prepared_folder(data, "ferplus", progress, subset=subset)
+    return _faces(open_prepared(folder, split, ram=True))
+
+
+def judged_faces(data: Path, split: str, progress: Progress | None = None) -> dict[str, LabelledFaces]:
+    """The rows that results are reported on, by a name that says which: both subsets, and of `test` also without the
+    rows whose exact pixels the model may have seen.
+
+    Every row with a majority has the same top vote, so the prepared argmax subset holds both.
+    """
+    folder = prepared_folder(data, "ferplus", progress, subset="argmax")
+    prepared = open_prepared(folder, split, ram=True)
+    faces, votes = _faces(prepared), np.array(prepared.column("votes"), np.uint8)
+    judged = {}
+    for subset in JUDGED:
+        member = in_subset(votes, np.ones(len(votes), bool), subset)
+        kept = faces.keep(member)
+        targets = distributions(votes[member], subset)
+        judged[f"FER+ {split}, {subset}"] = LabelledFaces(kept.ids, kept.images, targets, kept.taxonomy, split)
+    if split == "test":
+        seen = {image.tobytes() for other in _others(folder) for image in other.pixels(grey=True)}
+        for name, one in list(judged.items()):
+            copies = np.array([image.tobytes() in seen for image in one.images], bool)
+            judged[f"{name}, no pixel copies"] = one.keep(~copies)
+    return judged
+
+
+def _others(folder: Path) -> list[Prepared]:
+    return [open_prepared(folder, split, ram=True) for split in read_manifest(folder).splits if split != "test"]
+
+
+def _faces(prepared: Prepared) -> LabelledFaces:
+    names = [json.loads(text).get("ferplus_name") for text in prepared.column("attributes")]
+    if None in names:
+        raise DataError(f"{prepared.folder}: rows without a name of FER+; prepare the set again")
+    return LabelledFaces(
+        ids=np.array(names),
+        images=prepared.pixels(grey=True),
+        targets=prepared.targets(),
+        taxonomy=prepared.taxonomy,
+        split=prepared.split,
+    )
