@@ -203,36 +203,52 @@ def groupscene(root: Path) -> None:
     np.savez(root / "CroppedFaces2/train/Negative/neg_a_12.npz", a=np.zeros(1))
 
 
+def structs(*rows: dict[str, object]) -> np.ndarray:
+    """A 1 x N struct array, as MATLAB knows it."""
+    array = np.empty((1, len(rows)), dtype=[(key, object) for key in rows[0]])
+    for at, row in enumerate(rows):
+        array[0, at] = tuple(row.values())
+    return array
+
+
+def cells(*names: str) -> np.ndarray:
+    """A 1 x N cell array of texts."""
+    return np.array([names], dtype=object)
+
+
+def emotic_person(categories: tuple[str, ...], affect: float, combined: bool) -> dict[str, object]:
+    """A person as `train` has one (judged by one), or, `combined`, as `val` and `test` have (judged by several)."""
+    one = structs({"categories": cells(*categories)})
+    values = structs({"valence": affect, "arousal": 5.0, "dominance": 6.0})
+    person = {"body_bbox": np.array([[2, 3, 20, 30]], np.uint16), "annotations_categories": one}
+    if combined:
+        person["combined_categories"] = cells(*categories)
+    person["annotations_continuous"] = values
+    if combined:
+        person["combined_continuous"] = values
+    return {**person, "gender": "Male", "age": "Adult"}
+
+
 def emotic(root: Path) -> None:
-    """The MATLAB file: a person of `train` judged by one, a person of `val` by several, NaN where nobody judged."""
+    """The MATLAB file; NaN where nobody judged."""
     from scipy.io import savemat
 
-    first = {
-        "body_bbox": [2.0, 3.0, 20.0, 30.0],
-        "annotations_categories": {"categories": np.array(["Peace", "Doubt/Confusion"], dtype=object)},
-        "annotations_continuous": {"valence": 4.0, "arousal": 5.0, "dominance": 6.0},
-        "gender": "Male",
-        "age": "Adult",
-    }
-    nobody = {
-        **first,
-        "annotations_categories": {"categories": np.array(["Fear"], dtype=object)},
-        "annotations_continuous": {"valence": np.nan, "arousal": np.nan, "dominance": np.nan},
-    }
-    several = {
-        "body_bbox": [1.0, 1.0, 9.0, 9.0],
-        "combined_categories": np.array(["Happiness"], dtype=object),
-        "combined_continuous": {"valence": 8.0, "arousal": 5.5, "dominance": 6.0},
-        "gender": "Female",
-        "age": "Kid",
-    }
-    pictures = {
-        "train": [{"filename": "a.jpg", "folder": "mscoco/images", "person": [first, nobody]}],
-        "val": [{"filename": "b.jpg", "folder": "ade20k/images", "person": several}],
-    }
-    draw_all(root / "emotic", ("mscoco/images/a.jpg", "ade20k/images/b.jpg"))
+    def picture(folder: str, name: str, *people: dict[str, object]) -> dict[str, object]:
+        size = structs({"n_col": 40, "n_row": 32})
+        base = structs({"name": "mscoco", "info": "none"})
+        row = {"filename": name, "folder": folder, "image_size": size, "original_database": base}
+        return {**row, "person": structs(*people)}
+
+    first = emotic_person(("Peace", "Doubt/Confusion"), 4.0, False)
+    nobody = emotic_person(("Fear",), float("nan"), False)
+    several = emotic_person(("Happiness", "Pleasure"), 8.0, True)
+    draw_all(root / "emotic", ("mscoco/images/a.jpg", "mscoco/images/c.jpg", "ade20k/images/b.jpg"))
     (root / "Annotations").mkdir(parents=True)
-    savemat(root / "Annotations/Annotations.mat", pictures)
+    content = {
+        "train": structs(picture("mscoco/images", "a.jpg", first, nobody), picture("mscoco/images", "c.jpg", first)),
+        "val": structs(picture("ade20k/images", "b.jpg", several)),
+    }
+    savemat(root / "Annotations/Annotations.mat", content)
 
 
 def emotic_csv(root: Path) -> None:
@@ -280,7 +296,7 @@ FAKES = {
     "fi": Fake(fi, {"train": 3}),
     "gaf": Fake(gaf, {"train": 3, "val": 3, "test": 2}),
     "groupscene": Fake(groupscene, {"train": 2, "val": 1, "test": 1}),
-    "emotic": Fake(emotic, {"train": 2, "val": 1}),
+    "emotic": Fake(emotic, {"train": 3, "val": 1}),
     "lists": Fake(lists, {"train": 2, "val": 2, "test": 2}),
     "table": Fake(table, {"train": 1, "val": 1}),
     "folder": Fake(folder, {"train": 2, "val": 1}),

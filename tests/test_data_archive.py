@@ -20,7 +20,9 @@ from emolens.taxonomy import GROUP3
 from fakes_data import draw, write_text
 
 
-@pytest.mark.parametrize("name", ["../a.png", "a/../../b", "/etc/passwd", "..\\a", "C:\\a.png", "", "a\0b", "a/.."])
+@pytest.mark.parametrize(
+    "name", ["../a.png", "a/../../b", "/etc/passwd", "..\\a", "C:\\a.png", "", ".", "a\0b", "a/.."]
+)
 def test_names_that_leave_the_root(name, tmp_path):
     with pytest.raises(Fault, match=r"list:3: .*leaves") as fault:
         Archive(tmp_path).path(name, "list:3")
@@ -71,6 +73,25 @@ def test_other_pickles_are_refused_and_never_run(content, protocol, tmp_path):
     assert list(pickletools.genops((tmp_path / "list").read_bytes()))  # it is a real pickle
     with pytest.raises(DataError, match="nothing was executed"):
         names_in(tmp_path / "list")
+
+
+def test_a_list_pickled_by_python_2(tmp_path):
+    (tmp_path / "list").write_bytes(b"(lp0\nS'neg_1.jpg'\np1\naS'pos_2.jpg'\np2\na.")
+    assert [name for _, name in names_in(tmp_path / "list")] == ["neg_1.jpg", "pos_2.jpg"]
+
+
+def test_names_longer_than_a_disk_allows_are_missing(tmp_path):
+    with pytest.raises(Fault, match="is not there"):
+        Archive(tmp_path).file("a" * 5000, "list:1")
+
+
+def test_folders_that_are_none(tmp_path):
+    file = write_text(tmp_path / "file", "")
+    with pytest.raises(Fault, match="no folder that can be listed"):
+        Archive(file).folders()
+    with pytest.raises(Fault, match="no folder that can be listed") as fault:
+        list(Archive(tmp_path).pictures("nowhere", Problems()))
+    assert fault.value.kind == "missing"
 
 
 def test_a_truncated_pickle(tmp_path):

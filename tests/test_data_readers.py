@@ -80,6 +80,12 @@ def test_official_counts_of_classes_add_up_to_those_of_splits(name):
         assert not parts or sum(parts) == whole.n
 
 
+@pytest.mark.parametrize("name", names())
+def test_a_file_in_the_place_of_the_archive_is_refused(name, tmp_path):
+    with pytest.raises(DataError):
+        list(reader(name).read(write_text(tmp_path / "notes.txt", "no data set\n")))
+
+
 def test_unknown_names_and_options_name_the_near_miss(tmp_path):
     with pytest.raises(UnknownName, match="Did you mean 'emotion6'"):
         reader("emotions6")
@@ -167,12 +173,13 @@ def test_groupscene_videos_and_parts(tmp_path):
 
 
 def test_emotic_from_matlab_and_csv(tmp_path):
-    first, nobody, several = read("emotic", tmp_path / "mat")
+    first, nobody, _, several = read("emotic", tmp_path / "mat")
     assert (first.label, first.valence, first.categories) == ("negative", 4, ("Peace", "Doubt/Confusion"))
     assert first.boxes is not None
     assert first.boxes.tolist() == [[2, 3, 20, 30]]
     assert (nobody.label, nobody.valence, nobody.categories) == (None, None, ("Fear",))
-    assert (several.label, several.dominance, several.attributes["age"]) == ("positive", 6, "kid")
+    assert (several.label, several.dominance, several.attributes["age"]) == ("positive", 6, "adult")
+    assert several.categories == ("Happiness", "Pleasure")
     emotic_csv(tmp_path / "csv")
     (row,) = reader("emotic").read(tmp_path / "csv")
     assert (row.label, row.categories) == ("neutral", ("Peace",))
@@ -243,6 +250,12 @@ def test_probabilities_that_do_not_sum_to_1_are_refused_not_renormalised(tmp_pat
     draw(tmp_path / "a.png")
     write_text(tmp_path / "table.csv", "path,p_joy,p_anger\na.png,0.5,0.4\n")
     with pytest.raises(DataError, match=r"table\.csv:2: probabilities sum to 0\.9000"):
+        list(reader("table").read(tmp_path))
+
+
+def test_two_columns_of_one_class(tmp_path):
+    write_text(tmp_path / "table.csv", "path,p_joy,p_happy\na.png,0.5,0.5\n")
+    with pytest.raises(DataError, match=r"table\.csv: columns .* must be distinct"):
         list(reader("table").read(tmp_path))
 
 

@@ -119,8 +119,12 @@ def _load_npz(path: Path) -> Fer2013:
     count = len(found["images"])
     # Labels came to this form later; FER+ alone can be read without them.
     labels = found.get("fer_label", np.full(count, 255, np.uint8))
-    if {len(array) for array in found.values()} != {count} or found["images"].shape[1:] != (SIDE, SIDE):
+    lengths = {len(array) for array in found.values()}
+    sides = found["images"].shape[1:], found["ferplus_votes"].shape[1:]
+    if lengths != {count} or sides != ((SIDE, SIDE), (len(VOTE_COLUMNS),)) or found["images"].dtype != np.uint8:
         shapes = {key: array.shape for key, array in found.items()}
-        raise DataError(f"{path}: arrays {shapes} do not fit together; needs N pictures of {SIDE} x {SIDE}")
+        raise DataError(f"{path}: arrays {shapes} do not fit together; needs N uint8 pictures of {SIDE} x {SIDE}")
+    if not set(np.unique(found["usage"]).tolist()) <= {0, 1, 2}:
+        raise DataError(f"{path}: usage holds {np.unique(found['usage']).tolist()}; allowed: 0, 1, 2")
     names = found["ferplus_name"]
     return Fer2013(path, np.arange(count), found["images"], labels, found["usage"], found["ferplus_votes"], names)

@@ -15,7 +15,10 @@ from emolens.errors import DataError
 
 LISTS = frozenset({"EMPTY_LIST", "LIST"})
 SILENT = frozenset({"PROTO", "FRAME", "MARK", "APPEND", "APPENDS", "STOP"}) | LISTS
-STRINGS = frozenset({"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"})
+STRINGS = frozenset(
+    {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING"}
+)
+"""Those of Python 3, and of Python 2, in which such lists were once written."""
 STORES = frozenset({"MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"})
 FETCHES = frozenset({"GET", "BINGET", "LONG_BINGET"})
 MOST_BYTES = 1 << 26

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,13 +54,13 @@ def number(
     high: float = float("inf"),
     kind: Kind = "value",
 ) -> float:
-    """A text as a number from `low` to `high`. Raises `Fault`."""
+    """A text as a finite number from `low` to `high`. Raises `Fault`."""
     try:
         value = float(text)
     except ValueError:
         raise Fault(kind, where, f"{what} is {text!r}, needs a number") from None
-    if not low <= value <= high:
-        raise Fault(kind, where, f"{what} is {value:g}, allowed: {low:g} to {high:g}")
+    if not (math.isfinite(value) and low <= value <= high):
+        raise Fault(kind, where, f"{what} is {value:g}, allowed: numbers from {low:g} to {high:g}")
     return value
 
 

@@ -16,7 +16,7 @@ from emolens.data.archive import Archive
 from emolens.data.base import DataReader, Info, Option, Record, Split, absent
 from emolens.data.problems import Fault, Problems
 from emolens.data.rows import Row, csv_rows
-from emolens.errors import DataError, MissingExtra
+from emolens.errors import DataError, LabelError, MissingExtra
 from emolens.taxonomy import Taxonomy, canonical, taxonomy
 
 SPLIT_NAMES: dict[str, Split] = {
@@ -83,7 +83,10 @@ def _taxonomy(path: Path, classes: str, probabilities: list[str]) -> Taxonomy:
     if classes:
         return taxonomy(classes)
     if probabilities:
-        return taxonomy(path.stem, [name.removeprefix("p_") for name in probabilities])
+        try:
+            return taxonomy(path.stem, [name.removeprefix("p_") for name in probabilities])
+        except LabelError as error:
+            raise DataError(f"{path}: columns {probabilities}: {error}") from None
     found = sorted({canonical(label) for row in _rows(path) if (label := row.maybe("label"))})
     if not found:
         raise DataError(f"{path}: no row has a label; fill the column 'label'")
