@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     )
     from emolens.group import group_affect
     from emolens.images import open_image
-    from emolens.records import Face, GroupAffect, PhotoResult, Prediction
+    from emolens.records import Face, FrameResult, GroupAffect, PhotoResult, Prediction
     from emolens.tables import rows
     from emolens.taxonomy import Taxonomy
+    from emolens.watching import watch
 
 __all__ = [
     "Analyzer",
@@ -46,6 +47,7 @@ __all__ = [
     "EmolensError",
     "Face",
     "FetchError",
+    "FrameResult",
     "GroupAffect",
     "InputError",
     "LabelError",
@@ -68,6 +70,7 @@ __all__ = [
     "group_affect",
     "open_image",
     "rows",
+    "watch",
 ]
 
 _ROOMS = {
@@ -77,11 +80,13 @@ _ROOMS = {
     "group_affect": "group",
     "open_image": "images",
     "Face": "records",
+    "FrameResult": "records",
     "GroupAffect": "records",
     "PhotoResult": "records",
     "Prediction": "records",
     "Taxonomy": "taxonomy",
     "rows": "tables",
+    "watch": "watching",
 }
 """Where each public name lives; those not named here are in `errors`."""
 

@@ -118,3 +118,28 @@ class PhotoResult:
     def ok(self) -> bool:
         """Whether the picture could be read."""
         return self.status in ("ok", "no_face")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameResult(PhotoResult):
+    """Everything said about one frame of a video; the numbers of its faces are their `track_id`.
+
+    `frame` counts the decoded frames from 0, `time_s` is when the frame is shown, in seconds from the start of the
+    video. `detected` is False where the faces were not looked for but placed by how their tracks moved. `smoothed` has
+    one prediction per face, averaged over the past of its track, whose `model` says so, or is empty where no smoothing
+    was asked for; `expressions` are never smoothed. `group` is made from `expressions`. `pixels` is the frame, RGB
+    uint8 (H, W, 3), upright, where it was asked for.
+    """
+
+    frame: int = 0
+    time_s: float = 0.0
+    detected: bool = True
+    smoothed: tuple[Prediction, ...] = ()
+    pixels: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        PhotoResult.__post_init__(self)  # super() does not know a class with slots, which was made twice
+        if self.smoothed and len(self.smoothed) != len(self.faces):
+            raise LabelError(f"{len(self.smoothed)} smoothed expressions for {len(self.faces)} faces")
+        if self.frame < 0:
+            raise LabelError(f"frame {self.frame} is negative; frames count from 0")
