@@ -86,7 +86,7 @@ class _Mark:
 
     @property
     def colour(self) -> Colour:
-        return _colour(self.prediction.label) if self.prediction and self.sure else UNSURE
+        return colour_of(self.prediction.label) if self.prediction and self.sure else UNSURE
 
     @property
     def words(self) -> str:
@@ -106,11 +106,12 @@ def _marks(result: PhotoResult, factor: int) -> list[_Mark]:
     ]
 
 
-def _colour(label: str) -> Colour:
+def colour_of(label: str) -> Colour:
+    """The colour of a class; that of ink for a class of somebody's own."""
     return COLOURS.get(label, INK)
 
 
-class _Type:
+class Type:
     """A size of type and what is measured in it. `line` is the height of a line in pixels."""
 
     def __init__(self, size: float) -> None:
@@ -129,9 +130,9 @@ def _draw_faces(picture: Image.Image, marks: Sequence[_Mark]) -> list[_Mark]:
     if not marks:
         return []
     longest = max(picture.size)
-    small = _Type(max(12, 0.012 * longest))
+    small = Type(max(12, 0.012 * longest))
     usual = float(np.median([m.box[3] - m.box[1] for m in marks])) / 8
-    large = _Type(min(max(usual, small.size), max(13, 0.022 * longest)))
+    large = Type(min(max(usual, small.size), max(13, 0.022 * longest)))
     draw = ImageDraw.Draw(picture)
     for mark in marks:
         _box(draw, mark, max(2, round(large.size / 6)))
@@ -167,13 +168,13 @@ class _Panel:
     """Number, label and confidence, and bars of the top classes, on dark paper beside the face."""
 
     @staticmethod
-    def places(marks: Sequence[_Mark], kind: _Type, bounds: Size) -> list[Rect] | None:
+    def places(marks: Sequence[_Mark], kind: Type, bounds: Size) -> list[Rect] | None:
         sizes = [_Panel.size(mark, kind) for mark in marks]
         boxes = [mark.box for mark in marks]
         return place_all(boxes, [beside(b, s, bounds, kind.pad) for b, s in zip(boxes, sizes, strict=True)])
 
     @staticmethod
-    def size(mark: _Mark, kind: _Type) -> Size:
+    def size(mark: _Mark, kind: Type) -> Size:
         width = kind.width(mark.words)
         if mark.prediction is None:
             return (width + 2 * kind.pad, kind.line + 2 * kind.pad)
@@ -181,12 +182,12 @@ class _Panel:
         return (max(width, names + 5.5 * kind.size) + 2 * kind.pad, (1 + TOP) * kind.line + 2 * kind.pad)
 
     @staticmethod
-    def draw(draw: ImageDraw.ImageDraw, mark: _Mark, place: Rect, kind: _Type) -> None:
+    def draw(draw: ImageDraw.ImageDraw, mark: _Mark, place: Rect, kind: Type) -> None:
         x1, y1, x2, _ = place
         pad = kind.pad
         draw.rounded_rectangle(place, pad, fill=PAPER)
         draw.rounded_rectangle((x1, y1, x2, y1 + kind.line + pad), pad, fill=mark.colour)
-        draw.text((x1 + pad, y1 + pad / 2), mark.words, font=kind.font, fill=_ink_on(mark.colour))
+        draw.text((x1 + pad, y1 + pad / 2), mark.words, font=kind.font, fill=ink_on(mark.colour))
         if mark.prediction is None:
             return
         top = _top(mark.prediction)
@@ -197,30 +198,30 @@ class _Panel:
             share = mark.prediction.probability(name)
             bar = (left, y + 0.25 * kind.size, x2 - pad, y + 1.0 * kind.size)
             draw.rectangle(bar, fill=TRACK)
-            draw.rectangle((left, bar[1], left + share * (bar[2] - left), bar[3]), fill=_colour(name))
+            draw.rectangle((left, bar[1], left + share * (bar[2] - left), bar[3]), fill=colour_of(name))
 
 
 class _Tag:
     """Number, label and confidence in one line on the edge of the box."""
 
     @staticmethod
-    def places(marks: Sequence[_Mark], kind: _Type, bounds: Size) -> list[Rect] | None:
+    def places(marks: Sequence[_Mark], kind: Type, bounds: Size) -> list[Rect] | None:
         sizes = [(kind.width(mark.words) + 2 * kind.pad, kind.line) for mark in marks]
         boxes = [mark.box for mark in marks]
         return place_all(boxes, [above(b, s, bounds, 0) for b, s in zip(boxes, sizes, strict=True)])
 
     @staticmethod
-    def draw(draw: ImageDraw.ImageDraw, mark: _Mark, place: Rect, kind: _Type) -> None:
+    def draw(draw: ImageDraw.ImageDraw, mark: _Mark, place: Rect, kind: Type) -> None:
         draw.rectangle(place, fill=mark.colour)
-        draw.text((place[0] + kind.pad, place[1]), mark.words, font=kind.font, fill=_ink_on(mark.colour))
+        draw.text((place[0] + kind.pad, place[1]), mark.words, font=kind.font, fill=ink_on(mark.colour))
 
 
-def _number(draw: ImageDraw.ImageDraw, mark: _Mark, kind: _Type, bounds: Size) -> None:
+def _number(draw: ImageDraw.ImageDraw, mark: _Mark, kind: Type, bounds: Size) -> None:
     text = str(mark.number)
     width = kind.width(text) + kind.pad
     x1, y1 = min(mark.box[0], bounds[0] - width), max(0.0, mark.box[1] - kind.line)
     draw.rectangle((x1, y1, x1 + width, y1 + kind.line), fill=mark.colour)
-    draw.text((x1 + kind.pad / 2, y1), text, font=kind.font, fill=_ink_on(mark.colour))
+    draw.text((x1 + kind.pad / 2, y1), text, font=kind.font, fill=ink_on(mark.colour))
 
 
 def _top(prediction: Prediction) -> list[str]:
@@ -228,7 +229,7 @@ def _top(prediction: Prediction) -> list[str]:
     return [prediction.taxonomy.classes[n] for n in order]
 
 
-def _ink_on(colour: Colour) -> Colour:
+def ink_on(colour: Colour) -> Colour:
     """Dark or light, whichever reads better on a colour (Rec. 601 luma)."""
     red, green, blue = colour
     return PAPER if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else INK
@@ -236,7 +237,7 @@ def _ink_on(colour: Colour) -> Colour:
 
 def _with_footer(picture: Image.Image, result: PhotoResult, listed: Sequence[_Mark]) -> Image.Image:
     """The picture with a strip below it: the group banner, and the faces that had no room on the picture."""
-    kind = _Type(max(13, min(0.017 * max(picture.size), picture.width / 24)))
+    kind = Type(max(13, min(0.017 * max(picture.size), picture.width / 24)))
     cell = max((kind.width(m.words) for m in listed), default=0) + 7 * kind.size
     across = max(1, int((picture.width - 2 * kind.pad) // cell)) if listed else 1
     lines = -(-len(listed) // across)
@@ -251,7 +252,7 @@ def _with_footer(picture: Image.Image, result: PhotoResult, listed: Sequence[_Ma
     y += kind.line
     if result.group is not None:
         bar = (x, y + 0.1 * kind.line, picture.width - x, y + 1.2 * kind.line)
-        _stacked(draw, result.group.prediction, bar, kind, named=True)
+        stacked(draw, result.group.prediction, bar, kind, named=True)
         y += 1.4 * kind.line
     if result.faces:
         draw.text((x, y), NOTICE, font=kind.font, fill=DIM)
@@ -271,23 +272,23 @@ def _headline(result: PhotoResult) -> str:
     return f"Group: {'unsure' if said.abstained else f'{said.label} {said.confidence:.0%}'}  ·  {faces}"
 
 
-def _stacked(draw: ImageDraw.ImageDraw, said: Prediction, bar: Rect, kind: _Type, named: bool = False) -> None:
+def stacked(draw: ImageDraw.ImageDraw, said: Prediction, bar: Rect, kind: Type, named: bool = False) -> None:
     """A distribution as one bar; its parts are named where the name fits."""
     left = bar[0]
     for name, share in zip(said.taxonomy.classes, said.distribution.tolist(), strict=True):
         right = left + share * (bar[2] - bar[0])
-        colour = _colour(name)
+        colour = colour_of(name)
         if right - left >= 1:
             draw.rectangle((left, bar[1], right, bar[3]), fill=colour)
         text = f"{name} {share:.0%}"
         if named and kind.width(text) + kind.pad < right - left:
-            draw.text((left + kind.pad, (bar[1] + bar[3]) / 2), text, font=kind.font, fill=_ink_on(colour), anchor="lm")
+            draw.text((left + kind.pad, (bar[1] + bar[3]) / 2), text, font=kind.font, fill=ink_on(colour), anchor="lm")
         left = right
 
 
-def _list_entry(draw: ImageDraw.ImageDraw, mark: _Mark, at: Size, kind: _Type) -> None:
+def _list_entry(draw: ImageDraw.ImageDraw, mark: _Mark, at: Size, kind: Type) -> None:
     x, y = at
     if mark.prediction is not None:
         bar = (x, y + 0.3 * kind.size, x + 4 * kind.size, y + 1.1 * kind.size)
-        _stacked(draw, mark.prediction, bar, kind)
+        stacked(draw, mark.prediction, bar, kind)
     draw.text((x + 4.6 * kind.size, y), mark.words, font=kind.font, fill=INK if mark.sure else DIM)

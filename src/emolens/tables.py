@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emolens.errors import OutputError
-from emolens.records import Face, PhotoResult, Prediction
+from emolens.records import Face, FrameResult, PhotoResult, Prediction
 from emolens.taxonomy import CANONICAL, GROUP3
 
 if TYPE_CHECKING:
@@ -54,7 +54,10 @@ def rows(result: PhotoResult) -> list[Row]:
 
 
 def _row(result: PhotoResult, **values: Any) -> Row:
-    return {**dict.fromkeys(COLUMNS), "source": _text(result.source), "schema_version": SCHEMA_VERSION, **values}
+    placed = {**dict.fromkeys(COLUMNS), "source": _text(result.source), "schema_version": SCHEMA_VERSION}
+    if isinstance(result, FrameResult):
+        placed |= {"frame": result.frame, "time_s": float(result.time_s)}
+    return {**placed, **values}
 
 
 def _prediction_row(result: PhotoResult, prediction: Prediction, number: int | None) -> Row:
@@ -91,6 +94,7 @@ def nested(result: PhotoResult) -> dict[str, Any]:
     models = [*result.expressions, *([group.prediction] if group else [])]
     return {
         "source": _text(result.source),
+        **({"frame": result.frame, "time_s": result.time_s} if isinstance(result, FrameResult) else {}),
         "status": result.status,
         "message": _text(result.message),
         "size": list(result.size),

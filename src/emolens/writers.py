@@ -82,14 +82,24 @@ class CsvWriter(_Open):
     def __init__(self, target: str | Path, classes: Iterable[str] = ()) -> None:
         super().__init__()
         self._columns = columns(classes)
-        self._csv = csv.writer(self._stack.enter_context(_text_file(target)), lineterminator="\n")
+        self._csv = csv_lines(self._stack.enter_context(_text_file(target)))
         self._csv.writerow(self._columns)
 
     def write(self, result: PhotoResult) -> None:
         """Append the rows of one picture. Raises `LabelError` for a class that has no column."""
-        for row in _fitting(rows(result), self._columns):
-            row["source"] = _no_formula(row["source"])
-            self._csv.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in map(row.get, self._columns)])
+        self._csv.writerows(csv_cells(rows(result), self._columns))
+
+
+def csv_lines(file: TextIO) -> Any:
+    """What writes lists of cells as lines of CSV."""
+    return csv.writer(file, lineterminator="\n")
+
+
+def csv_cells(found: list[Row], names: tuple[str, ...]) -> Iterator[list[Any]]:
+    """The cells of rows as a CSV file holds them. Raises `LabelError` for a class that has no column."""
+    for row in _fitting(found, names):
+        row["source"] = _no_formula(row["source"])
+        yield [f"{v:.6g}" if isinstance(v, float) else v for v in map(row.get, names)]
 
 
 class JsonLinesWriter(_Open):
@@ -140,7 +150,11 @@ class ParquetWriter(_Open):
 
     def write(self, result: PhotoResult) -> None:
         """Append the rows of one picture. Raises `LabelError` for a class that has no column."""
-        self._rows += _fitting(rows(result), self._columns)
+        self.write_rows(rows(result))
+
+    def write_rows(self, found: list[Row]) -> None:
+        """Append rows that are made already."""
+        self._rows += _fitting(found, self._columns)
         if len(self._rows) >= _ROW_GROUP:
             self._finish()
 

@@ -1,0 +1,104 @@
+"""A frame of a video with its answer drawn on it, compact and of the same size: the picture of every frame fits a film.
+
+A face has its track number, label and share on the edge of its box and its whole distribution as a thin bar below. The
+group and the time stand along the lower edge. Nothing moves from frame to frame but what the faces do: sizes of type
+depend on the frame's size alone. What is drawn is smoothed where smoothed predictions are there, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from emolens.draw import DIM, INK, NOTICE, PAPER, UNSURE, Colour, Type, colour_of, ink_on, stacked
+from emolens.placing import Rect
+from emolens.records import Face, FrameResult, Prediction
+
+_SHADE = 150  # of 255: how dark the strip along the lower edge is
+
+
+def overlay(pixels: np.ndarray, result: FrameResult) -> np.ndarray:
+    """The frame, RGB uint8 (H, W, 3), with `result` drawn on it: a new array of the same shape."""
+    picture = Image.fromarray(pixels)
+    kind = Type(max(11, 0.017 * max(picture.size)))
+    draw = ImageDraw.Draw(picture)
+    for face, said in _far_to_near(result):
+        _face(draw, face, said, kind, picture.width)
+    _strip(picture, result, kind)
+    return np.asarray(picture)
+
+
+def _far_to_near(result: FrameResult) -> Iterator[tuple[Face, Prediction | None]]:
+    said = result.smoothed or result.expressions or (None,) * len(result.faces)
+    pairs = list(zip(result.faces, said, strict=True))
+    yield from sorted(pairs, key=lambda pair: float(pair[0].box[3] - pair[0].box[1]))
+
+
+def _face(draw: ImageDraw.ImageDraw, face: Face, said: Prediction | None, kind: Type, width: int) -> None:
+    x1, y1, x2, y2 = (float(v) for v in face.box)
+    sure = said is not None and not said.abstained
+    colour = colour_of(said.label) if said is not None and sure else UNSURE
+    line = max(1, round(kind.size / 7))
+    draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=PAPER, width=line + 2)
+    draw.rectangle((x1, y1, x2, y2), outline=colour, width=line)
+    if said is not None:
+        bar = (x1, y2 + 2 * line, x2, y2 + 2 * line + max(3.0, kind.size / 3))
+        draw.rectangle((bar[0] - 1, bar[1] - 1, bar[2] + 1, bar[3] + 1), fill=PAPER)
+        stacked(draw, said, bar, kind)
+    _tag(draw, _words(face, said), (x1, y1, x2, y2), colour, kind, width)
+
+
+def _words(face: Face, said: Prediction | None) -> str:
+    number = "?" if face.track_id is None else str(face.track_id)
+    if said is None:
+        return number
+    return f"{number}  unsure" if said.abstained else f"{number}  {said.label} {said.probability(said.label):.0%}"
+
+
+def _tag(draw: ImageDraw.ImageDraw, words: str, box: Rect, colour: Colour, kind: Type, width: int) -> None:
+    across = kind.width(words) + 2 * kind.pad
+    x, y = max(0.0, min(box[0], width - across)), max(0.0, box[1] - kind.line)
+    draw.rectangle((x, y, x + across, y + kind.line), fill=colour)
+    draw.text((x + kind.pad, y), words, font=kind.font, fill=ink_on(colour))
+
+
+def _strip(picture: Image.Image, result: FrameResult, kind: Type) -> None:
+    """The group as a bar, and a line with the group in words, the notice and the time, over a darkened edge."""
+    width, height = picture.size
+    group = result.group.prediction if result.group else None
+    bar = max(3, round(kind.size / 3)) if group else 0
+    top = height - kind.line - bar
+    edge = picture.crop((0, top, width, height))
+    picture.paste(Image.blend(edge, Image.new("RGB", edge.size, PAPER), _SHADE / 255), (0, top))
+    draw = ImageDraw.Draw(picture)
+    if group:
+        stacked(draw, group, (0, height - bar, width, height), kind)
+    middle = top + kind.line / 2
+    left, right = _headline(result), clock(result.time_s)
+    draw.text((kind.pad, middle), left, font=kind.font, fill=INK, anchor="lm")
+    draw.text((width - kind.pad, middle), right, font=kind.font, fill=INK, anchor="rm")
+    notice = f"{NOTICE}, smoothed" if result.smoothed else NOTICE
+    free = width - 2 * max(kind.width(left), kind.width(right)) - 4 * kind.pad
+    if result.faces and kind.width(notice) < free:
+        draw.text((width / 2, middle), notice, font=kind.font, fill=DIM, anchor="mm")
+
+
+def _headline(result: FrameResult) -> str:
+    if not result.faces:
+        return "no face"
+    faces = "1 face" if len(result.faces) == 1 else f"{len(result.faces)} faces"
+    if result.group is None or len(result.faces) == 1:
+        return faces
+    said = result.group.prediction
+    return f"{faces}, group {'unsure' if said.abstained else f'{said.label} {said.probability(said.label):.0%}'}"
+
+
+def clock(seconds: float, tenths: bool = True) -> str:
+    """A time as people read it: `0:07.2`, `1:02:03.5`."""
+    total = int(seconds * 10 + 1e-6)
+    minutes, rest = divmod(total, 600)
+    hours, minutes = divmod(minutes, 60)
+    lead = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{lead}:{rest // 10:02d}" + (f".{rest % 10}" if tenths else "")

@@ -1,0 +1,162 @@
+"""What a whole video showed: each person's shares of time and changes, the group over time, key moments.
+
+How it is counted. A frame stands for the time until the next analysed frame, but for no longer than three times the
+interval before it (or a second, if that is more), so that a stalled stream does not count as a long smile. A label's
+share of time is the share of a person's frames, so weighted, in which it was the most probable; `unsure` are those that
+abstained. Changes are read from the centred mean of the distributions over `lanes.SMOOTHING_S`: a change is a moment at
+which another label takes the lead there and holds it for `lanes.HOLD_S`; none is read across an absence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from emolens.lanes import GAP_S, HOLD_S, SMOOTHING_S, Change, Course, Lane, Lanes, course
+from emolens.moments import Moments
+from emolens.records import FrameResult, Prediction
+
+SCHEMA_VERSION = 1
+NOTICE = "Apparent expression, not feeling: what a face shows is not what a person feels."
+GROUP = "group"
+Said = tuple[int | str, Prediction]
+
+
+class Summary:
+    """Gathers a video frame by frame; memory does not grow with its length, only with the number of people."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.moments = Moments()
+        self.frames = self.faces = self.most_faces = 0
+        self.first_s = self.last_s = self.seconds = self.seconds_with_faces = 0.0
+        self._lanes = Lanes()
+        self._models: dict[str, str] = {}
+        self._detector = ""
+        self._size = (0, 0)
+        self._waiting: tuple[float, list[tuple[Lane, str]], bool] | None = None  # the last frame, whose time is open
+        self._interval: float | None = None
+
+    def add(self, result: FrameResult, drawn: Callable[[], np.ndarray] | None = None) -> None:
+        """One analysed frame; `drawn` gives its annotated picture for the key moments, if it is to be kept."""
+        self._close(result.time_s)
+        if not self.frames:
+            self.first_s, self._detector, self._size = result.time_s, result.detector, result.size
+        self.last_s = result.time_s
+        self.frames += 1
+        self.faces += len(result.faces)
+        self.most_faces = max(self.most_faces, len(result.faces))
+        seen = [(self._note(key, said, result), _label(said)) for key, said in _said(result)]
+        self._waiting = (result.time_s, seen, bool(result.faces))
+        self.moments.add(result, drawn)
+
+    def _note(self, key: int | str, said: Prediction, result: FrameResult) -> Lane:
+        self._models[said.model] = said.model_sha
+        return self._lanes.add(key, said.taxonomy.classes, result.time_s, result.frame, said.distribution)
+
+    def _close(self, now: float | None) -> None:
+        """Give the frame before this one its time; the last of all stands for as long as the one before it did."""
+        if self._waiting is None:
+            return
+        since, seen, with_faces = self._waiting
+        stands = self._interval or 0.0
+        if now is not None:
+            interval = max(0.0, now - since)
+            stands = interval if self._interval is None else min(interval, max(1.0, 3 * self._interval))
+            self._interval = stands or self._interval
+        self.seconds += stands
+        self.seconds_with_faces += stands * with_faces
+        for lane, label in seen:
+            lane.seconds[label] += stands
+        self._waiting = None
+
+    def finish(self) -> None:
+        """Count the last frame. To be called once, before anything is read."""
+        self._close(None)
+
+    @property
+    def step(self) -> float:
+        """The usual time from one point of a course to the next, in seconds."""
+        return max(self._lanes.width, self.seconds / max(1, self.frames))
+
+    def people(self) -> list[tuple[int, Lane, Course]]:
+        """(track, lane, course) of everyone, in the order of their numbers."""
+        keys = sorted(key for key in self._lanes.lanes if isinstance(key, int))
+        return [(key, lane, course(lane, self.step)) for key in keys for lane in [self._lanes.lanes[key]]]
+
+    def group(self) -> tuple[Lane, Course] | None:
+        """The group over time; None where it was not asked for or no face was seen."""
+        lane = self._lanes.lanes.get(GROUP)
+        return None if lane is None else (lane, course(lane, self.step))
+
+    def record(self) -> dict[str, Any]:
+        """Everything as a JSON-ready record."""
+        group = self.group()
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "source": self.source,
+            "size": list(self._size),
+            "frames": self.frames,
+            "first_s": _short(self.first_s),
+            "last_s": _short(self.last_s),
+            "seconds": _short(self.seconds),
+            "seconds_with_faces": _short(self.seconds_with_faces),
+            "faces": self.faces,
+            "most_faces": self.most_faces,
+            "detector": self._detector,
+            "models": self._models,
+            "method": {"smoothing_s": SMOOTHING_S, "hold_s": HOLD_S, "gap_s": GAP_S, "resolution_s": _short(self.step)},
+            "people": [{"track_id": key, **self._told(*lane)} for key, *lane in self.people()],
+            "group": self._told(*group) if group else None,
+            "moments": [
+                {"kind": m.kind, "says": m.says, "time_s": _short(m.time_s), "frame": m.frame, "track_id": m.track_id}
+                for m in self.moments.list()
+            ],
+            "notice": NOTICE,
+        }
+
+    def _told(self, lane: Lane, taken: Course) -> dict[str, Any]:
+        total = lane.duration
+        shares = {label: seconds / total for label, seconds in lane.seconds.most_common()} if total else {}
+        return {
+            "first_s": _short(lane.first_s),
+            "last_s": _short(lane.last_s),
+            "first_frame": lane.first_frame,
+            "last_frame": lane.last_frame,
+            "frames": lane.frames,
+            "seconds": _short(total),
+            "main": lane.seconds.most_common(1)[0][0],
+            "time_shares": {label: _short(share) for label, share in shares.items()},
+            "mean_distribution": {c: _short(p) for c, p in zip(lane.classes, lane.mean(), strict=True)},
+            "changes": [_told_change(change) for change in taken.changes],
+        }
+
+
+def _told_change(change: Change) -> dict[str, Any]:
+    return {
+        "time_s": _short(change.time_s),
+        "frame": change.frame,
+        "from": change.before,
+        "to": change.after,
+        "shift": _short(change.shift),
+    }
+
+
+def _said(result: FrameResult) -> list[Said]:
+    """What was said about each numbered face, and about the group."""
+    pairs = zip(result.faces, result.expressions, strict=False)
+    said: list[Said] = [(face.track_id, one) for face, one in pairs if face.track_id is not None]
+    if result.group is not None:
+        said.append((GROUP, result.group.prediction))
+    return said
+
+
+def _label(said: Prediction) -> str:
+    return "unsure" if said.abstained else said.label
+
+
+def _short(value: float) -> float:
+    """Six significant digits."""
+    return float(f"{float(value):.6g}")
