@@ -1,0 +1,156 @@
+"""Faces numbered through a video by how they move and overlap; nothing about how a face looks is compared or kept.
+
+Two rounds as in Zhang et al. 2022, "ByteTrack: Multi-Object Tracking by Associating Every Detection Box": sure
+detections choose their tracks first, unsure ones only continue what is left. Overlap is that of enlarged boxes, as in
+Yang et al. 2023, "Hard to Track Objects with Irregular Motions and Similar Appearances? Make It Easier by Buffering the
+Matching Space", since a small face can move by more than its own side between two frames. Motion is an alpha-beta
+filter, the steady state of a Kalman filter with constant velocity; what is not seen slows down.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from emolens.faces.assignment import best_pairs
+from emolens.records import Face
+
+SURE = 0.8  # a score from which a face is numbered at once; below it, once it was seen `HITS` times
+HITS = 3
+PATIENCE_S = 1.0  # how long a face may be out of sight and keep its number
+BUFFER = 0.3  # of its sides, by which a box is enlarged on each side before overlaps are taken
+LEAST_OVERLAP = 0.3  # of two enlarged boxes, intersection over union: less than 0.86 of a side from where it should be
+RESIZED = 2.0  # between two sightings a face does not become larger or smaller than this
+SLOWING_S = 0.3  # after this time out of sight a face has 1 / e of its speed left
+STEADYING_S = 0.1  # over which a speed is averaged: detectors jitter by a pixel or two
+
+
+@dataclass(slots=True)
+class _Track:
+    """One face through time: where it was seen last, and how fast its centre moves in pixels a second."""
+
+    face: Face
+    seen_s: float
+    velocity: np.ndarray
+    hits: int = 1
+    number: int | None = None
+
+    def shift(self, time_s: float) -> np.ndarray:
+        """How far the centre has moved at `time_s` since it was seen, float64 (2,)."""
+        away = max(0.0, time_s - self.seen_s)
+        return self.velocity * (SLOWING_S * (1 - math.exp(-away / SLOWING_S)))
+
+    def see(self, face: Face, time_s: float) -> None:
+        """Take over a detection."""
+        step = max(time_s - self.seen_s, 1e-3)
+        measured = (_centre(face.box) - _centre(self.face.box)) / step
+        share = 1.0 if self.hits == 1 else 1 - math.exp(-step / STEADYING_S)
+        self.velocity = self.velocity + share * (measured - self.velocity)
+        self.face, self.seen_s, self.hits = face, time_s, self.hits + 1
+
+
+class Tracker:
+    """Numbers the faces of one video, frame after frame; numbers count from 1 and are never used again.
+
+    `patience_s`: how long a face may be missing, in seconds, and keep its number. `sure`: the score from which a face is
+    numbered at once and may begin a track; a face below it has `track_id` None until it was seen three times.
+    """
+
+    def __init__(self, patience_s: float = PATIENCE_S, sure: float = SURE) -> None:
+        self.patience_s, self.sure = patience_s, sure
+        self._tracks: list[_Track] = []
+        self._numbered, self._time_s, self._before_s = 0, 0.0, 0.0
+
+    def update(self, faces: Sequence[Face], time_s: float, size: tuple[int, int]) -> list[Face]:
+        """The faces found in the frame at `time_s`, in the same order, each with its number.
+
+        `size` is the (width, height) of the frame: a face that moved out of it has gone and does not come back.
+        """
+        self._before_s, self._time_s = self._time_s, time_s
+        self._tracks = [track for track in self._tracks if self._waits(track, time_s, size)]
+        found: dict[int, _Track] = {}
+        for sure in (True, False):
+            self._continue(faces, [i for i, face in enumerate(faces) if (face.score >= self.sure) == sure], found)
+        for i, face in enumerate(faces):
+            if i not in found:
+                found[i] = _Track(face, time_s, np.zeros(2))
+                self._tracks.append(found[i])
+        return [replace(face, track_id=self._number(found[i])) for i, face in enumerate(faces)]
+
+    def predict(self, time_s: float, size: tuple[int, int]) -> list[Face]:
+        """Where the faces of the last `update` are by now, if they went on as they moved, by falling score.
+
+        Their points move along with them, their score stays that of the detection.
+        """
+        here = [track for track in self._tracks if track.seen_s == self._time_s]
+        moved = [(track, _moved(track.face, track.shift(time_s))) for track in here]
+        return sorted(
+            (replace(face, track_id=track.number) for track, face in moved if _inside(face.box, size)),
+            key=lambda face: -face.score,
+        )
+
+    def end(self) -> None:
+        """End every track: what follows is another scene."""
+        self._tracks = []
+
+    def _waits(self, track: _Track, time_s: float, size: tuple[int, int]) -> bool:
+        """Whether a track may still go on: a face without a number has to be there in every frame that is looked at."""
+        if track.number is None and track.seen_s < self._before_s:
+            return False
+        here = _inside(_moved(track.face, track.shift(time_s)).box, size)
+        return here and time_s - track.seen_s <= self.patience_s
+
+    def _continue(self, faces: Sequence[Face], rows: list[int], found: dict[int, _Track]) -> None:
+        """Give the faces in `rows` to the tracks that have none yet, so that the overlaps are largest together."""
+        free = [track for track in self._tracks if track not in found.values()]
+        if not rows or not free:
+            return
+        boxes = np.stack([faces[i].box for i in rows]).astype(np.float64)
+        last = np.stack([track.face.box for track in free]).astype(np.float64)
+        shifts = np.stack([track.shift(self._time_s) for track in free])
+        overlaps = np.maximum(_overlaps(boxes, last), _overlaps(boxes, last + np.tile(shifts, 2)))
+        for row, column in best_pairs(overlaps, LEAST_OVERLAP):
+            free[column].see(faces[rows[row]], self._time_s)
+            found[rows[row]] = free[column]
+
+    def _number(self, track: _Track) -> int | None:
+        if track.number is None and (track.face.score >= self.sure or track.hits >= HITS):
+            self._numbered += 1
+            track.number = self._numbered
+        return track.number
+
+
+def _centre(box: np.ndarray) -> np.ndarray:
+    centre: np.ndarray = (box[:2].astype(np.float64) + box[2:]) / 2
+    return centre
+
+
+def _moved(face: Face, shift: np.ndarray) -> Face:
+    by = shift.astype(np.float32)
+    return replace(face, box=face.box + np.tile(by, 2), landmarks=None if face.landmarks is None else face.landmarks + by)
+
+
+def _inside(box: np.ndarray, size: tuple[int, int]) -> bool:
+    """Whether the centre of a box lies in a picture of (width, height)."""
+    x, y = _centre(box)
+    return bool(0 <= x < size[0] and 0 <= y < size[1])
+
+
+def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of the enlarged boxes (N, 4) and (M, 4), (N, M); 0 where the sizes differ too much."""
+    one, two = _enlarged(boxes)[:, None], _enlarged(others)[None]
+    sides = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
+    shared = np.clip(sides, 0, None).prod(axis=2)
+    areas, other_areas = ((b[..., 2:] - b[..., :2]).prod(axis=2) for b in (one, two))
+    ratio = np.sqrt(areas / other_areas)
+    alike = (ratio <= RESIZED) & (ratio >= 1 / RESIZED)
+    found: np.ndarray = np.where(alike, shared / (areas + other_areas - shared), 0.0)
+    return found
+
+
+def _enlarged(boxes: np.ndarray) -> np.ndarray:
+    margin = BUFFER * (boxes[:, 2:] - boxes[:, :2])
+    return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
