@@ -100,6 +100,26 @@ class Analyzer:
         check_on_error(on_error)
         return self._stream(sources, on_error)
 
+    def find(self, pictures: Sequence[np.ndarray]) -> list[list[Face]]:
+        """The faces of each picture, RGB uint8 (H, W, 3), that are not smaller than `min_face`, by falling score.
+
+        Raises `OptionError` for an analyzer that takes whole pictures.
+        """
+        if self.detector is None:
+            raise OptionError("an Analyzer with whole_image=True looks for no faces; make one with a detector")
+        least = self.min_face or 0
+        return [[face for face in one if _shorter_side(face) >= least] for one in self.detector.detect_batch(pictures)]
+
+    def analyze_found(
+        self, pictures: Sequence[np.ndarray], faces: Sequence[Sequence[Face]], name: str = "array"
+    ) -> list[PhotoResult]:
+        """The results of pictures, RGB uint8 (H, W, 3), whose faces are known: `faces` has those of each picture.
+
+        All faces go through the model together; `name` is the source that the results state.
+        """
+        seen = [self._framed(name, picture, found) for picture, found in zip(pictures, faces, strict=True)]
+        return self._answer(seen)
+
     def _stream(self, sources: Iterable[Any], on_error: OnError) -> Iterator[PhotoResult]:
         batch: list[_Seen | PhotoResult] = []
         for name, picture in decode_ahead(sources, self.limits):
@@ -124,10 +144,14 @@ class Analyzer:
         if self.detector is None or card.framing is None:
             whole = Face(np.array([0, 0, *size], np.float32), 1.0)
             return _Seen(name, size, [whole], _whole_frame(picture, card.size, grey)[None])
-        least = self.min_face or 0
-        faces = [face for face in self.detector.detect(picture) if _shorter_side(face) >= least]
-        frames = frame_faces(picture, faces, card.framing, card.size, grey, self.detector.name)
-        return _Seen(name, size, faces, frames)
+        return self._framed(name, picture, self.find([picture])[0])
+
+    def _framed(self, name: str, picture: np.ndarray, faces: Sequence[Face]) -> _Seen:
+        card, found_by = self.model.card, "given" if self.detector is None else self.detector.name
+        if card.framing is None:
+            raise CardError(f"model {card.name}: its card has no face framing; it takes whole pictures only")
+        frames = frame_faces(picture, faces, card.framing, card.size, card.colour == "grey", found_by)
+        return _Seen(name, (picture.shape[1], picture.shape[0]), list(faces), frames)
 
     def _answer(self, batch: Sequence[_Seen | PhotoResult]) -> list[PhotoResult]:
         """The results of some pictures; the faces of all of them go through the model together."""

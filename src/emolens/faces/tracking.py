@@ -56,7 +56,8 @@ class Tracker:
     """Numbers the faces of one video, frame after frame; numbers count from 1 and are never used again.
 
     `patience_s`: how long a face may be missing, in seconds, and keep its number. `sure`: the score from which a face is
-    numbered at once and may begin a track; a face below it has `track_id` None until it was seen three times.
+    numbered at once. A face below it is left out until it was seen `HITS` times in a row: what a detector takes for a
+    face in a single frame is seldom one.
     """
 
     def __init__(self, patience_s: float = PATIENCE_S, sure: float = SURE) -> None:
@@ -65,7 +66,7 @@ class Tracker:
         self._numbered, self._time_s, self._before_s = 0, 0.0, 0.0
 
     def update(self, faces: Sequence[Face], time_s: float, size: tuple[int, int]) -> list[Face]:
-        """The faces found in the frame at `time_s`, in the same order, each with its number.
+        """The faces found in the frame at `time_s`, in the same order, with their numbers; unsure ones are left out.
 
         `size` is the (width, height) of the frame: a face that moved out of it has gone and does not come back.
         """
@@ -78,14 +79,15 @@ class Tracker:
             if i not in found:
                 found[i] = _Track(face, time_s, np.zeros(2))
                 self._tracks.append(found[i])
-        return [replace(face, track_id=self._number(found[i])) for i, face in enumerate(faces)]
+        numbered = [replace(face, track_id=self._number(found[i])) for i, face in enumerate(faces)]
+        return [face for face in numbered if face.track_id is not None]
 
     def predict(self, time_s: float, size: tuple[int, int]) -> list[Face]:
         """Where the faces of the last `update` are by now, if they went on as they moved, by falling score.
 
         Their points move along with them, their score stays that of the detection.
         """
-        here = [track for track in self._tracks if track.seen_s == self._time_s]
+        here = [track for track in self._tracks if track.seen_s == self._time_s and track.number is not None]
         moved = [(track, _moved(track.face, track.shift(time_s))) for track in here]
         return sorted(
             (replace(face, track_id=track.number) for track, face in moved if _inside(face.box, size)),
