@@ -6,7 +6,6 @@ minutes of a clip are kept frame by frame and two hours to the second. Shares of
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -35,7 +34,7 @@ class Lane:
     last_s: float = 0.0
     last_frame: int = 0
     frames: int = 0
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
     bins: dict[int, np.ndarray] = field(default_factory=dict)
 
     def add(self, bin_: int, time_s: float, frame: int, distribution: np.ndarray) -> None:
@@ -65,6 +64,12 @@ class Lane:
         """Seconds for which it was seen."""
         return sum(self.seconds.values())
 
+    def shares(self) -> list[tuple[str, float]]:
+        """(label, share of the time for which it was seen), largest first; of one frame alone, its label."""
+        total = self.duration
+        ranked = sorted(self.seconds.items(), key=lambda item: -item[1])
+        return [(label, seconds / total if total else 1 / len(ranked)) for label, seconds in ranked]
+
     def mean(self) -> np.ndarray:
         """The mean of its distributions, float64 (K,)."""
         total = np.sum(list(self.bins.values()), axis=0)
@@ -84,9 +89,7 @@ class Lanes:
             self.width *= 2
             for lane in self.lanes.values():
                 lane.halve()
-        lane = self.lanes.get(key)
-        if lane is None:
-            lane = self.lanes[key] = Lane(classes, time_s, frame)
+        lane = self.lanes.setdefault(key, Lane(classes, time_s, frame))
         lane.add(int(time_s / self.width), time_s, frame, distribution)
         return lane
 

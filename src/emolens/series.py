@@ -58,6 +58,11 @@ class Series:
         self._files = _opened(folder, kind, tuple(classes))
         self._since = monotonic()
 
+    @property
+    def name(self) -> str:
+        """What the rows are called inside the folder."""
+        return self._files.path.name + ("/" if self._files.path.is_dir() else "")
+
     def add(self, result: FrameResult) -> None:
         """The rows of one frame. Raises `OutputError` where the disk is full; what was kept before stays."""
         try:

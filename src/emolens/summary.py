@@ -30,20 +30,20 @@ class Summary:
     def __init__(self, source: str) -> None:
         self.source = source
         self.moments = Moments()
-        self.frames = self.faces = self.most_faces = 0
-        self.first_s = self.last_s = self.seconds = self.seconds_with_faces = 0.0
+        self.detector = ""
+        self.frames, self.faces, self.most_faces = 0, 0, 0
+        self.first_s, self.last_s, self.seconds, self.seconds_with_faces = 0.0, 0.0, 0.0, 0.0
         self._lanes = Lanes()
         self._models: dict[str, str] = {}
-        self._detector = ""
         self._size = (0, 0)
         self._waiting: tuple[float, list[tuple[Lane, str]], bool] | None = None  # the last frame, whose time is open
-        self._interval: float | None = None
+        self._interval: float | None = None  # seconds
 
     def add(self, result: FrameResult, drawn: Callable[[], np.ndarray] | None = None) -> None:
         """One analysed frame; `drawn` gives its annotated picture for the key moments, if it is to be kept."""
         self._close(result.time_s)
         if not self.frames:
-            self.first_s, self._detector, self._size = result.time_s, result.detector, result.size
+            self.first_s, self.detector, self._size = result.time_s, result.detector, result.size
         self.last_s = result.time_s
         self.frames += 1
         self.faces += len(result.faces)
@@ -61,7 +61,7 @@ class Summary:
         if self._waiting is None:
             return
         since, seen, with_faces = self._waiting
-        stands = self._interval or 0.0
+        stands: float = self._interval or 0.0
         if now is not None:
             interval = max(0.0, now - since)
             stands = interval if self._interval is None else min(interval, max(1.0, 3 * self._interval))
@@ -69,7 +69,7 @@ class Summary:
         self.seconds += stands
         self.seconds_with_faces += stands * with_faces
         for lane, label in seen:
-            lane.seconds[label] += stands
+            lane.seconds[label] = lane.seconds.get(label, 0.0) + stands
         self._waiting = None
 
     def finish(self) -> None:
@@ -105,10 +105,10 @@ class Summary:
             "seconds_with_faces": _short(self.seconds_with_faces),
             "faces": self.faces,
             "most_faces": self.most_faces,
-            "detector": self._detector,
+            "detector": self.detector,
             "models": self._models,
             "method": {"smoothing_s": SMOOTHING_S, "hold_s": HOLD_S, "gap_s": GAP_S, "resolution_s": _short(self.step)},
-            "people": [{"track_id": key, **self._told(*lane)} for key, *lane in self.people()],
+            "people": [{"track_id": key, **self._told(lane, taken)} for key, lane, taken in self.people()],
             "group": self._told(*group) if group else None,
             "moments": [
                 {"kind": m.kind, "says": m.says, "time_s": _short(m.time_s), "frame": m.frame, "track_id": m.track_id}
@@ -118,17 +118,16 @@ class Summary:
         }
 
     def _told(self, lane: Lane, taken: Course) -> dict[str, Any]:
-        total = lane.duration
-        shares = {label: seconds / total for label, seconds in lane.seconds.most_common()} if total else {}
+        shares = lane.shares()
         return {
             "first_s": _short(lane.first_s),
             "last_s": _short(lane.last_s),
             "first_frame": lane.first_frame,
             "last_frame": lane.last_frame,
             "frames": lane.frames,
-            "seconds": _short(total),
-            "main": lane.seconds.most_common(1)[0][0],
-            "time_shares": {label: _short(share) for label, share in shares.items()},
+            "seconds": _short(lane.duration),
+            "main": shares[0][0],
+            "time_shares": {label: _short(share) for label, share in shares},
             "mean_distribution": {c: _short(p) for c, p in zip(lane.classes, lane.mean(), strict=True)},
             "changes": [_told_change(change) for change in taken.changes],
         }

@@ -83,9 +83,10 @@ def _root(
 
 
 def _register() -> None:
-    from emolens.cli import analyze, data, doctor, learn, models
+    from emolens.cli import analyze, data, doctor, learn, models, video
 
     app.command()(analyze.analyze)
+    app.command()(video.video)
     app.add_typer(models.app, name="models")
     app.add_typer(data.app, name="data")
     app.command()(doctor.doctor)

@@ -25,7 +25,7 @@ LINES = 60
 """Beyond so many pictures only those that could not be read have a line."""
 
 
-def _number(option: str, kind: type, wanted: str) -> Callable[[str], float]:
+def number(option: str, kind: type, wanted: str) -> Callable[[str], float]:
     """What reads a number from the command line and says what came where it is none."""
 
     def read(text: str) -> float:
@@ -38,14 +38,14 @@ def _number(option: str, kind: type, wanted: str) -> Callable[[str], float]:
     return read
 
 
-_PROBABILITY = _number("--abstain-below", float, "a number from 0 to 1")
-_PIXELS = _number("--min-face", int, "a whole number of pixels")
-_PICTURES = _number("--batch-size", int, "a whole number")
-_THREADS = _number("--threads", int, "a whole number")
+_PROBABILITY = number("--abstain-below", float, "a number from 0 to 1")
+_PIXELS = number("--min-face", int, "a whole number of pixels")
+_PICTURES = number("--batch-size", int, "a whole number")
+_THREADS = number("--threads", int, "a whole number")
 
 Sources = Annotated[
     list[str],
-    typer.Argument(metavar="SOURCES...", help="Photos, folders, globs, URLs; - is the standard input."),
+    typer.Argument(metavar="SOURCES...", help="Photos, folders, globs, URLs, videos; - is the standard input."),
 ]
 Tasks = Annotated[
     list[str] | None,
@@ -102,16 +102,40 @@ def analyze(
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what each face in photos shows, and how the group looks.
+    """Say what each face in photos shows, and how the group looks. Videos go to `emolens video`.
 
     Exit code: 0, with a line that counts what could not be read; 1 for any of those under --strict; 2 where something
     must be changed, as for a single photo that cannot be read.
     """
+    limit_threads(threads)
+    if _are_videos(sources):
+        _refuse(sources, whole_image=whole_image, json=json, csv=csv, parquet=parquet)
+        from emolens.cli.video import watch_videos
+
+        watch_videos(sources, load_analyzer(task, detector, model, False, abstain_below, min_face, batch_size), out,
+                     quiet=quiet)  # fmt: skip
+        return
     targets = _targets(json, csv, parquet, out)
-    _limit_threads(threads)
-    analyzer = _analyzer(task, detector, model, whole_image, abstain_below, min_face, batch_size)
+    analyzer = load_analyzer(task, detector, model, whole_image, abstain_below, min_face, batch_size)
     tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet))
     _leave(tally, stopped, strict)
+
+
+def _are_videos(sources: Sequence[str]) -> bool:
+    from emolens.video import is_video
+
+    videos = [source for source in sources if is_video(source)]
+    if videos and len(videos) < len(sources):
+        raise OptionError(f"{videos[0]} is a video and other sources are not; analyze photos and videos apart")
+    return bool(videos)
+
+
+def _refuse(sources: Sequence[str], **options: object) -> None:
+    """Raises `OptionError` for an option that is of photos only."""
+    for name, value in options.items():
+        if value:
+            option = f"--{name.replace('_', '-')}"
+            raise OptionError(f"{sources[0]} is a video, {option} is for photos; use --out DIR, see 'emolens video -h'")
 
 
 def _targets(json: str | None, csv: str | None, parquet: str | None, out: str | None) -> list[tuple[str, str]]:
@@ -128,7 +152,8 @@ def _targets(json: str | None, csv: str | None, parquet: str | None, out: str | 
     return targets
 
 
-def _limit_threads(threads: int | None) -> None:
+def limit_threads(threads: int | None) -> None:
+    """Let what loads models from here on use so many threads. Raises `OptionError` for none."""
     if threads is None:
         return
     if threads < 1:
@@ -136,7 +161,7 @@ def _limit_threads(threads: int | None) -> None:
     os.environ["EMOLENS_THREADS"] = str(threads)
 
 
-def _analyzer(
+def load_analyzer(
     task: Sequence[str] | None,
     detector: str,
     model: Sequence[str] | None,
@@ -145,6 +170,7 @@ def _analyzer(
     min_face: int | None,
     batch_size: int | None,
 ) -> Analyzer:
+    """The `Analyzer` that the options ask for."""
     from emolens.analyzer import Analyzer
 
     options: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}

@@ -49,7 +49,7 @@ class AnnotatedPictures:
         except InputError:  # gone since it was analysed: its row is right all the same
             return
         drawn = annotate(pixels, result)
-        save(drawn, self._free(_stem(result.source), ".jpg" if max(drawn.shape) <= MOST_OF_JPEG else ".png"))
+        save(drawn, self._free(stem(result.source), ".jpg" if max(drawn.shape) <= MOST_OF_JPEG else ".png"))
 
     def _free(self, stem: str, suffix: str) -> Path:
         number = 1
@@ -62,7 +62,8 @@ class AnnotatedPictures:
             number += 1
 
 
-def _stem(source: str) -> str:
+def stem(source: str) -> str:
+    """The name of a source as part of the name of a file."""
     if source.startswith("data:") or source == "-":
         return "picture"
     path = urlsplit(source).path if "://" in source else source

@@ -1,0 +1,76 @@
+"""The timeline of a video as one HTML page that needs nothing else: no server, no network, no library.
+
+The page asks nobody for anything (its content policy forbids it); only a film beside it, if there is one, is played.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from emolens.draw import COLOURS
+from emolens.lanes import GAP_S, HOLD_S, SMOOTHING_S
+from emolens.summary import NOTICE, Summary
+from emolens.timeline import Strip, headline, shown_classes, stack_order, strips
+
+MOST = 60
+"""So many people have a lane: those seen longest."""
+POINTS = 1500
+"""So many points of a lane are kept: more than a screen has columns."""
+
+
+def timeline_page(summary: Summary, film: str | None = None) -> str:
+    """The page for a finished summary; `film` is the name of a video beside it whose times are those of the summary."""
+    found = strips(summary, MOST)
+    people = len(summary.people())
+    content: dict[str, Any] = {
+        "source": summary.source,
+        "headline": headline(summary),
+        "start": summary.first_s,
+        "end": summary.last_s + summary.step,
+        "step": summary.step,
+        "lanes": [_lane(strip) for strip in found],
+        "left_out": max(0, people - sum(strip.title != "group" for strip in found)),
+        "classes": shown_classes(found),
+        "colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in COLOURS.items()},
+        "moments": [
+            {"says": m.says, "time": m.time_s, "frame": m.frame, "jpeg": base64.b64encode(m.jpeg).decode()}
+            for m in summary.moments.list()
+        ],
+        "film": film,
+        "notice": NOTICE,
+        "method": f"Lines are the centred mean over {SMOOTHING_S:g} s. A mark is a moment at which another label takes "
+        f"the lead and holds it for {HOLD_S:g} s; none is read across an absence of more than {GAP_S:g} s. Shares are "
+        "those of the unsmoothed frames.",
+    }
+    template = resources.files("emolens").joinpath("page.html").read_text(encoding="utf-8")
+    return template.replace("/*CONTENT*/null", _script_safe(content))
+
+
+def _lane(strip: Strip) -> dict[str, Any]:
+    order = stack_order(strip.course.classes)
+    thin = max(1, -(-len(strip.course.times) // POINTS))
+    spans = []
+    for first, end in strip.course.spans:
+        kept = np.unique(np.append(np.arange(first, end, thin), end - 1))
+        values = np.rint(strip.course.values[kept][:, order] * 1000).astype(int)
+        spans.append({"times": [round(float(t), 3) for t in strip.course.times[kept]], "values": values.tolist()})
+    return {
+        "title": strip.title,
+        "facts": strip.facts,
+        "classes": [strip.course.classes[n] for n in order],
+        "seconds": strip.lane.duration,
+        "shares": [[label, round(share, 4)] for label, share in strip.lane.shares()],
+        "spans": spans,
+        "changes": [{"time": c.time_s, "from": c.before, "to": c.after} for c in strip.course.changes],
+    }
+
+
+def _script_safe(content: Any) -> str:
+    """JSON that may stand inside a script: a name of a file cannot end the script or begin a comment there."""
+    text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

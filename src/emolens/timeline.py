@@ -1,0 +1,177 @@
+"""The timeline of a video as one picture: a lane for each person and one for the group, on one scale of time.
+
+Drawn with Pillow, like everything else here that is seen: it is in the core, matplotlib would be 30 MB and a second to
+import for one figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from emolens.draw import COLOURS, Colour, Type
+from emolens.lanes import SMOOTHING_S, Course, Lane
+from emolens.overlay import clock
+from emolens.summary import NOTICE, Summary
+
+WIDTH, LEFT, RIGHT = 2000, 330, 50  # pixels; made for a page 1000 points wide
+HEIGHT, GAP = 104, 40  # of a lane, and above it
+MOST = 12
+"""So many people have a lane: those seen longest."""
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+PAPER, INK, DIM, GRID, EMPTY = (255, 255, 255), (28, 30, 34), (108, 112, 120), (222, 224, 229), (244, 245, 247)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strip:
+    """One lane as people read it: its title, a line of facts below it, and its course."""
+
+    title: str
+    facts: str
+    lane: Lane
+    course: Course
+
+
+def strips(summary: Summary, most: int = MOST) -> list[Strip]:
+    """The group, if there was more than one face at a time, then the people who were seen longest by their numbers."""
+    group = summary.group() if summary.most_faces > 1 else None
+    longest = sorted(summary.people(), key=lambda person: (-person[1].duration, person[0]))[:most]
+    found = [Strip("group", _facts(group[0]), *group)] if group else []
+    return found + [Strip(f"person {key}", _facts(lane), lane, taken) for key, lane, taken in sorted_by_key(longest)]
+
+
+def sorted_by_key(people: Sequence[tuple[int, Lane, Course]]) -> list[tuple[int, Lane, Course]]:
+    """People in the order of their numbers."""
+    return sorted(people, key=lambda person: person[0])
+
+
+def stack_order(classes: Sequence[str]) -> list[int]:
+    """Class indices from the ground up: neutral first where there are expressions, so that the others stand on it."""
+    if set(classes) <= {"negative", "neutral", "positive"}:
+        return list(range(len(classes)))
+    return sorted(range(len(classes)), key=lambda n: (classes[n] != "neutral", n))
+
+
+def draw_timeline(summary: Summary) -> np.ndarray:
+    """The timeline of a finished summary, RGB uint8 (H, `WIDTH`, 3)."""
+    found = strips(summary)
+    large, usual, small = Type(36), Type(25), Type(22)
+    top = 60 + 2 * large.line
+    height = top + len(found) * (HEIGHT + GAP) + (0 if found else 80) + 190
+    picture = Image.new("RGB", (WIDTH, height), PAPER)
+    draw = ImageDraw.Draw(picture)
+    draw.text((50, 40), _fit(summary.source, large, WIDTH - 100), font=large.font, fill=INK)
+    draw.text((50, 40 + large.line), headline(summary), font=usual.font, fill=DIM)
+    scale = _Scale(summary.first_s, max(summary.last_s + summary.step, summary.first_s + 1e-3))
+    bottom = top + len(found) * (HEIGHT + GAP)
+    if not found:
+        draw.text((50, top + 10), "No face was found.", font=usual.font, fill=INK)
+        bottom = top + 80
+    for number, strip in enumerate(found):
+        _strip(draw, strip, top + GAP + number * (HEIGHT + GAP), scale, usual, small)
+    _axis(draw, scale, top + GAP - 8, bottom, small)
+    _legend(draw, found, bottom + 62, usual)
+    more = len(summary.people()) - sum(s.title != "group" for s in found)
+    rest = f"  {more} people seen more briefly are in summary.json." if more > 0 else ""
+    line = f"{NOTICE}  Centred mean over {SMOOTHING_S:g} s; marks: another expression takes the lead.{rest}"
+    draw.text((50, bottom + 118), _fit(line, small, WIDTH - 100), font=small.font, fill=DIM)
+    return np.asarray(picture)
+
+
+def headline(summary: Summary) -> str:
+    """Length, frames, people and where faces were, in a line."""
+    people = len(summary.people())
+    share = summary.seconds_with_faces / summary.seconds if summary.seconds else 0.0
+    counted = "no face" if not summary.faces else f"{people} {'person' if people == 1 else 'people'}"
+    frames = f"{summary.frames:,} frame{'' if summary.frames == 1 else 's'} analysed"
+    faces = f"  ·  a face in {share:.0%} of the time" if summary.faces else ""
+    return f"{clock(summary.seconds)}  ·  {frames}  ·  {counted}{faces}"
+
+
+def _facts(lane: Lane) -> str:
+    label, share = lane.shares()[0]
+    return f"{label} {share:.0%}  of {clock(lane.duration)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Seconds to pixels across."""
+
+    start: float
+    end: float
+
+    def x(self, seconds: float | np.ndarray) -> np.ndarray:
+        return np.asarray(LEFT + (seconds - self.start) / (self.end - self.start) * (WIDTH - LEFT - RIGHT))
+
+    def ticks(self) -> list[float]:
+        step = next((t for t in TICKS if (self.end - self.start) / t <= 10), TICKS[-1])
+        first = int(np.ceil(self.start / step - 1e-9))
+        return [n * step for n in range(first, int(np.floor(self.end / step + 1e-9)) + 1)]
+
+
+def _strip(draw: ImageDraw.ImageDraw, strip: Strip, y: int, scale: _Scale, usual: Type, small: Type) -> None:
+    draw.text((50, y + 12), strip.title, font=usual.font, fill=INK)
+    draw.text((50, y + 12 + usual.line), strip.facts, font=small.font, fill=DIM)
+    draw.rectangle((LEFT, y, WIDTH - RIGHT, y + HEIGHT), fill=EMPTY)
+    for first, end in strip.course.spans:
+        _areas(draw, strip.course, slice(first, end), y, scale)
+    for change in strip.course.changes:
+        x = float(scale.x(change.time_s))
+        draw.line((x, y - 4, x, y + HEIGHT), fill=INK, width=2)
+        draw.polygon([(x - 9, y - 17), (x + 9, y - 17), (x, y - 3)], fill=_colour(change.after), outline=INK)
+
+
+def _areas(draw: ImageDraw.ImageDraw, taken: Course, part: slice, y: int, scale: _Scale) -> None:
+    times = taken.times[part]
+    xs = scale.x(np.append(times, times[-1] + taken.step))  # the last point stands for its time too
+    values = np.vstack([taken.values[part], taken.values[part][-1:]])
+    ground = np.full(len(xs), float(y + HEIGHT))
+    for n in stack_order(taken.classes):
+        above = ground - HEIGHT * values[:, n]
+        outline = [*zip(xs, above, strict=True), *zip(xs[::-1], ground[::-1], strict=True)]
+        draw.polygon([(float(a), float(b)) for a, b in outline], fill=_colour(taken.classes[n]))
+        ground = above
+
+
+def _axis(draw: ImageDraw.ImageDraw, scale: _Scale, top: int, bottom: int, kind: Type) -> None:
+    tenths = scale.end - scale.start < 10
+    draw.line((LEFT, bottom + 10, WIDTH - RIGHT, bottom + 10), fill=DIM, width=2)
+    for tick in scale.ticks():
+        x = float(scale.x(tick))
+        draw.line((x, bottom + 10, x, bottom + 20), fill=DIM, width=2)
+        draw.text((x, bottom + 22), clock(tick, tenths), font=kind.font, fill=DIM, anchor="ma")
+
+
+def _legend(draw: ImageDraw.ImageDraw, found: Sequence[Strip], y: int, kind: Type) -> None:
+    """The classes that can be seen, in the order in which they are stacked."""
+    x = float(LEFT)
+    for name in shown_classes(found):
+        draw.rectangle((x, y + 6, x + 24, y + 30), fill=_colour(name))
+        draw.text((x + 34, y), name, font=kind.font, fill=INK)
+        x += 34 + kind.width(name) + 36
+
+
+def shown_classes(found: Sequence[Strip]) -> list[str]:
+    """Classes that reach a twentieth of some lane at some time; the group's own come last."""
+    seen: dict[str, None] = {}
+    for strip in sorted(found, key=lambda s: s.title == "group"):
+        most = strip.course.values.max(axis=0)
+        seen |= {strip.course.classes[n]: None for n in stack_order(strip.course.classes) if most[n] >= 0.05}
+    return list(seen)
+
+
+def _colour(name: str) -> Colour:
+    return COLOURS.get(name, DIM)
+
+
+def _fit(text: str, kind: Type, width: float) -> str:
+    """A text, its middle left out where it is too wide."""
+    if kind.width(text) <= width:
+        return text
+    keep = len(text)
+    while keep > 8 and kind.width(text[: keep // 2] + "..." + text[-keep // 2 :]) > width:
+        keep -= 1
+    return text[: keep // 2] + "..." + text[-keep // 2 :]
