@@ -100,15 +100,19 @@ class Analyzer:
         check_on_error(on_error)
         return self._stream(sources, on_error)
 
-    def find(self, pictures: Sequence[np.ndarray]) -> list[list[Face]]:
+    def find(self, pictures: Sequence[np.ndarray], max_side: int | None = None) -> list[list[Face]]:
         """The faces of each picture, RGB uint8 (H, W, 3), that are not smaller than `min_face`, by falling score.
 
-        Raises `OptionError` for an analyzer that takes whole pictures.
+        With `max_side` a picture whose longer side is larger, in pixels, is looked at averaged down by the smallest
+        whole factor that fits; boxes are in its own pixels all the same. Raises `OptionError` for an analyzer that
+        takes whole pictures.
         """
         if self.detector is None:
             raise OptionError("an Analyzer with whole_image=True looks for no faces; make one with a detector")
-        least = self.min_face or 0
-        return [[face for face in one if _shorter_side(face) >= least] for one in self.detector.detect_batch(pictures)]
+        factors = [-(-max(p.shape[:2]) // max_side) if max_side else 1 for p in pictures]
+        found = self.detector.detect_batch([_reduced(p, n) for p, n in zip(pictures, factors, strict=True)])
+        faces = [[_enlarged(face, n) for face in one] for one, n in zip(found, factors, strict=True)]
+        return [[face for face in one if _shorter_side(face) >= (self.min_face or 0)] for one in faces]
 
     def analyze_found(
         self, pictures: Sequence[np.ndarray], faces: Sequence[Sequence[Face]], name: str = "array"
@@ -245,6 +249,18 @@ def _whole_frame(image: np.ndarray, size: int, grey: bool) -> np.ndarray:
     """The whole picture as a frame, uint8 (size, size) or (size, size, 3); one that is not square is stretched."""
     picture = Image.fromarray(image).convert("L") if grey else Image.fromarray(image)
     return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def _reduced(image: np.ndarray, factor: int) -> np.ndarray:
+    return image if factor == 1 else np.asarray(Image.fromarray(image).reduce(factor))
+
+
+def _enlarged(face: Face, factor: int) -> Face:
+    """The same face in a picture whose pixels are `factor` times as many each way."""
+    if factor == 1:
+        return face
+    points = None if face.landmarks is None else face.landmarks * np.float32(factor)
+    return replace(face, box=face.box * np.float32(factor), landmarks=points)
 
 
 def _shorter_side(face: Face) -> float:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,6 +23,8 @@ from emolens.video import VideoFrame, VideoReader, frames_ahead
 from emolens.video.opening import VideoSource
 
 BATCH_SIZE = 8
+AHEAD = 1  # batches in which faces are looked for while the model reads those of the one before
+MAX_SIDE = 1280  # px; YuNet looks at no more anyway, MTCNN takes a third of the time on full HD
 
 
 def watch(
@@ -35,6 +41,7 @@ def watch(
     abstain_below: float | None = None,
     min_face: int | None = None,
     batch_size: int = BATCH_SIZE,
+    max_side: int | None = MAX_SIDE,
     limits: Limits = LIMITS,
 ) -> Iterator[FrameResult]:
     """What the faces in a video show, frame by frame, each face with the number of its track.
@@ -45,31 +52,39 @@ def watch(
     `smooth` averages the distributions of a track over about so many seconds of its past, with weights that fall by
     1 / e in that time, and gives them beside the unsmoothed ones. `pixels` keeps the frame in its result. `batch_size`
     frames go through the detector together, and their faces through the model; the results are those of one by one. A
-    live source is taken frame by frame, the newest at a time. The other options are those of `Analyzer`, or come with
-    an `analyzer`.
+    live source is taken frame by frame, the newest at a time. `max_side` bounds the longer side, in pixels, of what the
+    detector looks at, so that full HD is averaged down by two; None gives it all pixels. The other options are those
+    of `Analyzer`, or come with an `analyzer`.
 
     A frame without a face has the status `no_face`. Raises `InputError` at once for a source that cannot be opened, and
     after the last good frame for one that is cut off or stops. Closing the iterator closes the source.
     """
-    _check(every, fps, smooth)
+    _check(every, fps, smooth, batch_size, max_side)
     analyzer = analyzer or Analyzer(
         tasks, detector, models, abstain_below=abstain_below, min_face=min_face, batch_size=batch_size, limits=limits
     )
     if analyzer.detector is None:
         raise OptionError("a video cannot be watched with whole_image=True; give an Analyzer with a detector")
     reader = source if isinstance(source, VideoReader) else VideoReader(source, limits)
-    return _Watch(analyzer, reader.name, every, smooth, pixels).results(
-        frames_ahead(reader, fps), 1 if reader.live else batch_size
-    )
+    watched = _Watch(analyzer, reader.name, every, smooth, pixels, max_side)
+    return watched.results(frames_ahead(reader, fps), *((1, 0) if reader.live else (batch_size, AHEAD)))
 
 
-def _check(every: int, fps: float | None, smooth: float | None) -> None:
+def _check(every: int, fps: float | None, smooth: float | None, batch_size: int, max_side: int | None) -> None:
     if every < 1:
         raise OptionError(f"every is {every}, needs 1 (each frame) or more")
     if fps is not None and not 0 < fps < math.inf:
         raise OptionError(f"fps is {fps}, needs a number of frames a second above 0")
     if smooth is not None and not 0 < smooth < math.inf:
         raise OptionError(f"smooth is {smooth}, needs seconds above 0, or None for no smoothing")
+    if batch_size < 1:
+        raise OptionError(f"batch_size is {batch_size}, needs 1 frame or more")
+    if max_side is not None and max_side < 64:
+        raise OptionError(f"max_side is {max_side}, needs 64 pixels or more, or None for all")
+
+
+_Looked: TypeAlias = tuple[VideoFrame, bool]
+"""A frame, and whether faces are looked for in it."""
 
 
 @dataclass(slots=True)
@@ -84,32 +99,63 @@ class _Placed:
 class _Watch:
     """What is remembered from frame to frame of one video."""
 
-    def __init__(self, analyzer: Analyzer, name: str, every: int, smooth: float | None, pixels: bool) -> None:
-        self._analyzer, self._name, self._every, self._pixels = analyzer, name, every, pixels
-        self._tracker, self._taken = Tracker(), 0
+    def __init__(
+        self, analyzer: Analyzer, name: str, every: int, smooth: float | None, pixels: bool, max_side: int | None
+    ) -> None:
+        self._analyzer, self._name, self._every = analyzer, name, every
+        self._pixels, self._max_side = pixels, max_side
+        self._tracker = Tracker()
         self._smoother = None if smooth is None else Smoother(smooth, analyzer.abstain_below)
 
-    def results(self, frames: Iterator[VideoFrame], batch_size: int) -> Iterator[FrameResult]:
-        for batch in _batches(frames, batch_size):
-            placed = self._placed(batch)
-            answers = self._analyzer.analyze_found(
-                [one.frame.pixels for one in placed], [one.faces for one in placed], self._name
-            )
-            yield from map(self._result, placed, answers)
+    def results(
+        self, frames: Generator[VideoFrame, None, None], batch_size: int, ahead: int
+    ) -> Generator[FrameResult, None, None]:
+        """The results of frames, which are closed with it; faces are found in `ahead` batches before they are asked."""
+        with closing(frames):
+            for batch, found in self._found(frames, batch_size, ahead):
+                placed = self._placed(batch, found)
+                answers = self._analyzer.analyze_found(
+                    [one.frame.pixels for one in placed], [one.faces for one in placed], self._name
+                )
+                yield from map(self._result, placed, answers)
 
-    def _placed(self, batch: Sequence[VideoFrame]) -> list[_Placed]:
-        """The faces of some frames: found together in those that are looked at, then tracked in order."""
-        looked_at = [(self._taken + i) % self._every == 0 for i in range(len(batch))]
-        self._taken += len(batch)
-        found = iter(self._analyzer.find([f.pixels for f, look in zip(batch, looked_at, strict=True) if look]))
-        placed = []
-        for frame, look in zip(batch, looked_at, strict=True):
+    def _found(
+        self, frames: Iterator[VideoFrame], batch_size: int, ahead: int
+    ) -> Iterator[tuple[list[_Looked], list[list[Face]]]]:
+        """Batches of frames and the faces of those that are looked at, found by a thread of its own."""
+        waiting: deque[tuple[list[_Looked], Future[list[list[Face]]]]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="emolens-detect") as pool:
+            batches = _batches(self._looked(frames), batch_size)
+            error: InputError | None = None
+            while error is None:
+                try:
+                    batch = next(batches, None)
+                except InputError as raised:
+                    batch, error = None, raised  # it is raised once the frames before it are out
+                if batch is None:
+                    break
+                seen = [frame.pixels for frame, look in batch if look]
+                waiting.append((batch, pool.submit(self._analyzer.find, seen, self._max_side)))
+                if len(waiting) > ahead:
+                    before, faces = waiting.popleft()
+                    yield before, faces.result()
+            for before, faces in waiting:
+                yield before, faces.result()
+            if error is not None:
+                raise error
+
+    def _looked(self, frames: Iterator[VideoFrame]) -> Iterator[_Looked]:
+        return ((frame, i % self._every == 0) for i, frame in enumerate(frames))
+
+    def _placed(self, batch: Sequence[_Looked], found: Sequence[list[Face]]) -> list[_Placed]:
+        """The faces of some frames with their numbers, in order: tracked where they were found, else placed."""
+        found_next, placed = iter(found), []
+        for frame, look in batch:
             size = (frame.pixels.shape[1], frame.pixels.shape[0])
-            faces = (
-                self._tracker.update(next(found), frame.time_s, size)
-                if look
-                else self._tracker.predict(frame.time_s, size)
-            )
+            if look:
+                faces = self._tracker.update(next(found_next), frame.time_s, size)
+            else:
+                faces = self._tracker.predict(frame.time_s, size)
             placed.append(_Placed(frame, faces, look))
         return placed
 
@@ -159,9 +205,9 @@ class Smoother:
         )
 
 
-def _batches(frames: Iterator[VideoFrame], size: int) -> Iterator[list[VideoFrame]]:
+def _batches(frames: Iterator[_Looked], size: int) -> Iterator[list[_Looked]]:
     """Frames by `size`; where reading ends in an error, the frames before it come out first."""
-    batch: list[VideoFrame] = []
+    batch: list[_Looked] = []
     try:
         for frame in frames:
             batch.append(frame)

@@ -55,9 +55,9 @@ class _Track:
 class Tracker:
     """Numbers the faces of one video, frame after frame; numbers count from 1 and are never used again.
 
-    `patience_s`: how long a face may be missing, in seconds, and keep its number. `sure`: the score from which a face is
-    numbered at once. A face below it is left out until it was seen `HITS` times in a row: what a detector takes for a
-    face in a single frame is seldom one.
+    `patience_s`: how long a face may be missing, in seconds, and keep its number. `sure`: the score from which a face
+    is numbered at once. A face below it is left out until it was seen `HITS` times in a row: what a detector takes for
+    a face in a single frame is seldom one.
     """
 
     def __init__(self, patience_s: float = PATIENCE_S, sure: float = SURE) -> None:
@@ -132,7 +132,8 @@ def _centre(box: np.ndarray) -> np.ndarray:
 
 def _moved(face: Face, shift: np.ndarray) -> Face:
     by = shift.astype(np.float32)
-    return replace(face, box=face.box + np.tile(by, 2), landmarks=None if face.landmarks is None else face.landmarks + by)
+    points = None if face.landmarks is None else face.landmarks + by
+    return replace(face, box=face.box + np.tile(by, 2), landmarks=points)
 
 
 def _inside(box: np.ndarray, size: tuple[int, int]) -> bool:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import TypeAlias
 
 from emolens.video.reading import VideoFrame, VideoReader
+
+Frames: TypeAlias = Generator[VideoFrame, None, None]
 
 AHEAD = 8  # frames of a file that wait at the most; 50 MB of full HD
 FRESH = 1  # frames of a live source that wait: an older one is dropped for a newer
 
 
-def frames_ahead(reader: VideoReader, fps: float | None = None, ahead: int = AHEAD) -> Iterator[VideoFrame]:
+def frames_ahead(reader: VideoReader, fps: float | None = None, ahead: int = AHEAD) -> Frames:
     """The frames of `reader.frames(fps)`, read ahead; the reader is closed with the iterator.
 
     A file waits until there is room for the next frame. A live source does not wait: where frames come faster than

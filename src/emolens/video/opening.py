@@ -121,7 +121,7 @@ def _file(path: str) -> Place:
     try:
         status = Path(path).stat()
     except (OSError, ValueError):
-        raise NotFound(f"{shown}: no such file; check the spelling, or give a URL or a camera such as 'camera:0'") from None
+        raise NotFound(f"{shown}: no such file; check the spelling, or give a URL or a camera: 'camera:0'") from None
     if stat.S_ISDIR(status.st_mode):
         raise Unreadable(f"{shown}: a folder, not a video; give a file with one of {_some_suffixes()}")
     if stat.S_ISREG(status.st_mode) and status.st_size == 0:
@@ -144,16 +144,17 @@ def _camera_device(text: str) -> bool:
 
 def _camera(which: str) -> Place:
     """A camera as this system numbers and names them."""
-    if sys.platform.startswith("linux"):
+    system: str = sys.platform  # with its literal type every system but one would be dead code to a type checker
+    if system.startswith("linux"):
         device = f"/dev/video{which}" if which.isdecimal() else which
         if not Path(device).exists():
             found = ", ".join(sorted(map(str, Path("/dev").glob("video[0-9]*")))) or "none"
             raise NotFound(f"camera {which}: {as_shown(device)} is not there; cameras of this machine: {found}")
         return Place(f"camera:{which}", device, "camera", "v4l2")
-    if sys.platform == "darwin":
+    if system == "darwin":
         return Place(f"camera:{which}", which, "camera", "avfoundation", {"framerate": "30"})
     if which.isdecimal():
-        raise NotFound(f"camera {which}: Windows knows cameras by name; give 'camera:NAME' as the device manager has it")
+        raise NotFound(f"camera {which}: Windows knows cameras by name; give 'camera:NAME' of the device manager")
     return Place(f"camera:{which}", f"video={which}", "camera", "dshow")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -98,7 +98,7 @@ class VideoReader:
             raise Unreadable(f"{as_shown(self.name)}: no video stream in it (it holds {kinds}); give a video")
         return shown[0]
 
-    def _decoded(self) -> Iterator[Any]:
+    def _decoded(self) -> Generator[Any, None, None]:
         """Frames as PyAV has them; what is damaged is passed over and counted."""
         for packet in self._container.demux(self._stream):
             try:

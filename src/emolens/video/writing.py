@@ -29,7 +29,7 @@ class VideoWriter:
 
     def __init__(self, path: str | Path, size: tuple[int, int], rate: float | None = None, quality: int = 23) -> None:
         if min(size) < 2 or not 0 <= quality <= 51 or (rate is not None and not rate > 0):
-            raise OptionError(f"size {size}, rate {rate}, quality {quality}: needs sides from 2, a rate above 0, 0 to 51")
+            raise OptionError(f"size {size}, rate {rate}, quality {quality}: needs sides >= 2, rate > 0, 0 to 51")
         self.path, self.size = Path(path), size
         self._av, self._last = load_av(), -1
         try:
@@ -47,8 +47,7 @@ class VideoWriter:
         width, height = self.size
         if pixels.shape != (height, width, 3) or pixels.dtype != np.uint8:
             raise LabelError(f"a frame is {pixels.dtype} {pixels.shape}, this video needs uint8 ({height}, {width}, 3)")
-        even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") if (width | height) % 2 else pixels
-        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(_even(pixels)), format="rgb24")
         self._last = max(self._last + 1, round(time_s * TICKS))
         frame.pts, frame.time_base = self._last, Fraction(1, TICKS)
         self._mux(frame)
@@ -93,3 +92,10 @@ class VideoWriter:
     def _failed(self, error: BaseException) -> OutputError:
         why = getattr(error, "strerror", None) or str(error)
         return OutputError(f"cannot write {self.path}: {why}; check the folder and the space on the disk")
+
+
+def _even(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    if height % 2 == width % 2 == 0:
+        return pixels
+    return np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
