@@ -7,13 +7,14 @@ depend on the frame's size alone. What is drawn is smoothed where smoothed predi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from emolens.draw import DIM, INK, NOTICE, PAPER, UNSURE, Colour, Type, colour_of, ink_on, stacked
-from emolens.placing import Rect
+from emolens.placing import Rect, shared_area
 from emolens.records import Face, FrameResult, Prediction
 
 _SHADE = 150  # of 255: how dark the strip along the lower edge is
@@ -22,24 +23,33 @@ _SHADE = 150  # of 255: how dark the strip along the lower edge is
 def overlay(pixels: np.ndarray, result: FrameResult) -> np.ndarray:
     """The frame, RGB uint8 (H, W, 3), with `result` drawn on it: a new array of the same shape."""
     picture = Image.fromarray(pixels)
-    kind = Type(max(11, 0.017 * max(picture.size)))
+    kind = _type(round(max(12, 0.013 * max(picture.size))))
     draw = ImageDraw.Draw(picture)
-    for face, said in _far_to_near(result):
-        _face(draw, face, said, kind, picture.width)
+    shown = _far_to_near(result)
+    tags = _tags(shown, kind, picture.width)
+    for (face, said), tag in zip(shown, tags, strict=True):
+        _face(draw, face, said, kind)
+        _tag(draw, tag, _colour(said), kind)
     _strip(picture, result, kind)
     return np.asarray(picture)
 
 
-def _far_to_near(result: FrameResult) -> Iterator[tuple[Face, Prediction | None]]:
+_type = lru_cache(maxsize=8)(Type)  # to load a font takes as long as to draw on a frame
+
+
+def _far_to_near(result: FrameResult) -> list[tuple[Face, Prediction | None]]:
     said = result.smoothed or result.expressions or (None,) * len(result.faces)
     pairs = list(zip(result.faces, said, strict=True))
-    yield from sorted(pairs, key=lambda pair: float(pair[0].box[3] - pair[0].box[1]))
+    return sorted(pairs, key=lambda pair: float(pair[0].box[3] - pair[0].box[1]))
 
 
-def _face(draw: ImageDraw.ImageDraw, face: Face, said: Prediction | None, kind: Type, width: int) -> None:
+def _colour(said: Prediction | None) -> Colour:
+    return UNSURE if said is None or said.abstained else colour_of(said.label)
+
+
+def _face(draw: ImageDraw.ImageDraw, face: Face, said: Prediction | None, kind: Type) -> None:
     x1, y1, x2, y2 = (float(v) for v in face.box)
-    sure = said is not None and not said.abstained
-    colour = colour_of(said.label) if said is not None and sure else UNSURE
+    colour = _colour(said)
     line = max(1, round(kind.size / 7))
     draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=PAPER, width=line + 2)
     draw.rectangle((x1, y1, x2, y2), outline=colour, width=line)
@@ -47,7 +57,6 @@ def _face(draw: ImageDraw.ImageDraw, face: Face, said: Prediction | None, kind: 
         bar = (x1, y2 + 2 * line, x2, y2 + 2 * line + max(3.0, kind.size / 3))
         draw.rectangle((bar[0] - 1, bar[1] - 1, bar[2] + 1, bar[3] + 1), fill=PAPER)
         stacked(draw, said, bar, kind)
-    _tag(draw, _words(face, said), (x1, y1, x2, y2), colour, kind, width)
 
 
 def _words(face: Face, said: Prediction | None) -> str:
@@ -57,11 +66,29 @@ def _words(face: Face, said: Prediction | None) -> str:
     return f"{number}  unsure" if said.abstained else f"{number}  {said.label} {said.probability(said.label):.0%}"
 
 
-def _tag(draw: ImageDraw.ImageDraw, words: str, box: Rect, colour: Colour, kind: Type, width: int) -> None:
-    across = kind.width(words) + 2 * kind.pad
-    x, y = max(0.0, min(box[0], width - across)), max(0.0, box[1] - kind.line)
-    draw.rectangle((x, y, x + across, y + kind.line), fill=colour)
-    draw.text((x + kind.pad, y), words, font=kind.font, fill=ink_on(colour))
+def _tags(shown: Sequence[tuple[Face, Prediction | None]], kind: Type, width: int) -> list[tuple[str, Rect]]:
+    """Words and their place for each face. Near faces choose first; what would cover a tag moves up, or is a number."""
+    placed: list[tuple[str, Rect]] = []
+    for face, said in reversed(shown):
+        words = _words(face, said)
+        choices = [(words, line) for line in (1, 2, 3)] + [(words.split()[0], 1)]
+        rects = [(text, _above(face, kind.width(text) + 2 * kind.pad, line * kind.line, kind.line, width))
+                 for text, line in choices]  # fmt: skip
+        free = (one for one in rects if not any(shared_area(one[1], other) for _, other in placed))
+        placed.append(next(free, rects[-1]))
+    return placed[::-1]
+
+
+def _above(face: Face, across: float, up: float, height: float, width: int) -> Rect:
+    x = max(0.0, min(float(face.box[0]), width - across))
+    y = max(0.0, float(face.box[1]) - up)
+    return (x, y, x + across, y + height)
+
+
+def _tag(draw: ImageDraw.ImageDraw, tag: tuple[str, Rect], colour: Colour, kind: Type) -> None:
+    words, place = tag
+    draw.rectangle(place, fill=colour)
+    draw.text((place[0] + kind.pad, place[1]), words, font=kind.font, fill=ink_on(colour))
 
 
 def _strip(picture: Image.Image, result: FrameResult, kind: Type) -> None:

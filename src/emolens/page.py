@@ -15,7 +15,7 @@ import numpy as np
 from emolens.draw import COLOURS
 from emolens.lanes import GAP_S, HOLD_S, SMOOTHING_S
 from emolens.summary import NOTICE, Summary
-from emolens.timeline import Strip, headline, shown_classes, stack_order, strips
+from emolens.timeline import Strip, headline, shown_classes, stack_order, strips, title
 
 MOST = 60
 """So many people have a lane: those seen longest."""
@@ -28,7 +28,7 @@ def timeline_page(summary: Summary, film: str | None = None) -> str:
     found = strips(summary, MOST)
     people = len(summary.people())
     content: dict[str, Any] = {
-        "source": summary.source,
+        "source": title(summary.source),
         "headline": headline(summary),
         "start": summary.first_s,
         "end": summary.last_s + summary.step,

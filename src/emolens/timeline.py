@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -60,10 +61,10 @@ def draw_timeline(summary: Summary) -> np.ndarray:
     found = strips(summary)
     large, usual, small = Type(36), Type(25), Type(22)
     top = 60 + 2 * large.line
-    height = top + len(found) * (HEIGHT + GAP) + (0 if found else 80) + 190
+    height = top + len(found) * (HEIGHT + GAP) + (0 if found else 80) + 210
     picture = Image.new("RGB", (WIDTH, height), PAPER)
     draw = ImageDraw.Draw(picture)
-    draw.text((50, 40), _fit(summary.source, large, WIDTH - 100), font=large.font, fill=INK)
+    draw.text((50, 40), _fit(title(summary.source), large, WIDTH - 100), font=large.font, fill=INK)
     draw.text((50, 40 + large.line), headline(summary), font=usual.font, fill=DIM)
     scale = _Scale(summary.first_s, max(summary.last_s + summary.step, summary.first_s + 1e-3))
     bottom = top + len(found) * (HEIGHT + GAP)
@@ -74,11 +75,20 @@ def draw_timeline(summary: Summary) -> np.ndarray:
         _strip(draw, strip, top + GAP + number * (HEIGHT + GAP), scale, usual, small)
     _axis(draw, scale, top + GAP - 8, bottom, small)
     _legend(draw, found, bottom + 62, usual)
-    more = len(summary.people()) - sum(s.title != "group" for s in found)
-    rest = f"  {more} people seen more briefly are in summary.json." if more > 0 else ""
-    line = f"{NOTICE}  Centred mean over {SMOOTHING_S:g} s; marks: another expression takes the lead.{rest}"
-    draw.text((50, bottom + 118), _fit(line, small, WIDTH - 100), font=small.font, fill=DIM)
+    for number, line in enumerate((_method(summary, found), NOTICE)):
+        draw.text((50, bottom + 118 + number * small.line), line, font=small.font, fill=DIM)
     return np.asarray(picture)
+
+
+def _method(summary: Summary, found: Sequence[Strip]) -> str:
+    more = len(summary.people()) - sum(strip.title != "group" for strip in found)
+    rest = f"  {more} more, seen more briefly, in summary.json." if more > 0 else ""
+    return f"Lines are the centred mean over {SMOOTHING_S:g} s; at a mark another label takes the lead.{rest}"
+
+
+def title(source: str) -> str:
+    """What a video is called above its timeline: a file by its name alone, anything else as it was given."""
+    return source if "://" in source else PurePath(source).name or source
 
 
 def headline(summary: Summary) -> str:
