@@ -13,7 +13,9 @@ from emolens.errors import FetchError, InputError, OptionError, TooLarge, TooSma
 from emolens.limits import LIMITS, Limits, as_shown
 from emolens.video.opening import VideoSource, load_av, open_container, place_of, reason
 
-WHOLE = 0.9  # the share of its stated length that a file must have; the rest is rounding and edit lists
+WHOLE = 0.9  # the share of its stated length and frames that a file must have; the rest is rounding and edit lists
+WITH_SOUND = 0.75  # ... where the length is that of all streams, of which the sound may be the longest
+LEAST_MISSING = 0.5  # seconds; of a shorter end nothing can be said
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +103,7 @@ class VideoReader:
     def _decoded(self) -> Generator[Any, None, None]:
         """Frames as PyAV has them; what is damaged is passed over and counted."""
         for packet in self._container.demux(self._stream):
+            self.damaged += packet.is_corrupt
             try:
                 frames = packet.decode()
             except self._errors.InvalidDataError:
@@ -133,23 +136,26 @@ class VideoReader:
         self.count: int | None = None if self.live else (stream.frames or counted or None)
         start = None if self.live else self._container.start_time
         self._start = start / 1e6 if start is not None else (first.time or 0.0)
-        self._length = length if not self.live else None
+        share = WHOLE if length or len(self._container.streams) == 1 else WITH_SOUND
+        self._least_s = 0.0 if not self.duration_s else min(share * self.duration_s, self.duration_s - LEAST_MISSING)
 
     def _timed(self) -> Iterator[tuple[int, float, Any]]:
         """Number, time and PyAV frame of all that can be decoded, and then the error, if it ended in one."""
         number, time_s, frame = 0, 0.0, self._first
-        step = 1 / (self.rate or 25.0)
+        step = end = 1 / (self.rate or 25.0)
         try:
             while frame is not None:
                 time_s = time_s + step if frame.time is None else float(frame.time) - self._start
+                end = time_s + max(step, float((frame.duration or 0) * (frame.time_base or 0)))
                 yield number, time_s, frame
                 number, frame = number + 1, next(self._packets, None)
         except self._errors.FFmpegError as error:
             raise self._ended(reason(error), number + 1, time_s) from None
         if self.live:
             raise self._ended("its sender ended it", number, time_s)
-        if self._length and time_s + step < WHOLE * self._length - step:
-            raise self._ended(f"it says that it is {self._length:.2f} s long", number, time_s)
+        few = not self._stream.frames or number < WHOLE * self._stream.frames
+        if end < self._least_s and few:
+            raise self._ended(f"it says that it is {self.duration_s:.2f} s long", number, time_s)
 
     def _ended(self, why: str, frames: int, time_s: float) -> InputError:
         where = f"after {frames} frames, at {time_s:.2f} s"

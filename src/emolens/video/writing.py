@@ -31,11 +31,12 @@ class VideoWriter:
         if min(size) < 2 or not 0 <= quality <= 51 or (rate is not None and not rate > 0):
             raise OptionError(f"size {size}, rate {rate}, quality {quality}: needs sides >= 2, rate > 0, 0 to 51")
         self.path, self.size = Path(path), size
-        self._av, self._last = load_av(), -1
+        self._av, self._last, self._broken = load_av(), -1, False
         try:
             options = {"movflags": "hybrid_fragmented"}
             self._container = self._av.open(f"file:{self.path}", "w", format="mp4", options=options)
             self._stream = self._opened(Fraction(rate or 25).limit_denominator(1001), quality)
+            self._container.start_encoding()  # so that a folder that is not there is known now
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
             raise self._failed(error) from None
 
@@ -57,13 +58,11 @@ class VideoWriter:
         if self._container is None:
             return
         try:
-            self._mux(None)
+            if not self._broken:
+                self._mux(None)
         finally:
             container, self._container = self._container, None
-            try:
-                container.close()
-            except (self._av.error.FFmpegError, OSError) as error:
-                raise self._failed(error) from None
+            self._close(container)
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -87,7 +86,15 @@ class VideoWriter:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
         except (self._av.error.FFmpegError, OSError) as error:
+            self._broken = True  # ffmpeg crashes on a packet after one that could not be written
             raise self._failed(error) from None
+
+    def _close(self, container: Any) -> None:
+        try:
+            container.close()
+        except (self._av.error.FFmpegError, OSError) as error:
+            if not self._broken:  # else it was said
+                raise self._failed(error) from None
 
     def _failed(self, error: BaseException) -> OutputError:
         why = getattr(error, "strerror", None) or str(error)
