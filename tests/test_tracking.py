@@ -106,6 +106,11 @@ def test_motion_counts_in_seconds_and_not_in_frames():
         assert track([[face(50 + 200 * i * step)] for i in range(int(2.5 / step))], step=step)[-1] == [1]
 
 
+def test_a_face_at_rest_goes_on_however_seldom_it_is_looked_at():
+    assert track([[face(100)]] * 5, step=3.0) == [[1]] * 5
+    assert track([[face(100)], [], [face(100)]], step=3.0) == [[1], [], [2]]
+
+
 def test_another_scene_ends_every_track():
     tracker = Tracker()
     tracker.update([face(100)], 0.0, SIZE)

@@ -20,6 +20,7 @@ from emolens.faces.tracking import PATIENCE_S, Tracker
 from emolens.limits import LIMITS, Limits
 from emolens.records import Face, FrameResult, PhotoResult, Prediction
 from emolens.video import VideoFrame, VideoReader, frames_ahead
+from emolens.video.cuts import CutWatch
 from emolens.video.opening import VideoSource
 
 BATCH_SIZE = 8
@@ -55,6 +56,8 @@ def watch(
     live source is taken frame by frame, the newest at a time. `max_side` bounds the longer side, in pixels, of what the
     detector looks at, so that full HD is averaged down by two; None gives it all pixels. The other options are those
     of `Analyzer`, or come with an `analyzer`.
+
+    Where the film cuts to another scene all tracks end, so that a number stays with one person.
 
     A frame without a face has the status `no_face`. Raises `InputError` at once for a source that cannot be opened, and
     after the last good frame for one that is cut off or stops. Closing the iterator closes the source.
@@ -104,7 +107,7 @@ class _Watch:
     ) -> None:
         self._analyzer, self._name, self._every = analyzer, name, every
         self._pixels, self._max_side = pixels, max_side
-        self._tracker = Tracker()
+        self._tracker, self._cut_watch = Tracker(), CutWatch()
         self._smoother = None if smooth is None else Smoother(smooth, analyzer.abstain_below)
 
     def results(
@@ -152,6 +155,8 @@ class _Watch:
         found_next, placed = iter(found), []
         for frame, look in batch:
             size = (frame.pixels.shape[1], frame.pixels.shape[0])
+            if self._cut_watch.cuts(frame.pixels, frame.time_s):
+                self._tracker.end()
             if look:
                 faces = self._tracker.update(next(found_next), frame.time_s, size)
             else:

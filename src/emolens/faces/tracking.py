@@ -103,7 +103,8 @@ class Tracker:
         if track.number is None and track.seen_s < self._before_s:
             return False
         here = _inside(_moved(track.face, track.shift(time_s)).box, size)
-        return here and time_s - track.seen_s <= self.patience_s
+        missing = track.seen_s < self._before_s  # at two looks a second and less a face may go on from one to the next
+        return here and (not missing or time_s - track.seen_s <= self.patience_s)
 
     def _continue(self, faces: Sequence[Face], rows: list[int], found: dict[int, _Track]) -> None:
         """Give the faces in `rows` to the tracks that have none yet, so that the overlaps are largest together."""
