@@ -44,7 +44,7 @@ def watch(
     batch_size: int = BATCH_SIZE,
     max_side: int | None = MAX_SIDE,
     limits: Limits = LIMITS,
-) -> Iterator[FrameResult]:
+) -> Generator[FrameResult, None, None]:
     """What the faces in a video show, frame by frame, each face with the number of its track.
 
     `source` is a path, a URL, a camera (its number, or `camera:0`), or a `VideoReader` that is open. `fps` takes that

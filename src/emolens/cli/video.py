@@ -171,7 +171,7 @@ def _watch_one(
         except (InputError, OutputError) as error:
             fault = error
         finally:
-            frames.close()  # type: ignore[attr-defined]  # a generator: the reader and its thread end with it
+            frames.close()  # a generator: the reader and its thread end with it
         fault = watched.close(fault)
     screen.summary(watched.summary, folder, watched.written)
     if isinstance(fault, OutputError):
