@@ -48,7 +48,7 @@ def load_av() -> Any:
         import av
     except ImportError:
         raise MissingExtra("a video", "video") from None
-    av.logging.set_level(av.logging.PANIC)  # what goes wrong is said by our errors, once
+    av.logging.set_libav_level(av.logging.PANIC)  # what goes wrong is said by our errors, once
     return av
 
 
