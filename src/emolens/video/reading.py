@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -134,6 +135,9 @@ class VideoReader:
         self.duration_s: float | None = None if self.live else (length or stated or None)
         counted = self.duration_s and self.rate and round(self.duration_s * self.rate)
         self.count: int | None = None if self.live else (stream.frames or counted or None)
+        # A camera that sends one JPEG after another sends no times: they are taken when a picture is there.
+        self._by_clock = self.live and self._container.format.name in ("mpjpeg", "mjpeg")
+        self._opened_s = monotonic()
         start = None if self.live else self._container.start_time
         self._start = start / 1e6 if start is not None else (first.time or 0.0)
         share = WHOLE if length or len(self._container.streams) == 1 else WITH_SOUND
@@ -145,7 +149,7 @@ class VideoReader:
         step = end = 1 / (self.rate or 25.0)
         try:
             while frame is not None:
-                time_s = time_s + step if frame.time is None else float(frame.time) - self._start
+                time_s = self._time(frame, time_s + step if number else 0.0)
                 end = time_s + max(step, float((frame.duration or 0) * (frame.time_base or 0)))
                 yield number, time_s, frame
                 number, frame = number + 1, next(self._packets, None)
@@ -156,6 +160,11 @@ class VideoReader:
         few = not self._stream.frames or number < WHOLE * self._stream.frames
         if end < self._least_s and few:
             raise self._ended(f"it says that it is {self.duration_s:.2f} s long", number, time_s)
+
+    def _time(self, frame: Any, otherwise: float) -> float:
+        if self._by_clock:
+            return monotonic() - self._opened_s
+        return otherwise if frame.time is None else float(frame.time) - self._start
 
     def _ended(self, why: str, frames: int, time_s: float) -> InputError:
         where = f"after {frames} frames, at {time_s:.2f} s"

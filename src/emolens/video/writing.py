@@ -13,6 +13,7 @@ from emolens.errors import LabelError, OptionError, OutputError
 from emolens.video.opening import load_av
 
 TICKS = 90_000  # a second; the clock of MPEG, in which every usual frame rate comes out exact
+FRAGMENT_S = 2.0  # between two key frames: what a killed run loses, and how finely a player can seek
 
 
 class VideoWriter:
@@ -33,7 +34,7 @@ class VideoWriter:
         self.path, self.size = Path(path), size
         self._av, self._last, self._broken = load_av(), -1, False
         try:
-            options = {"movflags": "hybrid_fragmented"}
+            options = {"movflags": "hybrid_fragmented", "flush_packets": "1"}
             self._container = self._av.open(f"file:{self.path}", "w", format="mp4", options=options)
             self._stream = self._opened(Fraction(rate or 25).limit_denominator(1001), quality)
             self._container.start_encoding()  # so that a folder that is not there is known now
@@ -74,10 +75,11 @@ class VideoWriter:
 
     def _opened(self, rate: Fraction, quality: int) -> Any:
         codec = "libx264" if "libx264" in self._av.codec.codecs_available else "mpeg4"
-        options = {"crf": str(quality), "preset": "veryfast"} if codec == "libx264" else {"qscale": "4"}
+        # bf 0: with frames that lean on later ones the fragments would begin two frames late.
+        options = {"crf": str(quality), "preset": "veryfast", "bf": "0"} if codec == "libx264" else {"qscale": "4"}
         stream = self._container.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height = (side + side % 2 for side in self.size)
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt, stream.gop_size = "yuv420p", max(1, round(FRAGMENT_S * rate))
         stream.codec_context.time_base = Fraction(1, TICKS if codec == "libx264" else 1000)
         return stream
 

@@ -1,0 +1,195 @@
+"""How fast a video is watched, end to end with rows written, and whether memory and time stay flat.
+
+    python benchmarks/video.py speed CLIP... [--detector mtcnn --detector YUNET.onnx] [--rounds 3] [--all-files]
+    python benchmarks/video.py flat CLIP [--frames 20000] [--detector YUNET.onnx]
+
+`speed` watches each clip with every frame detected and Parquet rows written to a temporary folder; `--all-files` runs
+`emolens video` with all that it writes (the annotated video, the timelines, the summary) beside it. The models are
+warm, each clip is opened anew; of the rounds the median counts. The processor's time is that of all threads of the
+process: divided by the cores it says what the wall time cannot be below, also on a machine that does other work.
+
+`flat` copies the packets of a short clip one after another into a file of so many frames, without encoding anything
+anew, and watches it. Targets: resident memory at the end within 10 % of that after the first 1,000 frames, and
+processor time per frame without a slope. Two hours at 25 frames a second are 180,000 frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+
+from emolens.analyzer import Analyzer
+from emolens.series import Series
+from emolens.watching import watch
+from peers import machine, versions
+
+MARK = 1000  # frames between two looks at the memory
+TWO_HOURS = 2 * 3600 * 25
+
+
+def speed(options: argparse.Namespace) -> None:
+    rows = [
+        "| clip | size | frames | faces a frame | detector | frames/s | CPU ms a frame |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for detector in options.detector:
+        analyzer = Analyzer(detector=detector)
+        for clip in options.clips:
+            rounds = [watched(clip, analyzer) for _ in range(options.rounds + 1)][1:]  # the first warms up
+            rows.append(row(clip, Path(detector).stem, rounds))
+            if options.all_files:
+                rounds = [everything(clip, detector) for _ in range(options.rounds + 1)][1:]
+                rows.append(row(clip, f"{Path(detector).stem}, all files", rounds))
+            print(rows[-1], file=sys.stderr)
+    print("\n".join(rows))
+    print(f"\n{options.rounds} rounds, median; {where()}")
+
+
+def row(clip: Path, what: str, rounds: list[dict[str, float]]) -> str:
+    frames = int(rounds[0]["frames"])
+    wall, cpu = (statistics.median(one[kind] for one in rounds) for kind in ("wall", "cpu"))
+    size = f"{rounds[0]['width']:.0f} x {rounds[0]['height']:.0f}"
+    faces = f"{rounds[0]['faces'] / frames:.1f}" if "faces" in rounds[0] else ""
+    figures = f"{frames / wall:.1f} | {1e3 * cpu / frames:.1f}"
+    return f"| {clip.name} | {size} | {frames} | {faces} | {what} | {figures} |"
+
+
+def watched(clip: Path, analyzer: Analyzer) -> dict[str, float]:
+    """One round: the clip watched and its rows written."""
+    frames = faces = 0
+    size = (0, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        wall, cpu = time.perf_counter(), time.process_time()
+        with Series(Path(folder)) as series:
+            for result in watch(clip, analyzer=analyzer):
+                series.add(result)
+                frames, faces, size = frames + 1, faces + len(result.faces), result.size
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {"frames": frames, "faces": faces, "wall": wall, "cpu": cpu, "width": size[0], "height": size[1]}
+
+
+def everything(clip: Path, detector: str) -> dict[str, float]:
+    """One round of the command with all its files; loading the models counts, as it does for who runs it."""
+    from emolens.cli import main
+
+    counted = watched_size(clip)
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        wall, cpu = time.perf_counter(), time.process_time()
+        with contextlib.suppress(SystemExit):
+            sys.argv = ["emolens", "video", str(clip), "--out", folder, "--detector", detector, "--quiet"]
+            main()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        if not (Path(folder) / "summary.json").is_file():
+            sys.exit(f"emolens video wrote no summary of {clip}")
+    return {**counted, "wall": wall, "cpu": cpu}
+
+
+def where() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return machine(cores, versions("av", "onnxruntime", "numpy", "pyarrow"))
+
+
+def watched_size(clip: Path) -> dict[str, float]:
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        frames = sum(1 for _ in container.decode(stream))
+        return {"frames": frames, "width": stream.width, "height": stream.height}
+
+
+def flat(options: argparse.Namespace) -> None:
+    marks: list[tuple[int, float, float, float]] = []  # frames, resident MB, CPU and wall seconds since the start
+    with tempfile.TemporaryDirectory() as folder:
+        looped = loop(options.clips[0], Path(folder) / "looped.mkv", options.frames)
+        analyzer = Analyzer(detector=options.detector[0])
+        wall, cpu = time.perf_counter(), time.process_time()
+        with Series(Path(folder)) as series:
+            for n, result in enumerate(watch(looped, analyzer=analyzer), start=1):
+                series.add(result)
+                if n % MARK == 0 or n == options.frames:
+                    marks.append((n, resident(), time.process_time() - cpu, time.perf_counter() - wall))
+                    print(
+                        f"{n:>6} frames {marks[-1][1]:>7.0f} MB {1e3 * marks[-1][2] / n:>7.2f} CPU ms a frame",
+                        flush=True,
+                    )
+    report(marks)
+
+
+def loop(clip: Path, path: Path, frames: int) -> Path:
+    """The packets of a clip over and over, their times moved on, until there are so many frames."""
+    with av.open(str(path), "w") as out:
+        stream = None
+        for packet, shift in packets(clip, frames):
+            if stream is None:
+                stream = out.add_stream_from_template(packet.stream)
+            packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+            packet.stream = stream
+            out.mux(packet)
+    return path
+
+
+def packets(clip: Path, frames: int) -> Iterator[tuple[av.Packet, int]]:
+    shift = count = 0
+    while count < frames:
+        with av.open(str(clip)) as container:
+            video = container.streams.video[0]
+            last = shift
+            for packet in container.demux(video):
+                if packet.dts is not None and packet.pts is not None and count < frames:
+                    last = max(last, shift + packet.pts + (packet.duration or 1))
+                    count += 1
+                    yield packet, shift
+            shift = last
+
+
+def resident() -> float:
+    """MB of this process in memory now; Linux."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def report(marks: list[tuple[int, float, float, float]]) -> None:
+    frames, memory, cpu, wall = np.array(marks, np.float64).T
+    each = 1e3 * np.diff(cpu, prepend=0) / np.diff(frames, prepend=0)  # CPU ms a frame between two marks
+    change = 100 * (memory[-1] / memory[0] - 1)
+    print(
+        f"resident after {frames[0]:.0f} frames {memory[0]:.0f} MB, "
+        f"after {frames[-1]:.0f} {memory[-1]:.0f} MB: {change:+.1f} %"
+    )
+    if len(marks) > 2:
+        slope = np.polyfit(frames[1:], each[1:], 1)[0] * (frames[-1] - frames[1])
+        growth = np.polyfit(frames[1:], memory[1:], 1)[0]
+        print(f"CPU a frame {np.median(each):.2f} ms; by the line through the marks {slope:+.2f} ms from first to last")
+        print(
+            f"on paper, two hours at 25 frames/s: {memory[-1] + growth * (TWO_HOURS - frames[-1]):.0f} MB, "
+            f"{TWO_HOURS * wall[-1] / frames[-1] / 60:.0f} minutes at the speed measured"
+        )
+    print(where())
+    if change > 10:
+        sys.exit("the resident set grew by more than 10 %")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["speed", "flat"])
+    parser.add_argument("clips", type=Path, nargs="+")
+    parser.add_argument("--detector", action="append")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--frames", type=int, default=20_000)
+    parser.add_argument("--all-files", action="store_true", help="also `emolens video` with all that it writes")
+    options = parser.parse_args()
+    options.detector = options.detector or ["mtcnn"]
+    (speed if options.what == "speed" else flat)(options)
+
+
+if __name__ == "__main__":
+    main()
