@@ -18,7 +18,7 @@ from emolens.tables import Row, columns, nested, rows
 from emolens.writers import ParquetWriter, csv_cells, csv_lines
 
 PART_S = 10.0
-PART_ROWS = 20_000
+PART_ROWS = 4096
 FLUSH_S = 1.0
 KINDS = ("parquet", "csv", "jsonl")
 

@@ -34,6 +34,8 @@ class Summary:
         self.frames, self.faces, self.most_faces = 0, 0, 0
         self.first_s, self.last_s, self.seconds, self.seconds_with_faces = 0.0, 0.0, 0.0, 0.0
         self._lanes = Lanes()
+        self._people: list[tuple[int, Lane, Course]] = []
+        self._group: tuple[Lane, Course] | None = None
         self._models: dict[str, str] = {}
         self._size = (0, 0)
         self._waiting: tuple[float, list[tuple[Lane, str]], bool] | None = None  # the last frame, whose time is open
@@ -73,8 +75,14 @@ class Summary:
         self._waiting = None
 
     def finish(self) -> None:
-        """Count the last frame. To be called once, before anything is read."""
+        """Count the last frame and read the courses. To be called once, before anything is asked for."""
         self._close(None)
+        lanes = sorted(
+            ((k, lane) for k, lane in self._lanes.lanes.items() if isinstance(k, int)), key=lambda one: one[0]
+        )
+        self._people = [(key, lane, course(lane, self.step)) for key, lane in lanes]
+        group = self._lanes.lanes.get(GROUP)
+        self._group = None if group is None else (group, course(group, self.step))
 
     @property
     def step(self) -> float:
@@ -83,13 +91,11 @@ class Summary:
 
     def people(self) -> list[tuple[int, Lane, Course]]:
         """(track, lane, course) of everyone, in the order of their numbers."""
-        keys = sorted(key for key in self._lanes.lanes if isinstance(key, int))
-        return [(key, lane, course(lane, self.step)) for key in keys for lane in [self._lanes.lanes[key]]]
+        return self._people
 
     def group(self) -> tuple[Lane, Course] | None:
         """The group over time; None where it was not asked for or no face was seen."""
-        lane = self._lanes.lanes.get(GROUP)
-        return None if lane is None else (lane, course(lane, self.step))
+        return self._group
 
     def record(self) -> dict[str, Any]:
         """Everything as a JSON-ready record."""
