@@ -133,7 +133,7 @@ def audit(
         raise DataError(_nothing(problems))
     rows = _shortened(rows)
     order = list(dict.fromkeys(row.split for row in rows))
-    relations = [*_named(rows), *_seen(prints, distance)]
+    relations = [*_named(rows, prints), *_seen(prints, distance)]
     shared = [one for relation in relations for one in overlaps(relation, rows, order)]
     equal = [relation for relation in relations if relation.kind in ("path", "bytes", "pixels")]
     return Audit(
@@ -192,13 +192,16 @@ def _print(entry: Entry, looks: bool, problems: Problems) -> Fingerprint | None:
         return fingerprint(entry.picture, looks)
     except InputError as error:
         kind: Kind = "missing" if error.status == "not_found" else "unreadable"
-        problems.add(Fault(kind, entry.where or entry.path, str(error)))
+        reason = str(error).partition(": ")[2]  # what comes before names the source, in other words
+        problems.add(Fault(kind, entry.where or entry.path, f"{entry.path}: {reason}"))
         return None
 
 
-def _named(rows: Sequence[Entry]) -> list[Relation]:
+def _named(rows: Sequence[Entry], prints: Sequence[Fingerprint | None]) -> list[Relation]:
+    # Two prepared sets may each hold a `1.jpg` of their own: where pictures were opened, they must be alike too.
+    paths = [f"{row.path}\0{one.pixels if one else ''}" for row, one in zip(rows, prints, strict=True)]
     return [
-        Relation("path", [row.path for row in rows]),
+        Relation("path", paths),
         same_name(rows),
         Relation("subject", [row.subject for row in rows]),
         Relation("sequence", [row.sequence for row in rows]),

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from emolens.data.columns import arrow
 from emolens.data.entries import COLUMNS, Entry, named, read_folder, read_list, usual_split
 from emolens.data.problems import Fault, Problems
-from emolens.errors import DataError, MissingExtra
+from emolens.errors import DataError
 
 PICTURES = ("picture", "image", "img")
 """What the column with encoded pictures may be called: bytes, or a struct with `bytes` as Hugging Face writes it."""
@@ -47,13 +48,9 @@ def read_parquet(path: Path, split: str = "", problems: Problems | None = None) 
     `DataError` where the file cannot be read or names no rows, `MissingExtra` without pyarrow.
     """
     problems = problems if problems is not None else Problems()
+    pa = arrow()
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingExtra("a Parquet file", "tables") from None
-    try:
-        file = pq.ParquetFile(path)
+        file = pa.parquet.ParquetFile(path)
         names = _columns(path, file.schema_arrow.names)
         for start, batch in _batches(file, names):
             numbered = list(enumerate(batch, start=start))
@@ -84,12 +81,13 @@ def _entry(path: Path, row: tuple[int, dict[str, Any]], names: Mapping[str, str]
     given = {what: fields[name] for what, name in names.items()}
     if not given["path"]:
         raise Fault("row", where, f"{names['path']!r} is empty; give a value")
+    picture, path_inside = _picture(given.get("picture"), where)
     return named(
-        str(given["path"]),
+        path_inside or str(given["path"]),
         split or usual_split(str(given.get("split") or path.stem)),
         _text(given.get("label")),
         where,
-        _picture(given.get("picture"), where),
+        picture,
         region=str(given.get("boxes") or ""),
         subject=_text(given.get("subject")),
         sequence=_text(given.get("sequence")),
@@ -97,12 +95,13 @@ def _entry(path: Path, row: tuple[int, dict[str, Any]], names: Mapping[str, str]
     )
 
 
-def _picture(value: Any, where: str) -> bytes | None:
-    """Encoded bytes from a binary column or a struct; None where the row has none."""
+def _picture(value: Any, where: str) -> tuple[bytes | None, str]:
+    """Encoded bytes from a binary column or a struct, None where the row has none; the path in its archive or ""."""
+    path = ""
     if isinstance(value, dict):
-        value = value.get("bytes")
+        value, path = value.get("bytes"), value.get("path") or ""
     if value is None or isinstance(value, bytes):
-        return value
+        return value, path
     raise Fault("row", where, f"the picture is {type(value).__name__}, needs encoded bytes")
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from PIL import Image
 
 from emolens.data.base import Picture
 from emolens.errors import MissingExtra, OptionError, Unreadable
-from emolens.images import open_image
+from emolens.images import LIMITS, open_image
 
 NEAR = 60
 """Pictures whose hashes differ in at most this many of 256 bits are near-duplicates."""
@@ -34,6 +34,8 @@ BITS = SIDE * SIDE
 FEWEST_ONES = 96
 """A hash with fewer ones is of a picture without texture: the median splits true frequencies into 128 and 128."""
 
+ANY_SIZE = replace(LIMITS, min_side=1)
+"""A picture too small for a face can still be a copy of another."""
 CELLS = 1 << 24
 """Entries of the matrix of distances that are held at once: 64 MB."""
 
@@ -59,7 +61,7 @@ def fingerprint(picture: Picture, looks: bool = True) -> Fingerprint:
     `MissingExtra` without imagehash.
     """
     source = _read(picture) if isinstance(picture, Path) else picture
-    rgb = open_image(source)
+    rgb = open_image(source, limits=ANY_SIZE)
     blank = bool(rgb.min() == rgb.max())
     return Fingerprint(
         file="" if isinstance(source, np.ndarray) else _digest(source),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -53,11 +54,11 @@ def grouped_folds(labels: Sequence[object], groups: Sequence[object], folds: int
 def _check_folds(folds: int, labels: Sequence[object], what: str) -> None:
     if folds < 2:
         raise OptionError(f"{folds} folds; needs 2 or more")
-    names, counts = np.unique([str(label) for label in labels], return_counts=True)
-    if not len(names):
+    counts = Counter(map(str, labels))
+    if not counts:
         raise DataError(f"no rows to deal to {folds} folds")
-    if counts.min() < folds:
-        name, count = names[counts.argmin()], counts.min()
+    name, count = min(counts.items(), key=lambda one: one[1])
+    if count < folds:
         raise DataError(f"class {name!r} has {count} {what}, {folds} folds need {folds}; use fewer folds or merge it")
 
 
