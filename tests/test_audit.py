@@ -238,7 +238,7 @@ def test_prepared_sets_are_read_in_parquet(tmp_path: Path) -> None:
     assert shared(found, "path", "test", "train").rows == 1  # fear/1.png is drawn(2) in both
     assert shared(found, "bytes", "other", "train+test").rows == 1
     assert shared(found, "path", "other", "train+test").rows == 0
-    assert [split.name for split in audit(read_input(tmp_path)).splits] == ["other", "test", "train"]
+    assert [split.name for split in audit(read_input(tmp_path)).splits] == ["train", "test", "other"]
 
 
 def test_json_and_text_say_the_same() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections import Counter
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -135,6 +136,14 @@ def test_records_keep_subjects_and_sequences_whole() -> None:
     assert len(moved) == 20
     for n in range(0, 100, 10):
         assert len({f"r{m}" in moved for m in range(n, n + 10)}) == 1
+
+
+def test_people_in_one_picture_stay_together(tmp_path: Path) -> None:
+    pictures = [tmp_path / f"{n // 2}.png" for n in range(20)]
+    records = [replace(_record(f"{n // 2}#{n % 2}"), picture=pictures[n]) for n in range(20)]
+    moved = val_ids(records, share=0.3)
+    assert len(moved) == 6
+    assert {name[:-1] + "0" for name in moved} == {name[:-1] + "0" for name in moved if name.endswith("1")}
 
 
 def test_a_set_with_val_or_without_train_keeps_its_splits() -> None:

@@ -24,6 +24,7 @@ from emolens.data.audit_findings import (
     repeats,
     same_name,
 )
+from emolens.data.base import SPLITS
 from emolens.data.entries import Entry
 from emolens.data.fingerprints import NEAR, Fingerprint, fingerprint, near_pairs
 from emolens.data.problems import Fault, Kind, Problems
@@ -118,7 +119,9 @@ def audit(
     problems: Problems | None = None,
     step: Callable[[], None] = lambda: None,
 ) -> Audit:
-    """Compare the splits of `entries`, in the order in which they come: put train first.
+    """Compare the splits of `entries`: train, val, test, then others in the order in which they come.
+
+    Each split is compared with those before it.
 
     Pictures that entries hold are opened one at a time; entries without pictures are compared by their names.
     `distance` None leaves out the search for near-duplicates. Faults are counted in the result (give the `Problems`
@@ -132,7 +135,7 @@ def audit(
     if not rows:
         raise DataError(_nothing(problems))
     rows = _shortened(rows)
-    order = list(dict.fromkeys(row.split for row in rows))
+    order = _in_order(row.split for row in rows)
     relations = [*_named(rows, prints), *_seen(prints, distance)]
     shared = [one for relation in relations for one in overlaps(relation, rows, order)]
     equal = [relation for relation in relations if relation.kind in ("path", "bytes", "pixels")]
@@ -160,6 +163,11 @@ def _shortened(rows: Sequence[Entry]) -> list[Entry]:
         common -= 1  # the only collection keeps its own name
     names = {name: "/".join(folders[max(common, 0) :]) for name, folders in parts.items()}
     return [replace(row, collection=names[row.collection]) for row in rows]
+
+
+def _in_order(splits: Iterable[str]) -> list[str]:
+    found = dict.fromkeys(splits)
+    return [*(split for split in SPLITS if split in found), *(split for split in found if split not in SPLITS)]
 
 
 def _nothing(problems: Problems) -> str:

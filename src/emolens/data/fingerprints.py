@@ -8,7 +8,8 @@ at random by distance and looked at: 48 of 48 at 56 to 63 bits are one photo (an
 watermark), 47 of 48 at 60 to 62 bits, about 34 of 48 at 64 to 71. Of the 3,084 pairs up to 62 bits the 48 whose pixels
 correlate least hold about 7 wrong ones, so up to `NEAR` bits well over 99 in 100 are right; the wrong ones are dark or
 low-contrast frontal faces. The usual 64-bit hash was wrong in 4 of 48 pairs at 6 bits and in half of them at 8, and
-finds fewer. Among the 1,980 photos of Emotion6 the nearest two lie 80 bits apart and are unrelated.
+finds fewer. Among the 1,980 photos of Emotion6 the nearest two lie 80 bits apart and are unrelated. Faces that were
+aligned by their eyes may be more alike; it was not tried on them, so look at pairs before rows are dropped.
 """
 
 from __future__ import annotations

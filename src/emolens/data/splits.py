@@ -103,14 +103,16 @@ def _groups_for(sizes: np.ndarray, share: float) -> int:
 def val_ids(records: Iterable[Record], share: float = 0.1, seed: int = 0) -> frozenset[str]:
     """The ids that move from `train` to `val` in a set without a `val`: empty where it has one.
 
-    Subjects, sequences, videos and groups stay whole, see `cut_val`. Only ids and names are kept, no picture is opened.
+    Subjects, sequences, videos, groups and pictures of several people stay whole, see `cut_val`. Only ids and names are
+    kept, no picture is opened.
     """
     rows = []
     for record in records:
         if record.split == "val":
             return frozenset()
         if record.split == "train":
-            rows.append((record.id, record.subject, record.sequence, record.group))
+            file = record.picture if isinstance(record.picture, Path) else None
+            rows.append((record.id, record.subject, record.sequence, record.group, file))
     if not rows:
         return frozenset()
     ids, *columns = zip(*rows, strict=True)
