@@ -367,3 +367,8 @@ def test_the_shipped_model_sees_the_astronaut_smile(astronaut):
     assert mirrored.expressions[0].label == "happiness"
     small = emolens.analyze(Image.fromarray(astronaut).resize((256, 256)))
     assert small.expressions[0].label == "happiness"
+
+
+def test_one_name_in_place_of_many_is_refused(model):
+    with pytest.raises(OptionError, match="give a list"):
+        Analyzer(models=model, whole_image=True).analyze_many("photo.jpg")

@@ -30,6 +30,8 @@ def test_labels_keep_their_order_and_lose_their_aliases():
         ({"temperature": 0}, "temperature"),
         ({"confidence_temperature": -1}, "confidence_temperature"),
         ({"size": 0}, "size"),
+        ({"std": [0.0]}, "std"),
+        ({"mean": [float("nan")]}, "mean"),
         ({"colour": "bgr"}, "colour"),
         ({"task": "expresion"}, "task"),
         ({"lables": ["anger"]}, "lables"),
@@ -62,3 +64,8 @@ def test_a_framing_needs_a_default_and_five_points():
     ):
         with pytest.raises(ValidationError, match="framing needs"):
             Framing(source="test", points=points, box=boxes, n=1)
+
+
+def test_a_framing_needs_boxes_with_an_area():
+    with pytest.raises(ValidationError, match="above 0"):
+        Framing(source="test", points={"default": POINTS}, box={"default": (0.1, 0.0, 0.0, 1.0)}, n=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -409,6 +410,46 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert process.returncode == 141
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is told by POSIX")
+def test_a_reader_that_leaves_the_table_is_told_alike(tmp_path: Path) -> None:
+    model, photo = linear_model(tmp_path / "net.onnx"), picture(tmp_path / "a.png")
+    command = [sys.executable, "-c", "from emolens.cli import main; main()", "analyze", "--whole-image"]
+    process = subprocess.Popen([*command, "--model", model, photo], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.communicate()[1] == b""
+    assert process.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full device is told by Linux")
+def test_a_full_disk_is_one_line() -> None:
+    command = [sys.executable, "-c", "from emolens.cli import main; main()", "models", "list", "--json", "-"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 2
+    one_line(ended.stderr.partition("Exception ignored")[0], "No space left")
+
+
+def test_no_result_takes_the_place_of_a_photo_or_a_model(crop: Run, tmp_path: Path) -> None:
+    first, second = picture(tmp_path / "a.jpg"), picture(tmp_path / "b.jpg")
+    before = first.read_bytes()
+    code, _, err = crop("--csv", first, second)
+    assert code == 2
+    one_line(err, "a.jpg is a picture", "results.csv")
+    assert first.read_bytes() == before
+    card = tmp_path / "net" / "linear.json"
+    code, _, err = crop("--json", card, second)
+    assert code == 2
+    one_line(err, "linear.json is a picture or another input")
+
+
+@pytest.mark.parametrize("option", ["--out", "--json", "--csv", "--parquet"])
+def test_an_output_without_a_name_is_refused(crop: Run, tmp_path: Path, option: str) -> None:
+    code, _, err = crop(option, "", picture(tmp_path / "a.png"))
+    assert code == 2
+    one_line(err, f"{option} is empty")
+
+
 # --- the screen ------------------------------------------------------------------------------------------------------
 
 
@@ -496,3 +537,14 @@ def test_the_doctor_names_what_is_missing_and_what_mends_it(
     code, out, _ = run("doctor")
     assert code == 1
     assert "EMOLENS_HOME" in out
+
+
+def test_a_file_name_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(width=100)
+    for result in (group_photo(1), PhotoResult("", "unreadable", message="no")):
+        named = dataclasses.replace(result, source="a\n\x1b[31mb.jpg")
+        screen.photo(named)
+        screen.line(named)
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "a\n" not in shown

@@ -6,6 +6,7 @@ import pytest
 from emolens.errors import CardError, ChecksumError, ModelError, OptionError
 from emolens.models.session import Classifier, open_session, softmax
 from emolens.places import sha256
+from emolens.taxonomy import FERPLUS
 from fakes import linear_card, linear_model, linear_weights
 
 
@@ -127,3 +128,18 @@ def test_the_number_of_threads_comes_from_the_environment(tmp_path, monkeypatch)
 
 def test_softmax_stands_large_logits():
     np.testing.assert_allclose(softmax(np.array([[1000.0, 1000.0], [0.0, np.log(3)]])), [[0.5, 0.5], [0.25, 0.75]])
+
+
+def test_labels_that_were_shuffled_beside_the_file_are_refused(tmp_path):
+    path = linear_model(tmp_path / "m.onnx", inside=True)
+    linear_card(summary="Said in other words.").write(path.with_suffix(".json"))
+    Classifier.load(path)
+    linear_card(labels=FERPLUS.classes[::-1]).write(path.with_suffix(".json"))
+    with pytest.raises(CardError, match="labels on the card beside it"):
+        Classifier.load(path)
+
+
+def test_a_number_of_threads_that_no_machine_has_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOLENS_THREADS", "99999999999")
+    with pytest.raises(OptionError, match="up to 1024"):
+        open_session(linear_model(tmp_path / "m.onnx"))

@@ -96,8 +96,11 @@ class Analyzer:
         together, so results come in batches.
         A picture that cannot be read becomes a result with a status (`record`), is left out (`skip`), or ends the run
         with its `InputError` once the results before it are out (`raise`). Closing the iterator stops its threads.
+        `emolens.images.expand` gives the pictures in folders and globs. Raises `OptionError` for one name, not several.
         """
         check_on_error(on_error)
+        if isinstance(sources, (str, bytes, Path)):
+            raise OptionError(f"sources is one {type(sources).__name__}, needs several: give a list, or use analyze")
         return self._stream(sources, on_error)
 
     def _stream(self, sources: Iterable[Any], on_error: OnError) -> Iterator[PhotoResult]:

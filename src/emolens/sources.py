@@ -137,9 +137,16 @@ def pictures_in(folder: str) -> Iterator[str]:
 def _inside(folder: str) -> list[tuple[str, bool]]:
     """Pictures and folders in a folder, last name first, each with whether it is a folder."""
     with os.scandir(folder) as entries:
-        shown = [(e.name, e.is_dir()) for e in entries if not e.name.startswith(".")]
+        shown = [(e.name, _leads_to_folder(e)) for e in entries if not e.name.startswith(".")]
     shown.sort(reverse=True)
     return [(os.path.join(folder, n), d) for n, d in shown if d or os.path.splitext(n)[1].lower() in SUFFIXES]
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself: a source that cannot be read, and the others go on
+        return False
 
 
 def _is_remote(source: str) -> bool:

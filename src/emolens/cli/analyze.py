@@ -108,6 +108,8 @@ def analyze(
     must be changed, as for a single photo that cannot be read.
     """
     targets = _targets(json, csv, parquet, out)
+    cards = [os.path.splitext(file)[0] + ".json" for file in model or ()]  # noqa: PTH122  "." has no stem for pathlib
+    _spare_inputs(targets, [*sources, detector, *(model or ()), *cards])
     _limit_threads(threads)
     analyzer = _analyzer(task, detector, model, whole_image, abstain_below, min_face, batch_size)
     tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet))
@@ -117,6 +119,9 @@ def analyze(
 def _targets(json: str | None, csv: str | None, parquet: str | None, out: str | None) -> list[tuple[str, str]]:
     """(file, kind) of everything to be written."""
     asked = [(json, "json"), (csv, "csv"), (parquet, "parquet")]
+    for given, option in [*asked, (out, "out")]:
+        if given == "":  # of a script whose variable is not set
+            raise OptionError(f"--{option} is empty, needs the name of a {'folder' if option == 'out' else 'file'}")
     if out is not None:
         asked += [(str(Path(out) / "results.json"), "json"), (str(Path(out) / "results.csv"), "csv")]
     targets = [(target, kind) for target, kind in asked if target]
@@ -126,6 +131,16 @@ def _targets(json: str | None, csv: str | None, parquet: str | None, out: str | 
             name = "the standard output" if place == "-" else place
             raise OptionError(f"two results would go to {name}; give each a file of its own")
     return targets
+
+
+def _spare_inputs(targets: Sequence[tuple[str, str]], inputs: Sequence[str]) -> None:
+    """Raises `OptionError` where a result would take the place of a photo, as in `--csv a.jpg b.jpg`, or of a model."""
+    from emolens.sources import SUFFIXES
+
+    taken = {os.path.abspath(name) for name in inputs if name != "-"}  # noqa: PTH100
+    for target, kind in targets:
+        if target != "-" and (os.path.abspath(target) in taken or Path(target).suffix.lower() in SUFFIXES):  # noqa: PTH100
+            raise OptionError(f"{target} is a picture or another input; name a new file, such as results.{kind}")
 
 
 def _limit_threads(threads: int | None) -> None:

@@ -15,6 +15,8 @@ from emolens.taxonomy import Taxonomy
 
 SKIPPED_PROVIDERS = {"TensorrtExecutionProvider"}  # compiles for minutes on first use; CUDA serves the same machines
 
+MOST_THREADS = 1024
+
 
 def open_session(model: Path | bytes, threads: int | None = None) -> ort.InferenceSession:
     """Open an ONNX file, or its bytes, on the best provider that is installed.
@@ -39,8 +41,10 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
 
 def _threads_wanted() -> int:
     named = os.environ.get("EMOLENS_THREADS") or "0"
-    if not named.isdecimal():
-        raise OptionError(f"EMOLENS_THREADS is {named!r}, needs a number of threads, or 0 for one a core")
+    if not named.isdecimal() or int(named) > MOST_THREADS:
+        raise OptionError(
+            f"EMOLENS_THREADS is {named!r}, needs a number of threads up to {MOST_THREADS}, or 0 for one a core"
+        )
     return int(named)
 
 
@@ -76,6 +80,7 @@ class Classifier:
         digest = sha256(path)
         session = open_session(path, threads)
         card = read_card(path, session)
+        _check_same(card, session, str(path))
         if card.sha256 and card.sha256 != digest:
             raise ChecksumError(
                 f"{path}: sha256 is {digest[:12]}..., its card states {card.sha256[:12]}...; the file and the card "
@@ -144,6 +149,20 @@ def read_card(path: Path, session: ort.InferenceSession | None = None) -> ModelC
             "labels cannot be guessed; 'emolens export' writes a model with its card"
         )
     return ModelCard.parse(inside, str(path))
+
+
+def _check_same(card: ModelCard, session: ort.InferenceSession, where: str) -> None:
+    """Raises `CardError` where the card beside a file names other labels or another input than the one inside it."""
+    inside = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if inside is None:
+        return
+    first = ModelCard.parse(inside, where)
+    for name in ("task", "labels", "size", "colour", "mean", "std"):
+        if getattr(card, name) != getattr(first, name):
+            raise CardError(
+                f"{where}: {name} on the card beside it is not what the card inside it says; the labels of one model "
+                "do not fit another: take both files from the same place again, or remove the one beside it"
+            )
 
 
 def _checked_classes(card: ModelCard, where: str) -> Taxonomy:
