@@ -162,7 +162,7 @@ def test_emotion6_folds_are_whole_and_even() -> None:
 
 def test_emotion6_folds_can_be_made_again(tmp_path: Path) -> None:
     write_emotion6_folds(tmp_path)
-    shipped = resources.files("emolens.data") / "lists"
+    shipped = resources.files("emolens.data") / "folds"
     for n in range(1, 6):
         text = (tmp_path / f"emotion6_fold{n}.txt").read_text(encoding="utf-8")
         assert text == (shipped / f"emotion6_fold{n}.txt").read_text(encoding="utf-8")

@@ -125,7 +125,7 @@ def emotion6_folds() -> tuple[tuple[str, ...], ...]:
 
     Emotion6 has no official split; results on these lists compare. Choose on the fold after the one that is tested.
     """
-    folder = resources.files("emolens.data") / "lists"
+    folder = resources.files("emolens.data") / "folds"
     texts = [(folder / _LIST.format(fold)).read_text(encoding="utf-8") for fold in range(1, FOLDS + 1)]
     return tuple(tuple(line for line in text.splitlines() if not line.startswith("#")) for text in texts)
 
