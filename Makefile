@@ -48,4 +48,4 @@ check-python:
 	"Python " + v + " came, emolens needs 3.10 or newer: make PYTHON=/path/to/python3.12 ...")'
 
 clean:
-	rm -rf $(DEMO) $(OUT) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .demo demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -135,7 +135,7 @@ def test_labels_that_were_shuffled_beside_the_file_are_refused(tmp_path):
     linear_card(summary="Said in other words.").write(path.with_suffix(".json"))
     Classifier.load(path)
     linear_card(labels=FERPLUS.classes[::-1]).write(path.with_suffix(".json"))
-    with pytest.raises(CardError, match="labels on the card beside it"):
+    with pytest.raises(CardError, match="differ in labels"):
         Classifier.load(path)
 
 

@@ -160,8 +160,8 @@ def _check_same(card: ModelCard, session: ort.InferenceSession, where: str) -> N
     for name in ("task", "labels", "size", "colour", "mean", "std"):
         if getattr(card, name) != getattr(first, name):
             raise CardError(
-                f"{where}: {name} on the card beside it is not what the card inside it says; the labels of one model "
-                "do not fit another: take both files from the same place again, or remove the one beside it"
+                f"{where}: the card beside it and the card inside it differ in {name}; take both files from the same "
+                "place again, or remove the card beside it"
             )
 
 
