@@ -108,7 +108,7 @@ def test_evaluate_records_figures_with_their_rows(runs: list[Path], archive: Pat
     ("arguments", "says"),
     [
         (("train", "expression_ferpluss", "--data", "."), "Did you mean 'expression_ferplus'"),
-        (("train", "expression_ferplus", "--data", "nowhere"), "fer2013_ferplus.npz .* is not there"),
+        (("train", "expression_ferplus", "--data", "nowhere"), "no such file or folder; FER"),
         (("train", "expression_ferplus", "--data", ".", "--set", "optim.ep=1"), "Did you mean 'optim.epochs'|Known"),
         (("export", "nowhere", "--data", ".", "--out", "m.onnx"), "not a run folder"),
         (("export", "nowhere", "--data", ".", "--out", "m.bin"), "ends in .onnx"),

@@ -80,7 +80,7 @@ class Prepared:
                 raise DataError(f"{self.folder}, {self.split}: {len(sizes)} sizes of pictures; needs all alike")
             width, height = sizes[0]
             self._decode(path, (len(self), height, width) if grey else (len(self), height, width, 3))
-        pixels: np.ndarray = np.load(path, mmap_mode="r")
+        pixels: np.ndarray = np.load(path, mmap_mode="c")  # "r" would be refused by torch
         return pixels
 
     def _decode(self, path: Path, shape: tuple[int, ...]) -> None:

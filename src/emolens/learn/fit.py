@@ -22,7 +22,8 @@ from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheck
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from emolens import __version__
-from emolens.data.fer2013 import LabelledFaces, read_ferplus
+from emolens.data.faces import read_faces
+from emolens.data.fer2013 import LabelledFaces
 from emolens.errors import OptionError, OutputError
 from emolens.learn.config import Recipe
 from emolens.learn.loading import batches
@@ -59,8 +60,8 @@ def fit(recipe: Recipe, data: Path, run: Path, resume: bool = False, progress: b
 
 
 def faces(recipe: Recipe, data: Path, split: str) -> LabelledFaces:
-    """The rows of one split that a recipe asks for."""
-    rows = read_ferplus(data, split, recipe.data.subset)
+    """The rows of one split that a recipe asks for, from a prepared folder or from the archive."""
+    rows = read_faces(data, split, recipe.data.subset)
     return rows if recipe.data.limit is None else rows.keep(np.arange(len(rows)) < recipe.data.limit)
 
 
