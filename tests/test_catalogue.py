@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,8 +39,19 @@ class Upstream(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", self.path.removeprefix("/to/"))
             self.end_headers()
+        elif self.path == "/drip":
+            self.drip()
         else:
             self.send_bytes()
+
+    def drip(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for byte in BYTES[:60]:
+                self.server.asked.append("a drop")  # type: ignore[attr-defined]
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
 
     def send_bytes(self) -> None:
         body = {"/wrong": BYTES[::-1], "/short": BYTES[:5000], "/long": BYTES + b"more"}.get(self.path, BYTES)
@@ -107,6 +120,7 @@ def test_goes_to_the_folder_asked_for(server: ThreadingHTTPServer, tmp_path: Pat
         ("/missing", NotFetched, "404"),
         ("/to/http://192.0.2.1/weights.onnx", NotFetched, "not https"),
         ("/to/file:///etc/hostname", NotFetched, "not allowed"),
+        ("/to/http://[::1", NotFetched, "broke off"),
     ],
 )
 def test_what_goes_wrong_leaves_nothing(
@@ -117,6 +131,12 @@ def test_what_goes_wrong_leaves_nothing(
     assert GOOD.sha256 in str(caught.value)
     assert "\n" not in str(caught.value)
     assert left(tmp_path / "to") == []
+
+
+def test_a_server_that_drips_is_left(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    with pytest.raises(NotFetched, match="too slow"):
+        fetch(at(server, "/drip"), tmp_path, timeout=0.4, plain_loopback=True)
+    assert server.asked.count("a drop") < 60  # type: ignore[attr-defined]  it was not heard out
 
 
 def test_what_was_there_survives_a_failure(server: ThreadingHTTPServer, tmp_path: Path) -> None:

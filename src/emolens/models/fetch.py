@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 from emolens.errors import ChecksumError, NotFetched
 from emolens.files import replacing
+from emolens.limits import as_shown
 from emolens.models.catalogue import Entry, WeightFile, where
 from emolens.places import home, sha256
 
@@ -78,18 +80,23 @@ def _download(
         raise NotFetched(f"{url} answered {error.code} {error.reason}") from None
     except urllib.error.URLError as error:
         raise NotFetched(f"{urlsplit(url).netloc} cannot be reached ({error.reason})") from None
-    except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
-        raise NotFetched(f"{url} broke off ({error or type(error).__name__})") from None
+    except (TimeoutError, ConnectionError, ssl.SSLError, http.client.HTTPException, ValueError) as error:
+        raise NotFetched(f"{url} broke off ({as_shown(str(error)) or type(error).__name__})") from None
     if count < file.size:
         raise NotFetched(f"{url} broke off after {count} of {file.size} bytes")
     if count > file.size or digest != file.sha256:
         raise ChecksumError(f"{url} gives other bytes than were pinned (sha256 {digest[:12]}..., {count} bytes)")
 
 
-def _copy(source: IO[bytes], out: IO[bytes], size: int, progress: Progress | None, deadline: float) -> tuple[str, int]:
-    """The sha256 and the number of bytes copied: up to one more than `size`, which is enough to know."""
+def _copy(
+    source: http.client.HTTPResponse, out: IO[bytes], size: int, progress: Progress | None, deadline: float
+) -> tuple[str, int]:
+    """The sha256 and the number of bytes copied: up to one more than `size`, which is enough to know.
+
+    What has come is taken at once: waiting for a whole block, a server that drips would never meet the deadline.
+    """
     digest, count = hashlib.sha256(), 0
-    while count <= size and (block := source.read(min(CHUNK, size + 1 - count))):
+    while count <= size and (block := source.read1(min(CHUNK, size + 1 - count))):
         if time.monotonic() > deadline:
             raise TimeoutError("too slow")
         digest.update(block)
