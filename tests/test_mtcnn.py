@@ -233,12 +233,15 @@ def test_graphs_are_built_once_and_a_damaged_cache_is_mended(tmp_path: Path, mon
     built = load_graphs()
     monkeypatch.setattr("emolens.faces.mtcnn_graphs.build_graphs", None)  # would raise if it were built again
     assert load_graphs() == built
-    assert sorted(path.stem for path in cache_folder().iterdir()) == sorted(built)
+    assert sorted(path.stem for path in cache_folder().glob("*.onnx")) == sorted(built)
     monkeypatch.undo()
     monkeypatch.setenv("EMOLENS_HOME", str(tmp_path))
-    (cache_folder() / "rnet.onnx").write_bytes(b"half a fi")
-    assert MTCNN(threads=1).detect(np.zeros((30, 30, 3), np.uint8)) == []
-    assert load_graphs() == built
+    flipped = bytearray(built["rnet"])
+    flipped[len(flipped) // 2] ^= 1  # among the weights: it would open, run and answer something else
+    for content in (b"half a fi", bytes(flipped), built["onet"]):
+        (cache_folder() / "rnet.onnx").write_bytes(content)
+        assert MTCNN(threads=1).detect(np.zeros((30, 30, 3), np.uint8)) == []
+        assert load_graphs() == built
 
 
 def test_a_cache_that_cannot_be_written_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
