@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -120,8 +121,10 @@ def to_row(record: Record, root: Path) -> dict[str, Any]:
 
 def without_root(text: str, root: Path) -> str:
     """A text without the folder that an archive happens to lie in: two copies of it give the same files."""
-    folder = root.parent if root.is_file() else root
-    return text.replace(f"{folder}/", "").replace(f"{folder}\\", "")
+    folder = str(root.parent if root.is_file() else root)
+    if folder == ".":  # is not part of a path's text
+        return text
+    return re.sub(rf"(?<![\w/\\.-]){re.escape(folder)}[/\\]", "", text)
 
 
 def _listed(values: np.ndarray | None) -> Any:

@@ -17,8 +17,9 @@ from emolens.places import home
 def prepared_folder(data: Path, name: str, progress: Progress | None = None, **options: OptionValue) -> Path:
     """The prepared folder of data set `name` that `data` means.
 
-    An archive goes into the cache folder, once for its files as they are, the options and the format. Raises `DataError`
-    where `data` is neither, or is prepared from another set or with other options, and what `prepare` raises.
+    An archive goes into the cache folder, once for its files as they are, the options and the format. Raises
+    `DataError` where `data` is neither, or is prepared from another set or with other options, and what `prepare`
+    raises.
     """
     chosen = reader(name).chosen(options)
     if is_prepared(data):
