@@ -23,7 +23,7 @@ from emolens.data.prepared import open_prepared, read_prepared
 from emolens.data.problems import Fault, Problems
 from emolens.data.registry import names, reader
 from emolens.data.stats import stats
-from emolens.errors import DataError, OptionError, OutputError, UnknownName
+from emolens.errors import DataError, MissingExtra, OptionError, OutputError, UnknownName
 from fakes_data import FAKES, draw, ferplus_npz, folder, table, write_rows
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="prepared data needs the extra tables")
@@ -155,6 +155,25 @@ def test_a_killed_process_leaves_what_can_be_gone_on_with(tmp_path: Path) -> Non
     assert content(out) == content(tmp_path / "whole")
 
 
+ONCE = """
+import sys
+from pathlib import Path
+from emolens.data.prepare import prepare
+told = []
+prepare("table", Path(sys.argv[1]), Path(sys.argv[2]), progress=lambda done, of: told.append(done))
+print(len(told))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no lock of folders")
+def test_two_processes_at_once_prepare_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ONCE, str(people(tmp_path / "a")), str(tmp_path / "out")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    rows = sorted(int(one.communicate()[0]) for one in both)
+    assert [one.returncode for one in both] == [0, 0]
+    assert rows == [0, 24]  # the second waited and found it done
+
+
 def test_a_whole_folder_is_left_alone_and_another_set_does_not_go_into_it(tmp_path: Path) -> None:
     root, out = people(tmp_path / "a"), tmp_path / "out"
     first = prepare("table", root, out)
@@ -239,6 +258,13 @@ def test_what_is_no_archive_says_so_and_leaves_no_folder(tmp_path: Path) -> None
         prepare("emotion6", tmp_path / "empty", tmp_path / "out")
     with pytest.raises(UnknownName, match="Did you mean 'emotion6'"):
         prepare("emotion7", tmp_path / "empty", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtra, match=r"emolens\[tables\]"):
+        prepare("table", people(tmp_path / "a"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
