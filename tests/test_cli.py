@@ -421,6 +421,25 @@ def test_a_reader_that_leaves_the_table_is_told_alike(tmp_path: Path) -> None:
     assert process.returncode == 141
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is told by POSIX")
+@pytest.mark.parametrize("output", [[], ["--csv", "-"], ["--json", "-"]])
+def test_what_was_analysed_before_the_reader_left_is_whole(tmp_path: Path, output: list[str]) -> None:
+    for n in range(40):  # more than fits in the buffer of the standard output
+        picture(tmp_path / "in" / f"{n:02}.png", n)
+    model, kept = linear_model(tmp_path / "net.onnx"), "--csv" if "--json" in output else "--json"
+    command = [sys.executable, "-c", "from emolens.cli import main; main()", "analyze", tmp_path / "in"]
+    command += ["--whole-image", "--model", model, kept, tmp_path / "kept", *output]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.communicate()
+    assert process.returncode == 141
+    text = (tmp_path / "kept").read_text(encoding="utf-8")
+    rows = json.loads(text) if kept == "--json" else list(csv.DictReader(io.StringIO(text)))
+    assert Path(rows[0]["source"]).name == "00.png"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "kept", "net.json", "net.onnx"]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full device is told by Linux")
 def test_a_full_disk_is_one_line() -> None:
     command = [sys.executable, "-c", "from emolens.cli import main; main()", "models", "list", "--json", "-"]

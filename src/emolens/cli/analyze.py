@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emolens.cli.leaving import Signals, fail
+from emolens.cli.leaving import READER_LEFT, Signals, fail
 from emolens.errors import OptionError
 
 if TYPE_CHECKING:
@@ -196,6 +196,8 @@ def _run(
     tally = Tally()
     with ExitStack() as stack:
         classes = analyzer.model.classes.classes
+        # The standard output closes last: a reader who has left it takes none of the files along.
+        targets = sorted(targets, key=lambda target: target[0] != "-")
         writers: list[Writer] = [stack.enter_context(open_writer(*target, classes)) for target in targets]
         drawn = AnnotatedPictures(Path(out), pictures) if out else None
         shown = stack.enter_context(_showing(screen, pictures))
@@ -203,11 +205,13 @@ def _run(
         for picture, result in signals.until_one_comes(zip(pictures, results, strict=True)):
             tally.add(result)
             for writer in writers:
-                writer.write(result)
+                with signals.or_reader_leaves():
+                    writer.write(result)
             if drawn:
                 drawn.add(picture, result)
-            shown(result)
-    if screen:
+            with signals.or_reader_leaves():
+                shown(result)
+    if screen and signals.came != READER_LEFT:
         if tally.pictures > FEW:
             screen.summary(tally)
         screen.notice()
@@ -249,6 +253,8 @@ def _showing(screen: Screen | None, pictures: Sequence[object]) -> Iterator[Call
 
 def _leave(tally: Tally, came: int, strict: bool) -> None:
     """Say on the standard error what went wrong, and leave with the exit code for it."""
+    if came == READER_LEFT:
+        raise BrokenPipeError
     unread = tally.unread
     if unread:
         counts = ", ".join(f"{n} {status}" for status, n in unread.items())
