@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from emolens.errors import CardError, LabelError
 from emolens.models.card import Framing, ModelCard
+from emolens.taxonomy import FERPLUS
 from fakes import POINTS, linear_card
 
 
@@ -22,6 +23,13 @@ def test_labels_keep_their_order_and_lose_their_aliases():
     assert card.classes.classes == ("sadness", "happiness", "anger")
     with pytest.raises(LabelError):
         _ = linear_card(labels=("joy", "happy"), taxonomy="mine").classes
+
+
+def test_a_known_taxonomy_has_its_own_classes_in_its_own_order():
+    for labels in (tuple("abcdefgh"), FERPLUS.classes[::-1], FERPLUS.classes[:7]):
+        with pytest.raises(LabelError, match="'ferplus': neutral, happiness"):
+            _ = linear_card(labels=labels).classes
+    assert linear_card(labels=[name.upper() for name in FERPLUS.classes]).classes == FERPLUS
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
-from emolens.errors import CardError
+from emolens.errors import CardError, LabelError
 from emolens.files import replacing
 from emolens.records import Task
-from emolens.taxonomy import Taxonomy, taxonomy
+from emolens.taxonomy import TAXONOMIES, Taxonomy, taxonomy
 
 METADATA_KEY = "emolens_card"
 
@@ -107,8 +107,17 @@ class ModelCard(_Frozen):
 
     @property
     def classes(self) -> Taxonomy:
-        """The taxonomy of the labels, in the order of the outputs."""
-        return taxonomy(self.taxonomy, self.labels)
+        """The taxonomy of the labels, in the order of the outputs.
+
+        Raises `LabelError` where a known taxonomy is named and these are not its classes in its order.
+        """
+        found = taxonomy(self.taxonomy, self.labels)
+        if (known := TAXONOMIES.get(self.taxonomy, found)) != found:
+            raise LabelError(
+                f"{', '.join(found.classes)} are not those of taxonomy {self.taxonomy!r}: {', '.join(known.classes)}; "
+                "give the taxonomy a name of its own"
+            )
+        return found
 
     @classmethod
     def read(cls, path: Path) -> ModelCard:
