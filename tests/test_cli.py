@@ -431,6 +431,7 @@ def test_what_was_analysed_before_the_reader_left_is_whole(tmp_path: Path, outpu
     command += ["--whole-image", "--model", model, kept, tmp_path / "kept", *output]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
+    assert process.stdout.readline()
     process.stdout.close()
     process.communicate()
     assert process.returncode == 141
