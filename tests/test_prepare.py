@@ -357,6 +357,27 @@ def test_what_is_broken_is_named(made: Path, tmp_path: Path) -> None:
         open_prepared(made, "train")
 
 
+def test_a_strangers_folder_is_not_trusted(made: Path) -> None:
+    text = (made / MANIFEST).read_text()
+    (made / MANIFEST).write_text(text.replace("train/part-00000", "../secret"))
+    with pytest.raises(DataError, match=r"'\.\./secret\.parquet' leaves"):
+        open_prepared(made, "train")
+    (made / MANIFEST).write_text(text.replace("train/part-00000", "train/part-00007"))
+    with pytest.raises(DataError, match=r"part-00007\.parquet is not there"):
+        open_prepared(made, "train")
+    (made / MANIFEST).write_text(text)
+    part = made / "train/part-00000.parquet"
+    whole = parquet.read_table(part)
+    parquet.write_table(whole.drop_columns(["label"]), part)
+    with pytest.raises(DataError, match=r"columns \['label'\] are missing"):
+        list(read_prepared(made, "train"))
+    other = whole["picture"].to_pylist()
+    other[1]["bytes"] = b"no picture"
+    parquet.write_table(whole.set_column(2, "picture", [other]), part)
+    with pytest.raises(DataError, match="train, row 1: no readable picture"):
+        open_prepared(made, "train", ram=True).pixels(grey=True)
+
+
 # --- one meaning of --data ------------------------------------------------------------------------------------------
 
 

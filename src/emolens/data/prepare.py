@@ -81,19 +81,19 @@ def prepare(
                 if progress:
                     progress(done, plan.rows)
             splits = parts.finish()
-        manifest = _finished(wanted, root, problems, splits, len(plan.to_val))
+        manifest = _finished(wanted, root, problems, splits, bool(plan.to_val))
         manifest.write(out / MANIFEST)
         (out / UNFINISHED).unlink()
     return manifest
 
 
 def _finished(
-    wanted: Manifest, root: Path, problems: Problems, splits: Mapping[str, tuple[Part, ...]], moved: int
+    wanted: Manifest, root: Path, problems: Problems, splits: Mapping[str, tuple[Part, ...]], cut: bool
 ) -> Manifest:
     return replace(
         wanted,
         splits=splits,
-        moved_to_val=moved,
+        moved_to_val=sum(part.rows for part in splits.get("val", ())) if cut else 0,
         left_out=dict(sorted(problems.left_out.items())),
         faults=dict(sorted(problems.counts.items())),
         examples={k: [without_root(m, root) for m in v] for k, v in sorted(problems.examples.items())},
