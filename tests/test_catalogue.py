@@ -17,9 +17,11 @@ import pytest
 from emolens.errors import ChecksumError, NotFetched, OutputError, UnknownName
 from emolens.models import catalogue
 from emolens.models.card import Licences, ModelCard
-from emolens.models.catalogue import YUNET, Entry, WeightFile, entries, entry, is_here, where
+from emolens.models.catalogue import MTCNN, YUNET, Entry, WeightFile, entries, entry, is_here, where
 from emolens.models.fetch import fetch
+from emolens.models.session import read_card
 from emolens.places import sha256
+from fakes import linear_model
 
 BYTES = bytes(range(256)) * 700
 GOOD = WeightFile("weights.onnx", len(BYTES), hashlib.sha256(BYTES).hexdigest())
@@ -205,6 +207,20 @@ def test_mtcnn_lies_in_its_wheel() -> None:
     assert {file.name for file in entry("mtcnn").files} <= {path.name for path in folder.iterdir()}
     assert is_here(entry("mtcnn"))
     assert fetch(entry("mtcnn")) == folder
+
+
+def test_what_is_here_already_is_copied_whole_into_a_folder_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "assets").mkdir()
+    monkeypatch.setattr(catalogue, "ASSETS", tmp_path / "assets")
+    model = linear_model(tmp_path / "assets" / "linear.onnx")
+    copy = fetch(entry("linear"), tmp_path / "mirror")
+    assert copy == tmp_path / "mirror" / "linear.onnx"
+    assert copy.read_bytes() == model.read_bytes()
+    assert read_card(copy) == read_card(model)
+    assert fetch(entry("mtcnn"), tmp_path / "mirror") == tmp_path / "mirror"
+    assert {file.sha256 for file in MTCNN.files} <= {sha256(path) for path in (tmp_path / "mirror").iterdir()}
 
 
 def test_yunet_is_missed_with_the_command_and_found_once_put_there(own_home: Path) -> None:

@@ -544,6 +544,23 @@ def test_fetching_offline_is_one_line_with_the_way_out(
     assert not list(tmp_path.rglob("*.onnx"))
 
 
+def test_one_model_that_cannot_be_fetched_does_not_hold_up_the_others(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    linear_model(assets / "linear.onnx")
+    monkeypatch.setattr("emolens.models.catalogue.ASSETS", assets)
+    monkeypatch.setenv("EMOLENS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EMOLENS_OFFLINE", "1")
+    code, out, err = run("models", "fetch", "--all", "--to", tmp_path / "mirror")
+    assert code == 2
+    one_line(err, "yunet is not fetched")
+    assert [line.partition(":")[0] for line in out.splitlines()] == ["mtcnn", "linear"]
+    names = sorted(path.name for path in (tmp_path / "mirror").iterdir())
+    assert names == ["linear.json", "linear.onnx", "onet.lz4", "pnet.lz4", "rnet.lz4"]
+
+
 def test_the_doctor_names_what_is_missing_and_what_mends_it(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

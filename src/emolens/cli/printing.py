@@ -53,13 +53,13 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], not
 
 
 @contextmanager
-def progress() -> Iterator[Callable[..., None]]:
-    """A bar where somebody watches; gives what is told how many rows are done and, where that is known, of how many."""
+def progress(unit: str = "rows") -> Iterator[Callable[..., None]]:
+    """A bar where somebody watches; gives what is told how many are done and, where that is known, of how many."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.completed:,} rows"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn(f"{{task.completed:,}} {unit}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total=None: bar.update(task, completed=done, total=total)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import shutil
 import ssl
 import time
 import urllib.error
@@ -36,15 +37,17 @@ def fetch(
     """Bring the weights of a catalogue entry to `folder`, by default the cache where they are looked for.
 
     The mirrors of the entry are tried in order. A file that is there and whole is left alone; weights that come with
-    emolens or a dependency are only looked up. `progress` is called with the bytes read and the bytes in all. `timeout`
-    is for one mirror, in seconds. `plain_loopback` allows http from this very machine, for tests and local mirrors.
+    emolens or a dependency are looked up, and copied into a `folder` that is named, with their card. `progress` is
+    called with the bytes read and the bytes in all. `timeout` is for one mirror, in seconds. `plain_loopback` allows
+    http from this very machine, for tests and local mirrors.
 
     Raises `NotFetched` where no mirror gives the file or `EMOLENS_OFFLINE` is set, `ChecksumError` where a mirror gives
     other bytes and none gives the right ones, `OutputError` where the folder cannot be written. Nothing half-written
     stays behind.
     """
     if not wanted.urls:
-        return where(wanted.name)
+        found = where(wanted.name)
+        return found if folder is None else _copied(wanted, found, folder)
     (file,) = wanted.files
     target = (folder or home() / "models") / file.name
     if target.is_file() and sha256(target) == file.sha256:
@@ -62,6 +65,17 @@ def fetch(
     kind = ChecksumError if any(isinstance(error, ChecksumError) for error in failures) else NotFetched
     reasons = "; ".join(dict.fromkeys(str(error) for error in failures))
     raise kind(f"{wanted.name} was not fetched: {reasons}; {_by_hand(file, target)}")
+
+
+def _copied(wanted: Entry, found: Path, folder: Path) -> Path:
+    """The weights that were found on this machine, and a card beside them, in `folder`."""
+    source = found if found.is_dir() else found.parent
+    names = [file.name for file in wanted.files]
+    cards = [name for name in (str(Path(name).with_suffix(".json")) for name in names) if (source / name).is_file()]
+    for name in (*names, *cards):
+        with replacing(folder / name) as draft:
+            shutil.copyfile(source / name, draft)
+    return folder / names[0] if len(names) == 1 else folder
 
 
 def _by_hand(file: WeightFile, target: Path) -> str:
