@@ -238,5 +238,5 @@ def _read_stream(stream: Any, limits: Limits) -> bytes:
 def _too_large(name: str, size: int, limits: Limits) -> TooLarge:
     return TooLarge(
         f"{name}: {as_size(size)} encoded, at most {as_size(limits.max_bytes)} are read; "
-        "give a smaller picture or raise Limits(max_bytes=...)"
+        "give a smaller picture, or in Python: Limits(max_bytes=...)"
     )
