@@ -330,6 +330,7 @@ def test_a_lone_picture_that_cannot_be_read_is_a_mistake_to_mend(crop: Run, tmp_
         code, out, err = crop(source, "--csv", tmp_path / "r.csv", "--json", "-", "--out", tmp_path / "out")
         assert (code, out) == (2, ""), source
         one_line(err, source.name)
+        assert "Limits" not in err or "in Python: Limits" in err  # the command line has no such option
     assert not (tmp_path / "r.csv").exists()
     assert not (tmp_path / "out").exists()
 
@@ -572,8 +573,9 @@ def test_the_doctor_names_what_is_missing_and_what_mends_it(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("EMOLENS_HOME", str(tmp_path / "file"))
     code, out, _ = run("doctor")
-    assert code == 1
-    assert "EMOLENS_HOME" in out
+    assert "mend: export EMOLENS_HOME" in out
+    assert not [line for line in out.splitlines() if line.startswith("broken") and "cache" in line]
+    assert code == ("broken" in out)  # the model may be missing here; a cache that cannot be written breaks nothing
 
 
 def test_a_file_name_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,7 +107,8 @@ def _cache() -> Iterator[Finding]:
             draft.write_text("writable\n", encoding="utf-8")
         (folder / "doctor.txt").unlink()
     except EmolensError as error:
-        yield Finding("broken", "cache", str(error), "export EMOLENS_HOME=<a folder that you may write to>")
+        nothing_kept = f"{error}; all works, but no model can be fetched and MTCNN is built anew each time"
+        yield Finding("note", "cache", nothing_kept, "export EMOLENS_HOME=<a folder that you may write to>")
         return
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     yield Finding("ok", "cache", f"{folder}, writable, {size / 1e6:.1f} MB")
