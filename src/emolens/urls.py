@@ -181,7 +181,9 @@ def _body(url: str, response: http.client.HTTPResponse, limits: Limits) -> bytes
         raise FetchError(
             f"{name}: the server answered {response.status} {as_shown(response.reason)}; give the URL of a picture"
         )
-    allowed = f"at most {as_size(limits.max_bytes)} are read; give a smaller picture, or in Python: Limits(max_bytes=...)"
+    allowed = (
+        f"at most {as_size(limits.max_bytes)} are read; give a smaller picture, or in Python: Limits(max_bytes=...)"
+    )
     if (response.length or 0) > limits.max_bytes:
         raise TooLarge(f"{name}: the server announces {as_size(response.length or 0)}; {allowed}")
     body = bytearray()
