@@ -505,6 +505,14 @@ def test_the_table_fits_the_terminal(capsys: pytest.CaptureFixture[str], width: 
     assert "1 picture · 12 faces" in capsys.readouterr().out
 
 
+def test_the_screen_names_the_device_where_it_is_not_the_cpu(capsys: pytest.CaptureFixture[str]) -> None:
+    for provider, named in (("CUDAExecutionProvider", True), ("CPUExecutionProvider", False)):
+        screen = Screen(width=200, provider=provider)
+        screen.photo(group_photo(1))
+        screen.summary(Tally())
+        assert capsys.readouterr().out.count(" · on CUDA") == 2 * named
+
+
 def test_a_terminal_without_the_letters_still_works(tmp_path: Path) -> None:
     args = ["analyze", picture(tmp_path / "é.png"), "--whole-image", "--model", linear_model(tmp_path / "net.onnx")]
     done = subprocess.run(

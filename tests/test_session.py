@@ -1,6 +1,8 @@
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from emolens.errors import CardError, ChecksumError, ModelError, OptionError
@@ -62,6 +64,19 @@ def test_one_session_serves_many_threads(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         for distribution, _ in pool.map(lambda _: model.predict(frames(9), 2), range(20)):
             np.testing.assert_allclose(distribution, alone, atol=1e-6)
+
+
+def test_the_device_is_named_and_another_one_than_hoped_for_is_told(tmp_path, monkeypatch):
+    path = linear_model(tmp_path / "m.onnx")
+    providers = ort.get_available_providers()
+    if "CUDAExecutionProvider" in providers:
+        pytest.skip("CUDA is here and would start")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Classifier.load(path).provider in providers
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    with pytest.warns(RuntimeWarning, match="CUDAExecutionProvider did not start, CPUExecutionProvider is used"):
+        assert Classifier.load(path).provider == "CPUExecutionProvider"
 
 
 def test_a_card_inside_the_file_serves_as_well_as_one_beside_it(tmp_path):

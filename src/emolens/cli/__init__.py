@@ -101,6 +101,10 @@ def _register() -> None:
 _register()
 
 
+def _warning(message: Warning | str, *_: Any, **__: Any) -> str:
+    return f"emolens: warning: {message}\n"
+
+
 def main() -> None:
     """The entry point of the `emolens` command."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -110,4 +114,5 @@ def main() -> None:
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that lacks a letter still works
     warnings.filterwarnings("ignore", module="PIL")  # of a corrupt EXIF block: the picture itself is fine
+    warnings.formatwarning = _warning
     app(prog_name="emolens")

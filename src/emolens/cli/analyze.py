@@ -112,7 +112,7 @@ def analyze(
     _spare_inputs(targets, [*sources, detector, *(model or ()), *cards])
     _limit_threads(threads)
     analyzer = _analyzer(task, detector, model, whole_image, abstain_below, min_face, batch_size)
-    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet))
+    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer.model.provider))
     _leave(tally, stopped, strict)
 
 
@@ -174,10 +174,10 @@ def _analyzer(
     )
 
 
-def _screen(targets: Sequence[tuple[str, str]], quiet: bool) -> Screen | None:
+def _screen(targets: Sequence[tuple[str, str]], quiet: bool, provider: str) -> Screen | None:
     from emolens.cli.console import Screen
 
-    return None if quiet else Screen(to_stderr=any(target == "-" for target, _ in targets))
+    return None if quiet else Screen(to_stderr=any(target == "-" for target, _ in targets), provider=provider)
 
 
 def _run(

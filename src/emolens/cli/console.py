@@ -41,11 +41,13 @@ class _Paper(Console):
 class Screen:
     """Writes results for people to the standard output, or to the standard error where data takes the output."""
 
-    def __init__(self, to_stderr: bool = False, width: int | None = None) -> None:
+    def __init__(self, to_stderr: bool = False, width: int | None = None, provider: str = "") -> None:
         self.console = _Paper(stderr=to_stderr, highlight=False, width=width, soft_wrap=False)
         plain = not self.console.encoding.lower().startswith("utf")
         self.shades = "#=-." if plain else "█▓▒░"
         self.dot, self.times, self.more = (" - ", " x ", "~") if plain else (" · ", " \N{MULTIPLICATION SIGN} ", "…")
+        device = provider.removesuffix("ExecutionProvider")
+        self.device = [f"on {device}"] if device not in ("", "CPU") else []  # named where it is not what all have
         self.longest = 0  # characters of the longest source to come, so that lines align
         self.top = 3 if self.console.width >= 96 else 2  # classes named beside a bar
 
@@ -65,9 +67,8 @@ class Screen:
     def summary(self, results: Tally) -> None:
         """Counts over many pictures: what was read, faces, what they show, how the groups look."""
         statuses = self.dot.join(f"{n} {_spoken(s)}" for s, n in results.statuses.most_common())
-        self.console.print(
-            f"\n[bold]{_n(results.pictures, 'picture')}[/]{self.dot}{_n(results.faces, 'face')}{self.dot}{statuses}"
-        )
+        counted = self.dot.join([_n(results.faces, "face"), statuses, *self.device])
+        self.console.print(f"\n[bold]{_n(results.pictures, 'picture')}[/]{self.dot}{counted}")
         counts = {"faces show": results.labels, "groups look": results.groups}
         if any(counts.values()):
             self.console.print(self._counts(counts))
@@ -89,7 +90,7 @@ class Screen:
         title = Text(as_shown(result.source), style="bold")
         if not result.ok:
             return title.append(f"  {_problem(result)}", style="not bold red")
-        details = [f"{result.size[0]}{self.times}{result.size[1]}", _faces(result), result.detector]
+        details = [f"{result.size[0]}{self.times}{result.size[1]}", _faces(result), result.detector, *self.device]
         return title.append("  " + self.dot.join(details), style="not bold" if result.faces else "not bold yellow")
 
     def _short(self, result: PhotoResult) -> Text:

@@ -155,8 +155,8 @@ def _self_test() -> Iterator[Finding]:
     ramp = np.linspace(0, 255, 160, dtype=np.uint8)
     picture = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], np.uint8(128)), axis=-1)
     empty = Analyzer().analyze(np.ascontiguousarray(picture))
-    said = Analyzer(whole_image=True).analyze(np.ascontiguousarray(picture)).expressions[0]
+    whole = Analyzer(whole_image=True)
+    said = whole.analyze(np.ascontiguousarray(picture)).expressions[0]
     works = empty.status == "no_face" and abs(float(said.distribution.sum()) - 1) < 1e-3
-    yield Finding(
-        "ok" if works else "broken", "self-test", f"{empty.detector} and {said.model} answer on a drawn picture"
-    )
+    answers = f"{empty.detector} and {said.model} answer on a drawn picture, with {whole.model.provider}"
+    yield Finding("ok" if works else "broken", "self-test", answers)

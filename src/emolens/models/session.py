@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ from emolens.models.card import METADATA_KEY, ModelCard
 from emolens.places import sha256
 from emolens.taxonomy import Taxonomy
 
-SKIPPED_PROVIDERS = {"TensorrtExecutionProvider"}  # compiles for minutes on first use; CUDA serves the same machines
+# TensorRT compiles for minutes on first use, and CUDA serves the same machines; Azure sends what it is given away.
+SKIPPED_PROVIDERS = {"TensorrtExecutionProvider", "AzureExecutionProvider"}
 
 MOST_THREADS = 1024
 
 
 def open_session(model: Path | bytes, threads: int | None = None) -> ort.InferenceSession:
-    """Open an ONNX file, or its bytes, on the best provider that is installed.
+    """Open an ONNX file, or its bytes, on the best provider that is installed; warns where that one does not start.
 
     `threads` bounds the threads inside one operator; by default `EMOLENS_THREADS`, else what ONNX Runtime finds.
     Raises `ModelError` where the file is no model, `OptionError` where the variable is no number.
@@ -32,11 +34,14 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
     content = model if isinstance(model, bytes) else str(model)
     providers = [name for name in ort.get_available_providers() if name not in SKIPPED_PROVIDERS]
     try:
-        return ort.InferenceSession(content, options, providers=providers)
+        session = ort.InferenceSession(content, options, providers=providers)
     except Exception as error:  # ONNX Runtime raises a dozen classes of its own
         name = "the bytes given" if isinstance(model, bytes) else str(model)
         reason = " ".join(str(error).split())
         raise ModelError(f"{name}: not a model that ONNX Runtime {ort.__version__} can open ({reason})") from None
+    if (used := session.get_providers()[0]) != providers[0]:
+        warnings.warn(f"{providers[0]} did not start, {used} is used", RuntimeWarning, stacklevel=2)
+    return session
 
 
 def _threads_wanted() -> int:
@@ -52,13 +57,15 @@ class Classifier:
     """A net that gives logits over the labels of its card, for frames of the size and colour of its card.
 
     Holds one ONNX Runtime session, which many threads may use at once. `classes` is the taxonomy of its outputs,
-    `sha256` the hex digest of the file and `sha` its first twelve digits.
+    `sha256` the hex digest of the file and `sha` its first twelve digits; `provider` is ONNX Runtime's name for the
+    device that it runs on, such as CPUExecutionProvider.
     """
 
     def __init__(self, card: ModelCard, session: ort.InferenceSession, digest: str, where: str) -> None:
         self.card = card
         self.classes = _checked_classes(card, where)
         self.sha256 = digest
+        self.provider: str = session.get_providers()[0]
         self._session = session
         self._input = _checked_input(session, card, where)
         self._one_by_one = session.get_inputs()[0].shape[0] == 1
