@@ -249,6 +249,23 @@ def test_out_never_overwrites_a_photo_of_the_user(crop: Run, tmp_path: Path) -> 
     assert (folder / "a_annotated_2.jpg").is_file()
 
 
+def test_a_second_run_does_not_take_its_own_drawings_for_photos(crop: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    picture(folder / "a.png", 1)
+    picture(folder / "holiday_annotated.jpg", 2)  # a photo, whatever its name
+    said = []
+    for _ in range(2):
+        assert crop(folder, "--out", folder / "out")[0] == 0
+        assert crop(folder / "*.*", "--out", folder)[0] == 0
+        said.append([row["source"] for row in json.loads((folder / "results.json").read_text(encoding="utf-8"))])
+    assert [Path(source).name for source in said[0]] == ["a.png", "holiday_annotated.jpg"]
+    assert said[0] == said[1]
+    drawn = ["a_annotated.jpg", "holiday_annotated_annotated.jpg"]
+    assert sorted(path.name for path in (folder / "out").glob("*.jpg")) == drawn
+    alone = crop(folder / "a_annotated.jpg", "--json", "-")[1]  # a file that is named itself is taken
+    assert json.loads(alone)[0]["status"] == "ok"
+
+
 def test_names_of_urls_and_strange_names_make_file_names(tmp_path: Path) -> None:
     pictures = AnnotatedPictures(tmp_path, [])
     sources = ["https://example.org/x/me%20too.jpg?size=2", "data:image/png;base64,… (9 characters)", "a:b|c?.png"]
