@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from emolens.errors import OptionError
-from emolens.faces.boxes import containment, squared, suppress
+from emolens.faces.boxes import squared, without_contained
 from emolens.faces.detector import check_picture
 from emolens.faces.mtcnn_weights import load_graphs
 from emolens.models.session import open_session
@@ -199,7 +199,7 @@ def _faces(found: _Found, reduced: int) -> list[Face]:
     landmarks = (corner + marks * sides) * reduced
     boxes = found.shifted() * reduced
     scores = 1 / (1 + np.exp(-found.logits))
-    kept = [i for i in suppress(containment(boxes), scores, OVERLAP) if (boxes[i, 2:] > boxes[i, :2]).all()]
+    kept = [i for i in without_contained(boxes, scores, OVERLAP) if (boxes[i, 2:] > boxes[i, :2]).all()]
     return [Face(boxes[i], float(scores[i]), landmarks[i]) for i in kept]
 
 

@@ -12,13 +12,10 @@ import numpy as np
 from emolens.errors import ChecksumError, ModelError, OutputError
 from emolens.faces.joblib_arrays import read_arrays
 from emolens.files import replacing
+from emolens.models.catalogue import MTCNN as PINNED
 from emolens.places import home
 
-SHA256 = {
-    "pnet": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
-    "rnet": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
-    "onet": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
-}  # of mtcnn 1.0.0
+SHA256 = {file.name.removesuffix(".lz4"): file.sha256 for file in PINNED.files}
 GRAPHS = ("planes", "halve", "pnet", "crop24", "rnet", "crop48", "onet", "nms")
 SUM = "graphs.sha256"  # a graph with a flipped bit still runs, and answers something else
 
