@@ -125,7 +125,10 @@ def test_a_usage_error_is_one_line_that_names_the_near_miss(run: Run, args: list
     ("args", "parts"),
     [
         (["--abstain-below", "1.5"], ["1.5", "0 to 1"]),
+        (["--min-score", "2"], ["2", "0 to 1"]),
+        (["--min-score", "high"], ["--min-score", "'high'"]),
         (["--task", "mood"], ["'mood'", "expression"]),
+        (["--task", "stimuli"], ["'stimuli'", "no model of this version"]),
         (["--task", "expresion"], ["Did you mean 'expression'"]),
         (["--threads", "0"], ["--threads", "1 or more"]),
         (["--batch-size", "0"], ["0", "1 picture"]),
@@ -256,7 +259,7 @@ def test_a_second_run_does_not_take_its_own_drawings_for_photos(crop: Run, tmp_p
     said = []
     for _ in range(2):
         assert crop(folder, "--out", folder / "out")[0] == 0
-        assert crop(folder / "*.*", "--out", folder)[0] == 0
+        assert crop(folder / "*.[jp]*g", "--out", folder)[0] == 0
         said.append([row["source"] for row in json.loads((folder / "results.json").read_text(encoding="utf-8"))])
     assert [Path(source).name for source in said[0]] == ["a.png", "holiday_annotated.jpg"]
     assert said[0] == said[1]

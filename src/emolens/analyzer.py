@@ -42,6 +42,7 @@ class Analyzer:
     ONNX files that take the place of the shipped model for the task that their card names. `whole_image` takes each
     picture as one face that is already cropped, without a detector. `abstain_below`: predictions with a confidence
     below it, 0 to 1, are marked `abstained`. `min_face`: smallest face to report, the shorter side in pixels.
+    `min_score`: least detection score of a face to report, 0 to 1; by default all that the detector lets through.
     `batch_size`: pictures whose faces go through the model together. `group`: what makes the group from the faces.
     `limits`: how large, small and slow a picture may be.
 
@@ -58,15 +59,17 @@ class Analyzer:
         whole_image: bool = False,
         abstain_below: float | None = None,
         min_face: int | None = None,
+        min_score: float | None = None,
         batch_size: int = 8,
         group: GroupModel = group_affect,
         limits: Limits = LIMITS,
     ) -> None:
         wanted = checked_tasks(tasks)
-        check_options(abstain_below, min_face, batch_size)
+        check_options(abstain_below, min_face, min_score, batch_size)
         self.whole_image = whole_image
         self.abstain_below = abstain_below
         self.min_face = min_face
+        self.min_score = min_score
         self.batch_size = batch_size
         self.limits = limits
         self._group = group
@@ -127,10 +130,12 @@ class Analyzer:
         if self.detector is None or card.framing is None:
             whole = Face(np.array([0, 0, *size], np.float32), 1.0)
             return _Seen(name, size, [whole], _whole_frame(picture, card.size, grey)[None])
-        least = self.min_face or 0
-        faces = [face for face in self.detector.detect(picture) if _shorter_side(face) >= least]
+        faces = [face for face in self.detector.detect(picture) if self._counts(face)]
         frames = frame_faces(picture, faces, card.framing, card.size, grey, self.detector.name)
         return _Seen(name, size, faces, frames)
+
+    def _counts(self, face: Face) -> bool:
+        return _shorter_side(face) >= (self.min_face or 0) and face.score >= (self.min_score or 0)
 
     def _answer(self, batch: Sequence[_Seen | PhotoResult]) -> list[PhotoResult]:
         """The results of some pictures; the faces of all of them go through the model together."""
@@ -190,6 +195,7 @@ def analyze(
     whole_image: bool = False,
     abstain_below: float | None = None,
     min_face: int | None = None,
+    min_score: float | None = None,
     on_error: OnError = "raise",
 ) -> PhotoResult:
     """Analyze one picture with an `Analyzer` that is kept for the next call with the same options."""
@@ -197,9 +203,9 @@ def analyze(
     models = (models,) if isinstance(models, (str, Path)) else tuple(models)
     if isinstance(detector, Hashable):
         with _KEEPING:
-            analyzer = _kept(tasks, detector, models, whole_image, abstain_below, min_face)
+            analyzer = _kept(tasks, detector, models, whole_image, abstain_below, min_face, min_score)
     else:
-        analyzer = _new(tasks, detector, models, whole_image, abstain_below, min_face)
+        analyzer = _new(tasks, detector, models, whole_image, abstain_below, min_face, min_score)
     return analyzer.analyze(source, on_error)
 
 
@@ -213,8 +219,17 @@ def _new(
     whole_image: bool,
     abstain_below: float | None,
     min_face: int | None,
+    min_score: float | None,
 ) -> Analyzer:
-    return Analyzer(tasks, detector, models, whole_image=whole_image, abstain_below=abstain_below, min_face=min_face)
+    return Analyzer(
+        tasks,
+        detector,
+        models,
+        whole_image=whole_image,
+        abstain_below=abstain_below,
+        min_face=min_face,
+        min_score=min_score,
+    )
 
 
 _kept = lru_cache(maxsize=4)(_new)

@@ -39,6 +39,7 @@ def _number(option: str, kind: type, wanted: str) -> Callable[[str], float]:
 
 
 _PROBABILITY = _number("--abstain-below", float, "a number from 0 to 1")
+_SCORE = _number("--min-score", float, "a number from 0 to 1")
 _PIXELS = _number("--min-face", int, "a whole number of pixels")
 _PICTURES = _number("--batch-size", int, "a whole number")
 _THREADS = _number("--threads", int, "a whole number")
@@ -76,6 +77,10 @@ Strict = Annotated[bool, typer.Option("--strict", help="Exit code 1 if any pictu
 MinFace = Annotated[
     int | None, typer.Option("--min-face", metavar="PX", parser=_PIXELS, help="Leave out smaller faces.")
 ]
+MinScore = Annotated[
+    float | None,
+    typer.Option("--min-score", metavar="P", parser=_SCORE, help="Leave out faces detected with less than P, 0 to 1."),
+]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", metavar="N", parser=_PICTURES, help="Pictures analysed together.")
 ]
@@ -97,6 +102,7 @@ def analyze(
     model: Models = None,
     abstain_below: Abstain = None,
     min_face: MinFace = None,
+    min_score: MinScore = None,
     batch_size: BatchSize = None,
     threads: Threads = None,
     strict: Strict = False,
@@ -111,7 +117,7 @@ def analyze(
     cards = [os.path.splitext(file)[0] + ".json" for file in model or ()]  # noqa: PTH122  "." has no stem for pathlib
     _spare_inputs(targets, [*sources, detector, *(model or ()), *cards])
     _limit_threads(threads)
-    analyzer = _analyzer(task, detector, model, whole_image, abstain_below, min_face, batch_size)
+    analyzer = _analyzer(task, detector, model, whole_image, abstain_below, min_face, min_score, batch_size)
     tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer.model.provider))
     _leave(tally, stopped, strict)
 
@@ -158,6 +164,7 @@ def _analyzer(
     whole_image: bool,
     abstain_below: float | None,
     min_face: int | None,
+    min_score: float | None,
     batch_size: int | None,
 ) -> Analyzer:
     from emolens.analyzer import Analyzer
@@ -170,6 +177,7 @@ def _analyzer(
         whole_image=whole_image,
         abstain_below=abstain_below,
         min_face=min_face,
+        min_score=min_score,
         **options,
     )
 
