@@ -279,10 +279,19 @@ def test_a_list_without_paths_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing to audit"):
         audit([])
     with pytest.raises(DataError, match="no such file or folder"):
-        read_input(tmp_path / "nothing.csv")
+        list(read_input(tmp_path / "nothing.csv"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no picture in or below it"):
         audit(read_folder(tmp_path / "empty"))
+
+
+def test_a_split_that_is_empty_by_mistake_does_not_pass(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", "path,label", "1.png,fear")
+    write(tmp_path / "test.csv", "path,label")
+    pq.write_table(pa.table({"id": pa.array([], pa.string())}), tmp_path / "val.parquet")
+    for name in ("test.csv", "val.parquet"):
+        with pytest.raises(DataError, match=f"{name}: nothing to audit, it holds no row"):
+            audit(one for source in ("train.csv", name) for one in read_input(tmp_path / source))
 
 
 def test_absent_files_and_paths_that_leave_the_root_are_named(tmp_path: Path) -> None:

@@ -121,6 +121,22 @@ def test_stats_of_an_archive_and_of_its_prepared_folder_are_the_same(tmp_path: P
     assert json.loads((tmp_path / "one.json").read_text()) == json.loads((tmp_path / "other.json").read_text())
 
 
+def test_stats_name_the_rows_that_they_leave_out(tmp_path: Path) -> None:
+    write_rows(tmp_path / "a.csv", [("path", "p_joy", "p_sad"), ("1.png", 0.5, 0.5), ("2.png", 0.5, 0.6)])
+    draw(tmp_path / "1.png")
+    code, said = data("stats", "table", tmp_path)
+    assert code == 1
+    assert "left out for a fault (distribution): 1\n" in said
+    assert "a.csv:3: probabilities sum to 1.1" in said
+
+
+def test_a_title_stays_on_its_line(tmp_path: Path) -> None:
+    folder(tmp_path / "archive")
+    out = tmp_path / "a folder with a long name"
+    said = data("prepare", "folder", tmp_path / "archive", "--out", out)[1]
+    assert said.splitlines()[0] == f"A folder of pictures in {out}"
+
+
 def test_stats_to_standard_output_are_json_alone(tmp_path: Path) -> None:
     folder(tmp_path)
     code, said = data("stats", "folder", tmp_path, "--json", "-")

@@ -185,6 +185,25 @@ def test_emotic_from_matlab_and_csv(tmp_path):
     assert (row.label, row.categories) == ("neutral", ("Peace",))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("[7.0, 5.0, 6.0]", "['high', 5.0, 6.0]", "valence, arousal or dominance is 'high', needs a number"),
+        ("[7.0, 5.0, 6.0]", "[[7.0], 5.0, 6.0]", "needs a number"),
+        ("[7.0, 5.0, 6.0]", "[7.0, 5.0, 11]", "dominance is 11, allowed: numbers from 1 to 10"),
+        ("[2, 3, 20, 30]", "[2, 3, 20, 'x']", "a side of the box is 'x', needs a number"),
+        ("[2, 3, 20, 30]", "[2, 3, 20, 1e400]", "a side of the box is 'inf', needs a finite number"),
+    ],
+)
+def test_emotic_numbers_that_are_none(old, new, says, tmp_path):
+    emotic_csv(tmp_path)
+    text = (tmp_path / "train.csv").read_text()
+    assert old in text
+    (tmp_path / "train.csv").write_text(text.replace(old, new))
+    with pytest.raises(DataError, match=rf"train\.csv:2: .*{says}"):
+        list(reader("emotic").read(tmp_path))
+
+
 def test_emotic_csv_runs_no_code(tmp_path):
     emotic_csv(tmp_path)
     text = (tmp_path / "train.csv").read_text()

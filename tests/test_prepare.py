@@ -7,17 +7,21 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from emolens.data import parts
+from emolens.data.audit_inputs import read_input
 from emolens.data.base import Record
 from emolens.data.faces import judged_faces, read_faces
 from emolens.data.fer2013 import read_ferplus
 from emolens.data.given import prepared_folder
-from emolens.data.manifest import MANIFEST, is_prepared, read_manifest
+from emolens.data.manifest import MANIFEST, UNFINISHED, is_prepared, read_manifest
 from emolens.data.prepare import prepare
 from emolens.data.prepared import open_prepared, read_prepared
 from emolens.data.problems import Fault, Problems
@@ -186,7 +190,7 @@ def test_a_whole_folder_is_left_alone_and_another_set_does_not_go_into_it(tmp_pa
     with pytest.raises(OutputError, match="other options"):
         prepare("table", root, out, seed=1)
     with pytest.raises(OutputError, match="no prepared data set"):
-        prepare("table", root, tmp_path / "a")
+        prepare("table", root, tmp_path / "b")
 
 
 def test_a_changed_label_is_another_archive(tmp_path: Path) -> None:
@@ -240,6 +244,31 @@ def test_the_first_fault_names_row_and_file_and_nothing_counts_as_done(row: int,
     with pytest.raises(Fault, match=says):
         prepare("table", tmp_path / "a", tmp_path / "out", val_share=0)
     assert not is_prepared(tmp_path / "out")
+
+
+def test_a_picture_of_another_size_than_its_set_has_is_a_fault(tmp_path: Path) -> None:
+    FAKES["rafdb"].write(tmp_path / "a")
+    draw(tmp_path / "a/Image/aligned/test_0001_aligned.jpg", size=(99, 100))
+    with pytest.raises(Fault, match=r"label\.txt:3: the picture has 99 x 100 pixels, RAF-DB \(basic\) has 100 x 100"):
+        prepare("rafdb", tmp_path / "a", tmp_path / "out", val_share=0)
+    made = prepare("rafdb", tmp_path / "a", tmp_path / "other", val_share=0, problems=Problems(strict=False))
+    assert (made.rows("test"), made.faults) == (0, {"size": 1})
+
+
+def test_a_value_off_its_scale_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers check their own scales; what a reader passes over is still not prepared."""
+    FAKES["table"].write(tmp_path / "a")
+    found = reader("table")
+    scaled = replace(found, info=replace(found.info, scales={"valence": (0, 1)}))
+    monkeypatch.setattr("emolens.data.prepare.reader", lambda _: scaled)
+    with pytest.raises(Fault, match=r"table\.csv:2: valence is 3\.5, allowed: 0 to 1"):
+        prepare("table", tmp_path / "a", tmp_path / "out")
+
+
+def test_nothing_is_prepared_into_its_own_archive(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="lies in the archive"):
+        prepare("table", people(tmp_path / "a", 4), tmp_path / "a/out")
+    assert not (tmp_path / "a/out").exists()
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -368,14 +397,58 @@ def test_a_strangers_folder_is_not_trusted(made: Path) -> None:
     (made / MANIFEST).write_text(text)
     part = made / "train/part-00000.parquet"
     whole = parquet.read_table(part)
-    parquet.write_table(whole.drop_columns(["label"]), part)
+    rewritten(part, whole.drop_columns(["label"]))
     with pytest.raises(DataError, match=r"columns \['label'\] are missing"):
         list(read_prepared(made, "train"))
     other = whole["picture"].to_pylist()
     other[1]["bytes"] = b"no picture"
-    parquet.write_table(whole.set_column(2, "picture", [other]), part)
+    rewritten(part, whole.set_column(2, "picture", [other]))
     with pytest.raises(DataError, match="train, row 1: no readable picture"):
         open_prepared(made, "train", ram=True).pixels(grey=True)
+
+
+def rewritten(part: Path, rows: Any) -> None:
+    """Other rows in a part, and a manifest that swears to them."""
+    before = sha256(part.read_bytes()).hexdigest()
+    parquet.write_table(rows, part)
+    manifest = part.parent.parent / MANIFEST
+    manifest.write_text(manifest.read_text().replace(before, sha256(part.read_bytes()).hexdigest()))
+
+
+def test_a_part_that_was_changed_or_removed_is_named(made: Path) -> None:
+    part = made / "train/part-00000.parquet"
+    whole = parquet.read_table(part)
+    at = whole.column_names.index("label")
+    parquet.write_table(whole.set_column(at, "label", [["anger"] * len(whole)]), part)
+    for use in (
+        lambda: list(read_prepared(made)),
+        lambda: open_prepared(made, "train", ram=True),
+        lambda: list(read_input(made)),
+        lambda: prepare("ferplus", made.parent / "a", made),
+    ):
+        with pytest.raises(DataError, match=r"train/part-00000\.parquet: .*not the bytes that emolens\.json names"):
+            use()
+    part.unlink()
+    with pytest.raises(DataError, match=r"train/part-00000\.parquet is not there"):
+        list(read_input(made))
+    with pytest.raises(DataError, match=r"train/part-00000\.parquet is not there"):
+        prepare("ferplus", made.parent / "a", made)
+
+
+def test_a_folder_that_is_not_whole_yet_is_not_audited(made: Path) -> None:
+    (made / MANIFEST).rename(made / UNFINISHED)
+    with pytest.raises(DataError, match="its preparation was stopped"):
+        list(read_input(made))
+
+
+NO_CLASS = {"name": "a", "title": "a", "taxonomy": "b", "classes": [], "options": {}}
+
+
+@pytest.mark.parametrize("about", [{}, 3, NO_CLASS])
+def test_a_manifest_that_says_too_little(about: object, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text(json.dumps({"format": 1, "archive": "", "splits": {}, "about": about}))
+    with pytest.raises(DataError, match="not a readable manifest"):
+        list(read_prepared(tmp_path))
 
 
 # --- one meaning of --data ------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,12 +109,7 @@ def prepare_data(
     table(f"{made.about['title']} in {out}", ("split", "rows", "files", "MB"), rows)
     if made.moved_to_val:
         typer.echo(f"val: {made.moved_to_val:,} rows cut from train, subjects and videos whole")
-    for reason, n in made.left_out.items():
-        typer.echo(f"left out, {reason}: {n:,}")
-    for kind, n in made.faults.items():
-        typer.echo(f"left out for a fault ({kind}): {n:,}")
-        for message in made.examples[kind]:
-            typer.echo(f"  {message}")
+    _left_out(made.left_out, made.faults, made.examples)
 
 
 @app.command("audit")
@@ -180,10 +175,10 @@ def stats_data(
         found = stats(_counted(_records(what, root, settings, problems), told), problems)
     if json != "-":
         show_stats(found)
-        for reason, n in (*problems.left_out.items(), *problems.counts.items()):
-            typer.echo(f"left out, {reason}: {n:,}")
+        _left_out(problems.left_out, problems.counts, problems.examples)
     if json:
-        write_json(json, {**found.to_dict(), "left_out": problems.left_out, "faults": problems.counts})
+        write_json(json, {**found.to_dict(), "left_out": problems.left_out, "faults": problems.counts,
+                          "examples": problems.examples})  # fmt: skip
     if problems.total:
         raise typer.Exit(BAD)
 
@@ -206,6 +201,16 @@ def _entries(inputs: list[str], root: Path | None, problems: Problems) -> Iterat
         split, equals, path = given.partition("=")
         named = equals and not Path(given).exists()
         yield from read_input(Path(path if named else given), split if named else "", root, problems)
+
+
+def _left_out(by_rule: Mapping[Any, int], faults: Mapping[Any, int], examples: Mapping[Any, list[str]]) -> None:
+    """Nothing is dropped without a word: how many rows, why, and which."""
+    for reason, n in by_rule.items():
+        typer.echo(f"left out, {reason}: {n:,}")
+    for kind, n in faults.items():
+        typer.echo(f"left out for a fault ({kind}): {n:,}")
+        for message in examples[kind]:
+            typer.echo(f"  {message}")
 
 
 def _options(settings: list[str] | None) -> dict[str, Any]:

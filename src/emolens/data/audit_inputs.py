@@ -8,6 +8,7 @@ from typing import Any
 
 from emolens.data.columns import arrow
 from emolens.data.entries import COLUMNS, Entry, named, read_folder, read_list, usual_split
+from emolens.data.manifest import UNFINISHED, is_prepared, part_path, read_manifest
 from emolens.data.problems import Fault, Problems
 from emolens.errors import DataError
 
@@ -22,8 +23,19 @@ def read_input(
     """The entries of one input; an empty `split` means the one that the input itself names for each row.
 
     A folder with Parquet files in or below it is a prepared set, any other folder holds pictures in class folders; a
-    file is a list, see `read_list`, unless it ends in .parquet. Raises `DataError` where it is none of these.
+    file is a list, see `read_list`, unless it ends in .parquet. Raises `DataError` where it is none of these, where a
+    prepared set is not whole, and where there is no row: a split that is empty by mistake shares nothing.
     """
+    problems = problems if problems is not None else Problems()
+    before, empty = problems.total, True
+    for entry in _entries(source, split, root, problems):
+        empty = False
+        yield entry
+    if empty and problems.total == before:
+        raise DataError(f"{source}: nothing to audit, it holds no row; give what the split consists of")
+
+
+def _entries(source: Path, split: str, root: Path | None, problems: Problems) -> Iterator[Entry]:
     tables = _tables(source)
     if tables:
         return (entry for table in tables for entry in read_parquet(table, split, problems))
@@ -35,6 +47,11 @@ def read_input(
 
 
 def _tables(source: Path) -> list[Path]:
+    if is_prepared(source):
+        splits = read_manifest(source).splits
+        return [part_path(source, part) for parts in splits.values() for part in parts]
+    if (source / UNFINISHED).is_file():
+        raise DataError(f"{source}: its preparation was stopped; run 'emolens data prepare' again to end it")
     if source.is_dir():
         return sorted(path for path in source.rglob("*.parquet") if path.is_file())
     return [source] if source.suffix.lower() == ".parquet" and source.is_file() else []

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emolens.errors import DataError
+from emolens.data.archive import Archive
+from emolens.errors import DataError, LabelError
 from emolens.files import replacing
 from emolens.places import sha256
 from emolens.sources import SUFFIXES
@@ -20,6 +21,8 @@ FORMAT = 1
 """Raised when a prepared folder of an older emolens must be made anew."""
 MANIFEST = "emolens.json"
 """Written last: a folder with it is whole."""
+UNFINISHED = "unfinished.json"
+"""The manifest of a folder that is not whole yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,28 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
         if content["format"] != FORMAT:
             raise DataError(f"{path}: format {content['format']}, this emolens reads {FORMAT}; prepare the set again")
         splits = {split: tuple(Part(**part) for part in parts) for split, parts in content.pop("splits").items()}
-        return Manifest(splits=splits, **content)
+        found = Manifest(splits=splits, **content)
+        _ = found.taxonomy, found.about["name"], found.about["title"], dict(found.about["options"])
+        return found
     except FileNotFoundError:
         raise DataError(
             f"{folder}: not a prepared data set, no {name}; run 'emolens data prepare NAME ROOT --out DIR'"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, LabelError) as error:
         raise DataError(f"{path}: not a readable manifest ({error}); prepare the set again") from None
+
+
+def part_path(folder: Path, part: Part) -> Path:
+    """Where a part of a prepared folder lies. Raises `DataError` where it is not there, or has other bytes."""
+    path = Archive(folder).file(part.file, str(folder / MANIFEST))
+    try:
+        same = sha256(path) == part.sha256
+    except OSError as error:
+        raise DataError(f"{path}: not a readable part ({error}); make it readable for this user") from None
+    if not same:
+        raise DataError(f"{path}: not a readable part (not the bytes that {MANIFEST} names); remove {folder} and "
+                        "prepare the set again")  # fmt: skip
+    return path
 
 
 def is_prepared(folder: Path) -> bool:

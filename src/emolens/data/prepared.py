@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from emolens.data.archive import Archive
 from emolens.data.base import SPLITS, Record
 from emolens.data.columns import COLUMNS, arrow, from_row
-from emolens.data.manifest import MANIFEST, Manifest, read_manifest
+from emolens.data.manifest import Manifest, part_path, read_manifest
 from emolens.errors import DataError, InputError, UnknownName
 from emolens.files import replacing
 from emolens.images import open_image
@@ -156,7 +155,7 @@ def _read(folder: Path, manifest: Manifest, split: str) -> Any:
 def _batches(folder: Path, manifest: Manifest, split: str) -> Iterator[Any]:
     pa = arrow()
     for part in manifest.splits.get(split, ()):
-        path = Archive(folder).file(part.file, str(folder / MANIFEST))
+        path = part_path(folder, part)
         try:
             file = pa.parquet.ParquetFile(path, memory_map=True)
             if missing := [name for name in COLUMNS if name not in file.schema_arrow.names]:
