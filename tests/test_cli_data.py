@@ -124,6 +124,7 @@ def test_stats_of_an_archive_and_of_its_prepared_folder_are_the_same(tmp_path: P
 def test_stats_name_the_rows_that_they_leave_out(tmp_path: Path) -> None:
     write_rows(tmp_path / "a.csv", [("path", "p_joy", "p_sad"), ("1.png", 0.5, 0.5), ("2.png", 0.5, 0.6)])
     draw(tmp_path / "1.png")
+    draw(tmp_path / "2.png")
     code, said = data("stats", "table", tmp_path)
     assert code == 1
     assert "left out for a fault (distribution): 1\n" in said
