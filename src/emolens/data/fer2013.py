@@ -27,7 +27,6 @@ __all__ = [
     "LabelledFaces",
     "in_subset",
     "read_ferplus",
-    "repeated_pixels",
 ]
 
 JUDGED = ("argmax", "majority")
@@ -65,15 +64,6 @@ def read_ferplus(root: Path, split: str, subset: str = "argmax") -> LabelledFace
     archive, votes, names = _with_votes(root, Problems())
     mask = (archive.usage == SPLITS.index(split)) & in_subset(votes, names != "", subset)
     return LabelledFaces(names[mask], archive.images[mask], distributions(votes[mask], subset), FERPLUS, split)
-
-
-def repeated_pixels(root: Path) -> set[str]:
-    """FER+ names of the PrivateTest rows whose exact pixels also occur in Training or PublicTest."""
-    archive, _, names = _with_votes(root, Problems())
-    test = archive.usage == SPLITS.index("test")
-    seen = {image.tobytes() for image in archive.images[~test]}
-    copies = [image.tobytes() in seen for image in archive.images[test]]
-    return set(names[test][copies])
 
 
 def _archive(info: Info, root: Path, problems: Problems) -> Fer2013:
