@@ -111,6 +111,15 @@ def test_ck_sequences_and_the_neutral_frame(tmp_path):
     assert problems.left_out["sequences without a label"] == 2
 
 
+def test_an_emotion_file_that_is_no_text_costs_its_sequence_alone(tmp_path):
+    FAKES["ckplus"].write(tmp_path)
+    (tmp_path / "Emotion/S005/001/S005_001_00000005_emotion.txt").write_bytes(b"\xff\xfe3\x00")
+    problems = Problems(strict=False)
+    assert {r.subject for r in reader("ckplus").read(tmp_path, problems)} == {"S010"}
+    assert problems.counts == {"unreadable": 1}
+    assert "S005_001_00000005_emotion.txt: not a readable text file" in problems.examples["unreadable"][0]
+
+
 def test_affectnet_in_its_three_forms(tmp_path):
     problems = Problems()
     FAKES["affectnet"].write(tmp_path / "npy")
