@@ -256,6 +256,40 @@ def test_table_as_csv_and_as_parquet(tmp_path):
     assert all(np.array_equal(a.distribution, b.distribution) for a, b in zip(records, again, strict=True))
 
 
+def test_a_label_that_is_nan_in_parquet_is_no_class(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    for name in ("a.png", "b.png"):
+        draw(tmp_path / name)
+    columns = {"path": ["a.png", "b.png"], "label": [1.0, float("nan")]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "table.parquet")
+    first, second = reader("table").read(tmp_path)
+    assert first.taxonomy.classes == ("1.0",)
+    assert (first.label, second.label) == ("1.0", None)
+
+
+@pytest.mark.parametrize("column", ["path", "map"])
+def test_file_names_in_parquet_that_are_bytes_are_refused(column, tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    columns = {"path": ["a.png"], "map": ["a.png"], "label": ["joy"]} | {column: [b"a.png"]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "table.parquet")
+    with pytest.raises(DataError, match=f"column '{column}' holds binary, needs text"):
+        list(reader("table").read(tmp_path))
+
+
+def test_file_names_in_parquet_may_be_a_dictionary(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    draw(tmp_path / "a.png")
+    columns = {"path": pyarrow.array(["a.png"]).dictionary_encode(), "label": ["joy"]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "table.parquet")
+    assert [record.id for record in reader("table").read(tmp_path)] == ["a.png"]
+
+
 BAD_ROWS = {
     "../secret.png,happy": r"table\.csv:2: '\.\./secret\.png' leaves",
     "/etc/passwd,happy": r"table\.csv:2: '/etc/passwd' leaves",
