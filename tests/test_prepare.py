@@ -246,6 +246,17 @@ def test_the_first_fault_names_row_and_file_and_nothing_counts_as_done(row: int,
     assert not is_prepared(tmp_path / "out")
 
 
+def test_an_archive_that_was_mended_after_its_first_fault_is_prepared(tmp_path: Path) -> None:
+    root, out = people(tmp_path / "a"), tmp_path / "out"
+    (root / "faces/5.png").write_bytes(b"no picture")
+    with pytest.raises(Fault, match=r"5\.png"):
+        prepare("table", root, out)
+    draw(root / "faces/5.png", 5)
+    prepare("table", root, out)
+    prepare("table", root, tmp_path / "whole")
+    assert content(out) == content(tmp_path / "whole")
+
+
 def test_a_picture_of_another_size_than_its_set_has_is_a_fault(tmp_path: Path) -> None:
     FAKES["rafdb"].write(tmp_path / "a")
     draw(tmp_path / "a/Image/aligned/test_0001_aligned.jpg", size=(99, 100))

@@ -193,9 +193,10 @@ def _same(there: Manifest, wanted: Manifest, out: Path) -> Manifest:
 
 def _claim(out: Path, wanted: Manifest) -> None:
     """Note what is being prepared into `out`. Raises `OutputError` where it is something else or no such folder."""
-    if (out / UNFINISHED).is_file():
+    begun = (out / UNFINISHED).is_file()
+    if begun and any(out.glob("*/part-*.parquet")):
         _same(read_manifest(out, UNFINISHED), wanted, out)
         return
-    if any(out.iterdir()):
+    if not begun and any(out.iterdir()):  # a claim without a part binds nobody: the archive may have been mended
         raise OutputError(f"{out}: is there and no prepared data set; choose a new or an empty folder")
     wanted.write(out / UNFINISHED)
