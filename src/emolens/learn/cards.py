@@ -34,7 +34,8 @@ def draft_card(recipes: Sequence[Recipe], name: str, data: LabelledFaces) -> Mod
     """The card of a model from the runs of these recipes; `data` is a split of what it learnt from."""
     first = recipes[0]
     seeds = ", ".join(str(recipe.seed) for recipe in recipes)
-    members = "one net" if len(recipes) == 1 else f"{len(recipes)} nets, every second on the mirrored picture, averaged"
+    one = "one net, averaged over the picture and its mirror image"
+    members = one if len(recipes) == 1 else f"{len(recipes)} nets, every second on the mirrored picture, averaged"
     return ModelCard(
         name=name,
         version=__version__,
