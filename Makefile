@@ -9,6 +9,8 @@ DEMO ?= .demo
 PHOTO ?=
 OUT ?= demo
 WORKERS ?= 2
+# Names of people's files reach the shell through the environment: spelt out in a recipe, a quote would break it.
+export PHOTO OUT
 
 # The pins are those of CI, and some of them have left Python 3.10 behind: there the newest that fit are taken.
 PINS = $$($(1)/bin/python -c 'import sys; print("--constraint=constraints.txt" if sys.version_info >= (3, 11) else "")')
@@ -17,8 +19,8 @@ ASTRONAUT = $$($(DEMO)/bin/python -c 'import pathlib, skimage; print(pathlib.Pat
 .PHONY: demo test check-python clean
 
 demo: $(DEMO)/.installed
-	@photo="$(PHOTO)"; [ -n "$$photo" ] || photo="$(ASTRONAUT)"; \
-	$(DEMO)/bin/emolens analyze "$$photo" --out "$(OUT)" && echo "The annotated picture is in $(OUT)/"
+	@[ -n "$$PHOTO" ] || PHOTO="$(ASTRONAUT)"; \
+	$(DEMO)/bin/emolens analyze "$$PHOTO" --out "$$OUT" && echo "The annotated picture is in $$OUT/"
 
 test: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
@@ -48,4 +50,4 @@ check-python:
 	"Python " + v + " came, emolens needs 3.10 or newer: make PYTHON=/path/to/python3.12 ...")'
 
 clean:
-	rm -rf $(DEMO) $(OUT) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .demo demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

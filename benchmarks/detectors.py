@@ -17,20 +17,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import struct
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from peers import ROOT, Answers, Worker, bootstrap, interleaved, serve
+
 LOWEST, IOU = 20, 0.5
 Detect = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-Answers = dict[str, list[list[dict[str, Any]]]]  # by detector and picture, one for each repeat
 RATIOS = [("facenet-pytorch", "emolens mtcnn"), ("mtcnn", "emolens mtcnn"), ("emolens yunet", "opencv yunet")]
 
 # ---- in the worker: one detector; boxes (N, 4) x1 y1 x2 y2 and scores (N,)
@@ -104,51 +102,25 @@ def make(name: str, threads: int, yunet: str) -> Detect:
     }[name]()
 
 
-def serve(name: str, threads: int, yunet: str) -> None:
-    """Reads pictures from stdin, writes answers to stdout; whatever a library prints goes to stderr."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+def work(name: str, threads: int, yunet: str) -> None:
     detect = make(name, threads, yunet)
-    while header := sys.stdin.buffer.read(8):
-        height, width = struct.unpack("<II", header)
-        image = np.frombuffer(sys.stdin.buffer.read(height * width * 3), np.uint8).reshape(height, width, 3).copy()
-        wall, cpu = time.perf_counter(), time.process_time()
-        boxes, scores = detect(image)
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        answer = {"ms": wall * 1e3, "cpu_ms": cpu * 1e3, "boxes": boxes.tolist(), "scores": scores.tolist()}
-        answers.write(json.dumps(answer).encode() + b"\n")
-        answers.flush()
+
+    def answer(question: bytes) -> dict[str, Any]:
+        boxes, scores = detect(unpacked(question))
+        return {"boxes": boxes.tolist(), "scores": scores.tolist()}
+
+    serve(answer, {})
+
+
+def packed(image: np.ndarray) -> bytes:
+    return struct.pack("<II", *image.shape[:2]) + image.tobytes()
+
+
+def unpacked(question: bytes) -> np.ndarray:
+    return np.frombuffer(question, np.uint8, offset=8).reshape(*struct.unpack_from("<II", question), 3).copy()
 
 
 # ---- in the parent: pictures, workers, figures
-
-
-class Worker:
-    """A detector in a process of its own."""
-
-    def __init__(self, python: str, name: str, threads: int, yunet: str) -> None:
-        command = [python, __file__, "--worker", name, "--threads", str(threads), "--yunet", yunet]
-        settings = {**os.environ, "OMP_NUM_THREADS": str(threads), "EMOLENS_THREADS": str(threads)}
-        self.name = name
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=settings
-        )
-
-    def ask(self, image: np.ndarray) -> dict[str, Any]:
-        pipe: BinaryIO = self._process.stdin  # type: ignore[assignment]
-        try:
-            pipe.write(struct.pack("<II", *image.shape[:2]) + image.tobytes())
-            pipe.flush()
-            line = self._process.stdout.readline()  # type: ignore[union-attr]
-        except BrokenPipeError:
-            line = b""
-        if not line:
-            sys.exit(f"{self.name} died; run {' '.join(map(str, self._process.args))} </dev/null to see why")  # type: ignore[arg-type]
-        return dict(json.loads(line))
-
-    def close(self) -> None:
-        self._process.stdin.close()  # type: ignore[union-attr]
-        self._process.wait(timeout=60)
 
 
 def read_pictures(folder: Path, width: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -198,32 +170,6 @@ def quality(pictures: list[tuple[np.ndarray, int]]) -> np.ndarray:
     return np.array([(precision * hits).sum() / wanted, hits.sum() / wanted, hits.mean()])
 
 
-def bootstrap(figure: Callable[[np.ndarray], Any], n: int, draws: int, seed: int) -> np.ndarray:
-    """The 2.5 and 97.5 percentiles of a figure of row numbers, over draws with replacement."""
-    rng = np.random.default_rng(seed)
-    return np.percentile([figure(rng.integers(0, n, n)) for _ in range(draws)], [2.5, 97.5], axis=0)
-
-
-def measured(
-    workers: list[Worker], images: list[np.ndarray], repeats: int, seed: int
-) -> dict[str, list[list[dict[str, Any]]]]:
-    """Every answer by detector and picture: picture by picture in random order, detectors in random order."""
-    shuffle = random.Random(seed).shuffle
-    answers: Answers = {worker.name: [[] for _ in images] for worker in workers}
-    for worker in workers:
-        for image in images[:3]:
-            worker.ask(image)  # warm
-    for _ in range(repeats):
-        order = list(range(len(images)))
-        shuffle(order)
-        for i in order:
-            turn = list(workers)
-            shuffle(turn)
-            for worker in turn:
-                answers[worker.name][i].append(worker.ask(images[i]))
-    return answers
-
-
 def spread(value: float, interval: np.ndarray, form: str) -> str:
     return f"{value:{form}} [{interval[0]:{form}}, {interval[1]:{form}}]"
 
@@ -269,17 +215,21 @@ def options() -> argparse.Namespace:
 def main() -> None:
     asked = options()
     if asked.worker:
-        return serve(asked.worker, asked.threads, asked.yunet)
-    project = Path(__file__).resolve().parents[1]
-    data = asked.data or Path(os.environ.get("EMOLENS_DATA") or project.parent / "shared" / "data")
+        return work(asked.worker, asked.threads, asked.yunet)
+    data = asked.data or Path(os.environ.get("EMOLENS_DATA") or ROOT.parent / "shared" / "data")
     if not (data / "faces_in_groups" / "boxes.json").is_file():
         sys.exit("faces_in_groups is not here; name the folder of real data by --data or EMOLENS_DATA")
     pictures = read_pictures(data / "faces_in_groups", asked.width)[: asked.pictures]
     wanted = {"emolens mtcnn": sys.executable, "facenet-pytorch": asked.facenet_python, "mtcnn": asked.mtcnn_python}
     if asked.yunet:
         wanted |= {"emolens yunet": sys.executable, "opencv yunet": sys.executable}
-    workers = [Worker(python, name, asked.threads, asked.yunet) for name, python in wanted.items() if python]
-    answers = measured(workers, [image for image, _, _ in pictures], asked.repeats, asked.seed)
+    shared = ["--threads", str(asked.threads), "--yunet", asked.yunet]
+    workers = [
+        Worker(name, python, [__file__, "--worker", name, *shared], asked.threads)
+        for name, python in wanted.items()
+        if python
+    ]
+    answers = interleaved(workers, [packed(image) for image, _, _ in pictures], asked.repeats, asked.seed)
     for worker in workers:
         worker.close()
     faces = sum(int((~ignored).sum()) for _, _, ignored in pictures)

@@ -160,6 +160,21 @@ def test_small_faces_are_left_out(model):
     assert Analyzer(detector=TWO_FACES, models=[model], min_face=60).analyze(picture()).status == "no_face"
 
 
+def test_faces_with_a_low_score_are_left_out(model):
+    for least, boxes in ((0.8, [LEFT, RIGHT]), (0.81, [LEFT]), (1, [])):
+        result = Analyzer(detector=TWO_FACES, models=[model], min_score=least).analyze(picture())
+        assert [face.box.tolist() for face in result.faces] == [box.tolist() for box in boxes]
+        assert len(result.expressions) == len(boxes)
+    assert result.status == "no_face"
+    assert len(analyze(picture(), detector=TWO_FACES, models=[model], min_score=0.9).faces) == 1
+    assert Analyzer(whole_image=True, models=[model], min_score=1).analyze(picture()).faces  # nothing was detected
+
+
+def test_what_is_known_is_what_can_be_asked_for():
+    with pytest.raises(UnknownName, match=r"Known: expression, group$"):
+        Analyzer("emotions")
+
+
 def test_another_group_model_takes_its_place(model):
     def gloomy(predictions, faces, size):
         assert size == (120, 90)
@@ -174,11 +189,12 @@ def test_another_group_model_takes_its_place(model):
     ("options", "error", "reason"),
     [
         ({"tasks": ["expresion"]}, UnknownName, "Did you mean 'expression'"),
-        ({"tasks": "evoked"}, OptionError, "no shipped model"),
+        ({"tasks": "evoked"}, OptionError, "no model of this version serves it; use expression or group"),
         ({"tasks": []}, OptionError, "no task"),
         ({"abstain_below": 1.5}, OptionError, "from 0 to 1"),
         ({"abstain_below": float("nan")}, OptionError, "from 0 to 1"),
         ({"min_face": 0}, OptionError, "min_face"),
+        ({"min_score": 2}, OptionError, "min_score is 2, needs a number from 0 to 1"),
         ({"batch_size": 0}, OptionError, "batch_size"),
         ({"detector": None}, OptionError, "detector is NoneType"),
     ],
@@ -367,3 +383,8 @@ def test_the_shipped_model_sees_the_astronaut_smile(astronaut):
     assert mirrored.expressions[0].label == "happiness"
     small = emolens.analyze(Image.fromarray(astronaut).resize((256, 256)))
     assert small.expressions[0].label == "happiness"
+
+
+def test_one_name_in_place_of_many_is_refused(model):
+    with pytest.raises(OptionError, match="give a list"):
+        Analyzer(models=model, whole_image=True).analyze_many("photo.jpg")

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from emolens.errors import CardError, LabelError
 from emolens.models.card import Framing, ModelCard
+from emolens.taxonomy import FERPLUS
 from fakes import POINTS, linear_card
 
 
@@ -24,12 +25,21 @@ def test_labels_keep_their_order_and_lose_their_aliases():
         _ = linear_card(labels=("joy", "happy"), taxonomy="mine").classes
 
 
+def test_a_known_taxonomy_has_its_own_classes_in_its_own_order():
+    for labels in (tuple("abcdefgh"), FERPLUS.classes[::-1], FERPLUS.classes[:7]):
+        with pytest.raises(LabelError, match="'ferplus': neutral, happiness"):
+            _ = linear_card(labels=labels).classes
+    assert linear_card(labels=[name.upper() for name in FERPLUS.classes]).classes == FERPLUS
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
         ({"temperature": 0}, "temperature"),
         ({"confidence_temperature": -1}, "confidence_temperature"),
         ({"size": 0}, "size"),
+        ({"std": [0.0]}, "std"),
+        ({"mean": [float("nan")]}, "mean"),
         ({"colour": "bgr"}, "colour"),
         ({"task": "expresion"}, "task"),
         ({"lables": ["anger"]}, "lables"),
@@ -62,3 +72,8 @@ def test_a_framing_needs_a_default_and_five_points():
     ):
         with pytest.raises(ValidationError, match="framing needs"):
             Framing(source="test", points=points, box=boxes, n=1)
+
+
+def test_a_framing_needs_boxes_with_an_area():
+    with pytest.raises(ValidationError, match="above 0"):
+        Framing(source="test", points={"default": POINTS}, box={"default": (0.1, 0.0, 0.0, 1.0)}, n=1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,9 +17,11 @@ import pytest
 from emolens.errors import ChecksumError, NotFetched, OutputError, UnknownName
 from emolens.models import catalogue
 from emolens.models.card import Licences, ModelCard
-from emolens.models.catalogue import YUNET, Entry, WeightFile, entries, entry, is_here, where
+from emolens.models.catalogue import MTCNN, YUNET, Entry, WeightFile, entries, entry, is_here, where
 from emolens.models.fetch import fetch
+from emolens.models.session import read_card
 from emolens.places import sha256
+from fakes import linear_model
 
 BYTES = bytes(range(256)) * 700
 GOOD = WeightFile("weights.onnx", len(BYTES), hashlib.sha256(BYTES).hexdigest())
@@ -37,8 +41,19 @@ class Upstream(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", self.path.removeprefix("/to/"))
             self.end_headers()
+        elif self.path == "/drip":
+            self.drip()
         else:
             self.send_bytes()
+
+    def drip(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for byte in BYTES[:60]:
+                self.server.asked.append("a drop")  # type: ignore[attr-defined]
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
 
     def send_bytes(self) -> None:
         body = {"/wrong": BYTES[::-1], "/short": BYTES[:5000], "/long": BYTES + b"more"}.get(self.path, BYTES)
@@ -107,6 +122,7 @@ def test_goes_to_the_folder_asked_for(server: ThreadingHTTPServer, tmp_path: Pat
         ("/missing", NotFetched, "404"),
         ("/to/http://192.0.2.1/weights.onnx", NotFetched, "not https"),
         ("/to/file:///etc/hostname", NotFetched, "not allowed"),
+        ("/to/http://[::1", NotFetched, "broke off"),
     ],
 )
 def test_what_goes_wrong_leaves_nothing(
@@ -117,6 +133,12 @@ def test_what_goes_wrong_leaves_nothing(
     assert GOOD.sha256 in str(caught.value)
     assert "\n" not in str(caught.value)
     assert left(tmp_path / "to") == []
+
+
+def test_a_server_that_drips_is_left(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    with pytest.raises(NotFetched, match="too slow"):
+        fetch(at(server, "/drip"), tmp_path, timeout=0.4, plain_loopback=True)
+    assert server.asked.count("a drop") < 60  # type: ignore[attr-defined]  it was not heard out
 
 
 def test_what_was_there_survives_a_failure(server: ThreadingHTTPServer, tmp_path: Path) -> None:
@@ -185,6 +207,20 @@ def test_mtcnn_lies_in_its_wheel() -> None:
     assert {file.name for file in entry("mtcnn").files} <= {path.name for path in folder.iterdir()}
     assert is_here(entry("mtcnn"))
     assert fetch(entry("mtcnn")) == folder
+
+
+def test_what_is_here_already_is_copied_whole_into_a_folder_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "assets").mkdir()
+    monkeypatch.setattr(catalogue, "ASSETS", tmp_path / "assets")
+    model = linear_model(tmp_path / "assets" / "linear.onnx")
+    copy = fetch(entry("linear"), tmp_path / "mirror")
+    assert copy == tmp_path / "mirror" / "linear.onnx"
+    assert copy.read_bytes() == model.read_bytes()
+    assert read_card(copy) == read_card(model)
+    assert fetch(entry("mtcnn"), tmp_path / "mirror") == tmp_path / "mirror"
+    assert {file.sha256 for file in MTCNN.files} <= {sha256(path) for path in (tmp_path / "mirror").iterdir()}
 
 
 def test_yunet_is_missed_with_the_command_and_found_once_put_there(own_home: Path) -> None:

@@ -115,6 +115,26 @@ def test_numbers_outside_their_scale(text, tmp_path):
         row.number("valence", 1, 9)
 
 
+def test_a_field_behind_the_last_column_is_a_fault_and_blanks_there_are_not(tmp_path):
+    path = write_text(tmp_path / "a.csv", "path,label\nJohn, Mary.png,joy\nb.png,sad, ,\n")
+    first, second = csv_rows(path, ("path",))
+    with pytest.raises(Fault, match=r"a\.csv:2: \['joy'\] behind the last column"):
+        first.text("path")
+    assert second.text("label") == "sad"
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    path = write_text(tmp_path / "a.csv", "path,label, label\na.png,joy,sad\n")
+    with pytest.raises(DataError, match=r"columns \['label'\] are there more than once"):
+        list(csv_rows(path, ()))
+
+
+def test_a_quote_that_is_never_closed_swallows_no_rows(tmp_path):
+    path = write_text(tmp_path / "a.csv", 'path,label\n"a.png,joy\nb.png,sad\n')
+    with pytest.raises(DataError, match="not a readable CSV file"):
+        list(csv_rows(path, ()))
+
+
 def test_files_that_are_no_text(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="not a readable CSV file"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -114,6 +115,36 @@ def test_an_npz_that_lacks_an_array(tmp_path):
     np.savez(tmp_path / "fer2013_ferplus.npz", images=fer_images())
     with pytest.raises(DataError, match=r"arrays \['usage', 'ferplus_votes', 'ferplus_name'\] are missing"):
         list(reader("fer2013").read(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"images": np.uint8(3)}, "array images is uint8 ()"),
+        ({"usage": np.zeros((8, 2), np.uint8)}, "array usage is uint8 (8, 2), needs integer (8,)"),
+        ({"usage": np.full(8, 0.5)}, "array usage is float64"),
+        ({"usage": np.full(8, 3)}, "usage holds 3 to 3; allowed: 0 to 2"),
+        ({"ferplus_votes": np.full((8, 10), -1)}, "ferplus_votes holds -1 to -1; allowed: 0 to 10"),
+        ({"ferplus_name": np.arange(8)}, "array ferplus_name is int64"),
+        ({"fer_label": np.full(8, "x")}, "array fer_label is <U1"),
+        ({"fer_label": np.full(8, -1)}, "row 0: label -1; allowed: 0 to 6"),  # not the last class
+    ],
+)
+def test_arrays_of_the_npz_that_are_none(arrays, says, tmp_path):
+    ferplus_npz(tmp_path)
+    with np.load(tmp_path / "fer2013_ferplus.npz") as there:
+        content = dict(there)
+    np.savez(tmp_path / "fer2013_ferplus.npz", **content | arrays)
+    with pytest.raises(DataError, match=re.escape(says)):
+        list(reader("fer2013").read(tmp_path))
+
+
+def test_votes_are_whole_numbers(tmp_path):
+    ferplus(tmp_path)
+    path = tmp_path / "fer2013new.csv"
+    path.write_text(path.read_text().replace(",10,", ",9.5,", 1))
+    with pytest.raises(DataError, match=r"fer2013new\.csv:3: happiness is 9\.5; votes are whole numbers"):
+        list(reader("ferplus").read(tmp_path))
 
 
 def test_the_published_counts_of_fer2013(shared_data):

@@ -111,6 +111,15 @@ def test_ck_sequences_and_the_neutral_frame(tmp_path):
     assert problems.left_out["sequences without a label"] == 2
 
 
+def test_an_emotion_file_that_is_no_text_costs_its_sequence_alone(tmp_path):
+    FAKES["ckplus"].write(tmp_path)
+    (tmp_path / "Emotion/S005/001/S005_001_00000005_emotion.txt").write_bytes(b"\xff\xfe3\x00")
+    problems = Problems(strict=False)
+    assert {r.subject for r in reader("ckplus").read(tmp_path, problems)} == {"S010"}
+    assert problems.counts == {"unreadable": 1}
+    assert "S005_001_00000005_emotion.txt: not a readable text file" in problems.examples["unreadable"][0]
+
+
 def test_affectnet_in_its_three_forms(tmp_path):
     problems = Problems()
     FAKES["affectnet"].write(tmp_path / "npy")
@@ -185,6 +194,25 @@ def test_emotic_from_matlab_and_csv(tmp_path):
     assert (row.label, row.categories) == ("neutral", ("Peace",))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("[7.0, 5.0, 6.0]", "['high', 5.0, 6.0]", "valence, arousal or dominance is 'high', needs a number"),
+        ("[7.0, 5.0, 6.0]", "[[7.0], 5.0, 6.0]", "needs a number"),
+        ("[7.0, 5.0, 6.0]", "[7.0, 5.0, 11]", "dominance is 11, allowed: numbers from 1 to 10"),
+        ("[2, 3, 20, 30]", "[2, 3, 20, 'x']", "a side of the box is 'x', needs a number"),
+        ("[2, 3, 20, 30]", "[2, 3, 20, 1e400]", "a side of the box is 'inf', needs a finite number"),
+    ],
+)
+def test_emotic_numbers_that_are_none(old, new, says, tmp_path):
+    emotic_csv(tmp_path)
+    text = (tmp_path / "train.csv").read_text()
+    assert old in text
+    (tmp_path / "train.csv").write_text(text.replace(old, new))
+    with pytest.raises(DataError, match=rf"train\.csv:2: .*{says}"):
+        list(reader("emotic").read(tmp_path))
+
+
 def test_emotic_csv_runs_no_code(tmp_path):
     emotic_csv(tmp_path)
     text = (tmp_path / "train.csv").read_text()
@@ -226,6 +254,40 @@ def test_table_as_csv_and_as_parquet(tmp_path):
         (r.id, r.split, r.valence, r.attributes) for r in records
     ]
     assert all(np.array_equal(a.distribution, b.distribution) for a, b in zip(records, again, strict=True))
+
+
+def test_a_label_that_is_nan_in_parquet_is_no_class(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    for name in ("a.png", "b.png"):
+        draw(tmp_path / name)
+    columns = {"path": ["a.png", "b.png"], "label": [1.0, float("nan")]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "table.parquet")
+    first, second = reader("table").read(tmp_path)
+    assert first.taxonomy.classes == ("1.0",)
+    assert (first.label, second.label) == ("1.0", None)
+
+
+@pytest.mark.parametrize("column", ["path", "map"])
+def test_file_names_in_parquet_that_are_bytes_are_refused(column, tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    columns = {"path": ["a.png"], "map": ["a.png"], "label": ["joy"]} | {column: [b"a.png"]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "table.parquet")
+    with pytest.raises(DataError, match=f"column '{column}' holds binary, needs text"):
+        list(reader("table").read(tmp_path))
+
+
+def test_file_names_in_parquet_may_be_a_dictionary(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    draw(tmp_path / "a.png")
+    columns = {"path": pyarrow.array(["a.png"]).dictionary_encode(), "label": ["joy"]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "table.parquet")
+    assert [record.id for record in reader("table").read(tmp_path)] == ["a.png"]
 
 
 BAD_ROWS = {

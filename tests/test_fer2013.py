@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emolens.data.fer2013 import SPLITS, in_subset, read_ferplus, repeated_pixels
+from emolens.data.fer2013 import SPLITS, in_subset, read_ferplus
 from emolens.errors import DataError, UnknownName
 
 VOTES = np.array(
@@ -51,14 +51,13 @@ def test_the_two_subsets_by_hand() -> None:
         in_subset(VOTES, named, "majorty")
 
 
-def test_splits_targets_and_copies(tmp_path: Path) -> None:
+def test_splits_and_targets(tmp_path: Path) -> None:
     root = archive(tmp_path)
     assert [len(read_ferplus(root, split)) for split in SPLITS] == [2, 1, 2]
     np.testing.assert_allclose(read_ferplus(root, "train").targets[0, :3], [0.6, 0.1, 0.1])
     strict = read_ferplus(root, "test", "majority")
     assert strict.ids.tolist() == ["fer5.png"]
     assert strict.targets[0, 0] == 1
-    assert repeated_pixels(root) == {"fer5.png"}
 
 
 def test_a_folder_without_the_archive_and_a_broken_one(tmp_path: Path) -> None:
@@ -72,4 +71,3 @@ def test_a_folder_without_the_archive_and_a_broken_one(tmp_path: Path) -> None:
 def test_official_counts(shared_data: Path) -> None:
     counts = {subset: [len(read_ferplus(shared_data, s, subset)) for s in SPLITS] for subset in ("argmax", "majority")}
     assert counts == {"argmax": [28389, 3553, 3546], "majority": [25060, 3199, 3153]}
-    assert len(repeated_pixels(shared_data)) == 314

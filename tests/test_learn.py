@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from emolens.errors import OptionError, OutputError, UnknownName
-from emolens.learn.config import Augment, Net, Recipe, changed
+from emolens.data.fer2013 import read_ferplus
+from emolens.errors import ModelError, OptionError, OutputError, UnknownName
+from emolens.learn.config import Augment, Distil, Net, Recipe, changed
+from emolens.learn.distil import distilled
 from emolens.learn.fit import fit
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.nets import build
@@ -17,6 +19,8 @@ from emolens.learn.nets.vgg import Vgg, standardise
 from emolens.learn.predict import load_member, logits
 from emolens.learn.recipes import RECIPES, recipe
 from emolens.learn.transforms import augment, erase, random_affine, warp
+from emolens.models.session import Classifier
+from fakes import linear_card, linear_model
 from ferplus import write_ferplus
 
 STILL = Augment(rotate=0, scale=0, shift=0, flip=0, erase=0)
@@ -208,3 +212,32 @@ def test_logits_come_in_the_order_of_the_pictures(small_run: Path) -> None:
     images = np.random.default_rng(1).integers(0, 255, (5, 48, 48)).astype(np.uint8)
     net = load_member(small_run)
     np.testing.assert_allclose(logits(net, images, batch=2)[::-1], logits(net, images[::-1].copy()), atol=1e-5)
+
+
+# --- teachers -----------------------------------------------------------------------------------------------------
+
+
+def test_a_teacher_gives_part_of_the_target_from_both_views(tmp_path: Path, archive: Path) -> None:
+    teacher = linear_model(tmp_path / "teacher.onnx", linear_card(size=48))
+    faces = read_ferplus(archive, "train")
+    said = Classifier.load(teacher)
+    mirrored = said.predict(faces.images[:, :, ::-1].copy())[0]
+    wanted = 0.75 * faces.targets + 0.25 * (said.predict(faces.images)[0] + mirrored) / 2
+    taught = distilled(faces, Distil(teacher=str(teacher), weight=0.25))
+    np.testing.assert_allclose(taught.targets, wanted, atol=1e-6)
+    assert (taught.ids == faces.ids).all()
+    assert distilled(faces, Distil()) is faces
+
+
+def test_a_teacher_of_other_labels_is_refused(tmp_path: Path, archive: Path) -> None:
+    labels = ("happiness", "neutral")
+    teacher = linear_model(tmp_path / "teacher.onnx", linear_card(size=48, labels=labels, taxonomy="two"))
+    with pytest.raises(ModelError, match="teaches happiness, neutral; the data has ferplus"):
+        distilled(read_ferplus(archive, "train"), Distil(teacher=str(teacher)))
+
+
+def test_a_run_starts_from_the_weights_of_another(small_run: Path, archive: Path, tmp_path: Path) -> None:
+    still = changed(_small(), ["optim.lr=1e-12", "optim.weight_decay=0", "optim.epochs=1", "optim.ema=0"])
+    fit(changed(still, [f"distil.start={small_run}"]), archive, tmp_path / "next", progress=False)
+    first, second = (load_member(run).head.weight for run in (small_run, tmp_path / "next"))
+    torch.testing.assert_close(first, second, atol=1e-6, rtol=0)

@@ -1,11 +1,14 @@
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from emolens.errors import CardError, ChecksumError, ModelError, OptionError
 from emolens.models.session import Classifier, open_session, softmax
 from emolens.places import sha256
+from emolens.taxonomy import FERPLUS
 from fakes import linear_card, linear_model, linear_weights
 
 
@@ -61,6 +64,19 @@ def test_one_session_serves_many_threads(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         for distribution, _ in pool.map(lambda _: model.predict(frames(9), 2), range(20)):
             np.testing.assert_allclose(distribution, alone, atol=1e-6)
+
+
+def test_the_device_is_named_and_another_one_than_hoped_for_is_told(tmp_path, monkeypatch):
+    path = linear_model(tmp_path / "m.onnx")
+    providers = ort.get_available_providers()
+    if "CUDAExecutionProvider" in providers:
+        pytest.skip("CUDA is here and would start")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Classifier.load(path).provider in providers
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    with pytest.warns(RuntimeWarning, match="CUDAExecutionProvider did not start, CPUExecutionProvider is used"):
+        assert Classifier.load(path).provider == "CPUExecutionProvider"
 
 
 def test_a_card_inside_the_file_serves_as_well_as_one_beside_it(tmp_path):
@@ -127,3 +143,18 @@ def test_the_number_of_threads_comes_from_the_environment(tmp_path, monkeypatch)
 
 def test_softmax_stands_large_logits():
     np.testing.assert_allclose(softmax(np.array([[1000.0, 1000.0], [0.0, np.log(3)]])), [[0.5, 0.5], [0.25, 0.75]])
+
+
+def test_labels_that_were_shuffled_beside_the_file_are_refused(tmp_path):
+    path = linear_model(tmp_path / "m.onnx", inside=True)
+    linear_card(summary="Said in other words.").write(path.with_suffix(".json"))
+    Classifier.load(path)
+    linear_card(labels=FERPLUS.classes[::-1]).write(path.with_suffix(".json"))
+    with pytest.raises(CardError, match="differ in labels"):
+        Classifier.load(path)
+
+
+def test_a_number_of_threads_that_no_machine_has_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOLENS_THREADS", "99999999999")
+    with pytest.raises(OptionError, match="up to 1024"):
+        open_session(linear_model(tmp_path / "m.onnx"))

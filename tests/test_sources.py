@@ -121,3 +121,10 @@ def test_names_of_opened_files(tmp_path):
         assert source_name(file) == str(tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as picture:
         assert source_name(picture) == str(tmp_path / "a.png")
+
+
+def test_a_link_that_leads_to_itself_does_not_hide_its_neighbours(photos):
+    (photos / "ring.png").symlink_to("ring.png")
+    found = [Path(name).name for name in expand([str(photos)])]
+    assert "ring.png" in found
+    assert len(found) > 1

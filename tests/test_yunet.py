@@ -11,8 +11,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from emolens.errors import LabelError, ModelError, OptionError
+from emolens.faces.boxes import without_overlaps
 from emolens.faces.detector import FaceDetector
-from emolens.faces.yunet import OUTPUTS, STRIDES, YuNet, decode, suppress
+from emolens.faces.yunet import OUTPUTS, STRIDES, YuNet, decode
 
 DATA = Path(os.environ.get("EMOLENS_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
 MODELS = DATA.parent / "models"
@@ -88,9 +89,9 @@ def test_suppression_by_hand() -> None:
     boxes = np.float32([[0, 0, 10, 10], [5, 0, 15, 10], [0, 0, 10, 9], [40, 40, 50, 50]])
     scores = np.float32([0.7, 0.8, 0.9, 0.6])
     # third first; it shares 45 of 145 with the second (.31) and 90 of 100 with the first (.9)
-    assert suppress(boxes, scores, 0.3) == [2, 3]
-    assert suppress(boxes, scores, 0.32) == [2, 1, 3]
-    assert suppress(boxes[:0], scores[:0], 0.3) == []
+    assert without_overlaps(boxes, scores, 0.3) == [2, 3]
+    assert without_overlaps(boxes, scores, 0.32) == [2, 1, 3]
+    assert without_overlaps(boxes[:0], scores[:0], 0.3) == []
 
 
 def test_reads_red_as_red(red_seeker: Path) -> None:

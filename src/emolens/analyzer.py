@@ -42,6 +42,7 @@ class Analyzer:
     ONNX files that take the place of the shipped model for the task that their card names. `whole_image` takes each
     picture as one face that is already cropped, without a detector. `abstain_below`: predictions with a confidence
     below it, 0 to 1, are marked `abstained`. `min_face`: smallest face to report, the shorter side in pixels.
+    `min_score`: least detection score of a face to report, 0 to 1; by default all that the detector lets through.
     `batch_size`: pictures whose faces go through the model together. `group`: what makes the group from the faces.
     `limits`: how large, small and slow a picture may be.
 
@@ -58,15 +59,17 @@ class Analyzer:
         whole_image: bool = False,
         abstain_below: float | None = None,
         min_face: int | None = None,
+        min_score: float | None = None,
         batch_size: int = 8,
         group: GroupModel = group_affect,
         limits: Limits = LIMITS,
     ) -> None:
         wanted = checked_tasks(tasks)
-        check_options(abstain_below, min_face, batch_size)
+        check_options(abstain_below, min_face, min_score, batch_size)
         self.whole_image = whole_image
         self.abstain_below = abstain_below
         self.min_face = min_face
+        self.min_score = min_score
         self.batch_size = batch_size
         self.limits = limits
         self._group = group
@@ -96,8 +99,11 @@ class Analyzer:
         together, so results come in batches.
         A picture that cannot be read becomes a result with a status (`record`), is left out (`skip`), or ends the run
         with its `InputError` once the results before it are out (`raise`). Closing the iterator stops its threads.
+        `emolens.images.expand` gives the pictures in folders and globs. Raises `OptionError` for one name, not several.
         """
         check_on_error(on_error)
+        if isinstance(sources, (str, bytes, Path)):
+            raise OptionError(f"sources is one {type(sources).__name__}, needs several: give a list, or use analyze")
         return self._stream(sources, on_error)
 
     def find(self, pictures: Sequence[np.ndarray], max_side: int | None = None) -> list[list[Face]]:
@@ -112,7 +118,7 @@ class Analyzer:
         factors = [-(-max(p.shape[:2]) // max_side) if max_side else 1 for p in pictures]
         found = self.detector.detect_batch([_reduced(p, n) for p, n in zip(pictures, factors, strict=True)])
         faces = [[_enlarged(face, n) for face in one] for one, n in zip(found, factors, strict=True)]
-        return [[face for face in one if _shorter_side(face) >= (self.min_face or 0)] for one in faces]
+        return [[face for face in one if self._counts(face)] for one in faces]
 
     def analyze_found(
         self, pictures: Sequence[np.ndarray], faces: Sequence[Sequence[Face]], name: str = "array"
@@ -156,6 +162,9 @@ class Analyzer:
             raise CardError(f"model {card.name}: its card has no face framing; it takes whole pictures only")
         frames = frame_faces(picture, faces, card.framing, card.size, card.colour == "grey", found_by)
         return _Seen(name, (picture.shape[1], picture.shape[0]), list(faces), frames)
+
+    def _counts(self, face: Face) -> bool:
+        return _shorter_side(face) >= (self.min_face or 0) and face.score >= (self.min_score or 0)
 
     def _answer(self, batch: Sequence[_Seen | PhotoResult]) -> list[PhotoResult]:
         """The results of some pictures; the faces of all of them go through the model together."""
@@ -215,6 +224,7 @@ def analyze(
     whole_image: bool = False,
     abstain_below: float | None = None,
     min_face: int | None = None,
+    min_score: float | None = None,
     on_error: OnError = "raise",
 ) -> PhotoResult:
     """Analyze one picture with an `Analyzer` that is kept for the next call with the same options."""
@@ -222,9 +232,9 @@ def analyze(
     models = (models,) if isinstance(models, (str, Path)) else tuple(models)
     if isinstance(detector, Hashable):
         with _KEEPING:
-            analyzer = _kept(tasks, detector, models, whole_image, abstain_below, min_face)
+            analyzer = _kept(tasks, detector, models, whole_image, abstain_below, min_face, min_score)
     else:
-        analyzer = _new(tasks, detector, models, whole_image, abstain_below, min_face)
+        analyzer = _new(tasks, detector, models, whole_image, abstain_below, min_face, min_score)
     return analyzer.analyze(source, on_error)
 
 
@@ -238,8 +248,17 @@ def _new(
     whole_image: bool,
     abstain_below: float | None,
     min_face: int | None,
+    min_score: float | None,
 ) -> Analyzer:
-    return Analyzer(tasks, detector, models, whole_image=whole_image, abstain_below=abstain_below, min_face=min_face)
+    return Analyzer(
+        tasks,
+        detector,
+        models,
+        whole_image=whole_image,
+        abstain_below=abstain_below,
+        min_face=min_face,
+        min_score=min_score,
+    )
 
 
 _kept = lru_cache(maxsize=4)(_new)

@@ -49,9 +49,9 @@ def checked_tasks(tasks: Iterable[str] | str | None) -> tuple[Task, ...]:
     names = [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks)]
     for name in names:
         if name not in get_args(Task):
-            raise UnknownName("task", name, get_args(Task))
+            raise UnknownName("task", name, SHIPPED_TASKS)
         if name not in SHIPPED_TASKS:
-            raise OptionError(f"task {name!r} has no shipped model in this version; use {' or '.join(SHIPPED_TASKS)}")
+            raise OptionError(f"task {name!r}: no model of this version serves it; use {' or '.join(SHIPPED_TASKS)}")
     if not names:
         raise OptionError(f"no task is named; use one or more of {', '.join(SHIPPED_TASKS)}")
     return tuple(task for task in SHIPPED_TASKS if task in names)
@@ -70,10 +70,11 @@ def served_tasks(wanted: tuple[Task, ...], model: Classifier, named: bool) -> tu
     return wanted
 
 
-def check_options(abstain_below: float | None, min_face: int | None, batch_size: int) -> None:
+def check_options(abstain_below: float | None, min_face: int | None, min_score: float | None, batch_size: int) -> None:
     """Raises `OptionError` for a value that is not allowed."""
-    if abstain_below is not None and not 0 <= abstain_below <= 1:
-        raise OptionError(f"abstain_below is {abstain_below}, needs a probability from 0 to 1")
+    for name, share in (("abstain_below", abstain_below), ("min_score", min_score)):
+        if share is not None and not 0 <= share <= 1:
+            raise OptionError(f"{name} is {share}, needs a number from 0 to 1")
     if min_face is not None and min_face < 1:
         raise OptionError(f"min_face is {min_face}, needs 1 pixel or more")
     if batch_size < 1:

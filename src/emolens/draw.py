@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from emolens.errors import OutputError
 from emolens.files import replacing
 from emolens.placing import Rect, Size, above, beside, place_all
 from emolens.records import PhotoResult, Prediction
+from emolens.sources import MARK
 
 Colour = tuple[int, int, int]
 
@@ -57,7 +59,9 @@ def annotate(image: np.ndarray, result: PhotoResult) -> np.ndarray:
 
 
 def save(image: np.ndarray, path: str | Path) -> None:
-    """Write a picture, RGB uint8 (H, W, 3), whole or not at all; the suffix says the format.
+    """Write an annotated picture, RGB uint8 (H, W, 3), whole or not at all; the suffix says the format.
+
+    JPEG and PNG are marked as drawn by emolens, so that `expand` does not take them for photos in a folder.
 
     Raises `OutputError` for an unknown suffix or where it cannot be written.
     """
@@ -65,9 +69,11 @@ def save(image: np.ndarray, path: str | Path) -> None:
     form = Image.registered_extensions().get(path.suffix.lower())
     if form is None or form not in Image.SAVE:
         raise OutputError(f"cannot write {path}: unknown suffix {path.suffix!r}; use .jpg, .png or .webp")
+    mark = PngInfo()
+    mark.add_text("Comment", MARK)
     with replacing(path) as draft:
         try:
-            Image.fromarray(image).save(draft, format=form, quality=92)
+            Image.fromarray(image).save(draft, format=form, quality=92, comment=MARK, pnginfo=mark)
         except ValueError as error:  # a side too long for the format
             raise OutputError(f"cannot write {path}: {error}; use .png") from None
 

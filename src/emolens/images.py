@@ -65,7 +65,7 @@ def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
     if width * height > limits.max_pixels:
         raise TooLarge(
             f"{name}: {width} x {height} pixels; at most {limits.max_pixels / 1e6:g} million are decoded; "
-            "give a smaller picture or raise Limits(max_pixels=...)"
+            "give a smaller picture, or in Python: Limits(max_pixels=...)"
         )
 
 

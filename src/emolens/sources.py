@@ -32,15 +32,22 @@ SUFFIXES = frozenset(
 URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 DATA_URI = re.compile(r"data:", re.IGNORECASE)
 GLOB = re.compile(r"[*?\[]")
+MARK = "annotated by emolens"
+"""Stands in the first bytes of every annotated picture, so that a second run does not take it for a photo."""
+_MARKED = re.compile(r"_annotated(_\d+)?\.(jpg|png)$")
 
 
 def expand(sources: Iterable[str | Path]) -> Iterator[str]:
     """Files, folders, globs, URLs, data URIs and `-` (standard input) as one source after the other.
 
     A folder gives the pictures in it and below it by suffix, in the order of their names; hidden ones are left out,
-    links are followed, a loop is walked once. A pattern that the shell did not expand is expanded here. A source
+    links are followed, a loop is walked once. Pictures that emolens drew itself in an earlier run are left out of
+    folders and patterns. A pattern that the shell did not expand is expanded here. A source
     named twice comes once. Nothing is raised: a missing path, a pattern without a match and a folder without a
     picture come out as they are, so that `open_image` says what is wrong and the others go on.
+
+    `**` follows links as well, and where they lead in circles, as below /proc, it ends only where the system's own
+    bound on links is met: name the folder instead.
     """
     seen: set[int] = set()  # hashes rather than names: a million photos are about 70 MB, not 300
     for given in sources:
@@ -95,6 +102,7 @@ def _expand_one(given: str) -> Iterator[str]:
     elif GLOB.search(given) and not os.path.lexists(given):
         # `**` names every folder on the way as well; what lies in them is matched without walking them again.
         matches = sorted(m for m in glob.iglob(given, recursive=True) if "**" not in given or not os.path.isdir(m))
+        matches = [match for match in matches if not _is_annotated(match)]
         for match in matches:
             yield from _folder_or_itself(match) if os.path.isdir(match) else (match,)
         if not matches:
@@ -137,9 +145,28 @@ def pictures_in(folder: str) -> Iterator[str]:
 def _inside(folder: str) -> list[tuple[str, bool]]:
     """Pictures and folders in a folder, last name first, each with whether it is a folder."""
     with os.scandir(folder) as entries:
-        shown = [(e.name, e.is_dir()) for e in entries if not e.name.startswith(".")]
+        shown = [(e.name, _leads_to_folder(e)) for e in entries if not e.name.startswith(".")]
     shown.sort(reverse=True)
-    return [(os.path.join(folder, n), d) for n, d in shown if d or os.path.splitext(n)[1].lower() in SUFFIXES]
+    kept = [(os.path.join(folder, n), d) for n, d in shown if d or os.path.splitext(n)[1].lower() in SUFFIXES]
+    return [(path, is_folder) for path, is_folder in kept if is_folder or not _is_annotated(path)]
+
+
+def _is_annotated(path: str) -> bool:
+    """Whether emolens drew this file: by its name and, since a photo may have such a name too, by the mark in it."""
+    if not _MARKED.search(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return MARK.encode() in file.read(1024)
+    except OSError:
+        return False
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself: a source that cannot be read, and the others go on
+        return False
 
 
 def _is_remote(source: str) -> bool:
@@ -231,5 +258,5 @@ def _read_stream(stream: Any, limits: Limits) -> bytes:
 def _too_large(name: str, size: int, limits: Limits) -> TooLarge:
     return TooLarge(
         f"{name}: {as_size(size)} encoded, at most {as_size(limits.max_bytes)} are read; "
-        "give a smaller picture or raise Limits(max_bytes=...)"
+        "give a smaller picture, or in Python: Limits(max_bytes=...)"
     )

@@ -43,7 +43,7 @@ def fetch(url: str, limits: Limits = LIMITS) -> bytes:
     except (OSError, http.client.HTTPException, UnicodeError, ValueError) as error:
         if time.monotonic() >= deadline:
             wait = f"not there after {limits.url_seconds:g} s"
-            raise FetchError(f"{name}: {wait}; try again, or allow more time with Limits(url_seconds=...)") from error
+            raise FetchError(f"{name}: {wait}; try again, or in Python: Limits(url_seconds=...)") from error
         raise FetchError(f"{name}: {_reason(error)}; check the address and the network, or give a file") from error
     if not body:
         raise Unreadable(f"{name}: the server sent 0 bytes; give the URL of a picture")
@@ -154,7 +154,7 @@ def _addresses(host: str, port: int, limits: Limits, deadline: float) -> list[st
     if inside and not limits.allow_private:
         raise FetchError(
             f"{as_shown(host)} is {inside[0]}, an address that is not public; download the picture and give its path, "
-            "or pass Limits(allow_private=True) where you trust the URL"
+            "or in Python, where you trust the URL: Limits(allow_private=True)"
         )
     return list(dict.fromkeys(found))
 
@@ -181,7 +181,9 @@ def _body(url: str, response: http.client.HTTPResponse, limits: Limits) -> bytes
         raise FetchError(
             f"{name}: the server answered {response.status} {as_shown(response.reason)}; give the URL of a picture"
         )
-    allowed = f"at most {as_size(limits.max_bytes)} are read; give a smaller picture or raise Limits(max_bytes=...)"
+    allowed = (
+        f"at most {as_size(limits.max_bytes)} are read; give a smaller picture, or in Python: Limits(max_bytes=...)"
+    )
     if (response.length or 0) > limits.max_bytes:
         raise TooLarge(f"{name}: the server announces {as_size(response.length or 0)}; {allowed}")
     body = bytearray()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -30,6 +31,10 @@ class Door(TyperGroup):
         except BrokenPipeError:  # `emolens ... | head`: nobody listens any more, which is no error to talk about
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(141) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+                raise
+            fail(f"the output cannot be written: {error.strerror}; make room or name another place")
 
     def main(self, args: Any = None, prog_name: str | None = None, *_: Any, **extra: Any) -> Any:
         """Parse and run; a usage error becomes one line that names the help."""
@@ -97,10 +102,18 @@ def _register() -> None:
 _register()
 
 
+def _warning(message: Warning | str, *_: Any, **__: Any) -> str:
+    return f"emolens: warning: {message}\n"
+
+
 def main() -> None:
     """The entry point of the `emolens` command."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller, as in `emolens ... >&-`
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  it stays open to the end
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that lacks a letter still works
     warnings.filterwarnings("ignore", module="PIL")  # of a corrupt EXIF block: the picture itself is fine
+    warnings.formatwarning = _warning
     app(prog_name="emolens")

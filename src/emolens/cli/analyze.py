@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emolens.cli.leaving import Signals, fail
+from emolens.cli.leaving import READER_LEFT, Signals, fail
 from emolens.errors import OptionError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def number(option: str, kind: type, wanted: str) -> Callable[[str], float]:
 
 
 _PROBABILITY = number("--abstain-below", float, "a number from 0 to 1")
+_SCORE = number("--min-score", float, "a number from 0 to 1")
 _PIXELS = number("--min-face", int, "a whole number of pixels")
 _PICTURES = number("--batch-size", int, "a whole number")
 _THREADS = number("--threads", int, "a whole number")
@@ -76,6 +77,10 @@ Strict = Annotated[bool, typer.Option("--strict", help="Exit code 1 if any pictu
 MinFace = Annotated[
     int | None, typer.Option("--min-face", metavar="PX", parser=_PIXELS, help="Leave out smaller faces.")
 ]
+MinScore = Annotated[
+    float | None,
+    typer.Option("--min-score", metavar="P", parser=_SCORE, help="Leave out faces detected with less than P, 0 to 1."),
+]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", metavar="N", parser=_PICTURES, help="Pictures analysed together.")
 ]
@@ -97,6 +102,7 @@ def analyze(
     model: Models = None,
     abstain_below: Abstain = None,
     min_face: MinFace = None,
+    min_score: MinScore = None,
     batch_size: BatchSize = None,
     threads: Threads = None,
     strict: Strict = False,
@@ -112,12 +118,14 @@ def analyze(
         _refuse(sources, whole_image=whole_image, json=json, csv=csv, parquet=parquet)
         from emolens.cli.video import watch_videos
 
-        watch_videos(sources, load_analyzer(task, detector, model, False, abstain_below, min_face, batch_size), out,
-                     quiet=quiet)  # fmt: skip
+        analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, batch_size)
+        watch_videos(sources, analyzer, out, quiet=quiet)
         return
     targets = _targets(json, csv, parquet, out)
-    analyzer = load_analyzer(task, detector, model, whole_image, abstain_below, min_face, batch_size)
-    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet))
+    cards = [os.path.splitext(file)[0] + ".json" for file in model or ()]  # noqa: PTH122  "." has no stem for pathlib
+    _spare_inputs(targets, [*sources, detector, *(model or ()), *cards])
+    analyzer = load_analyzer(task, detector, model, whole_image, abstain_below, min_face, min_score, batch_size)
+    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer.model.provider))
     _leave(tally, stopped, strict)
 
 
@@ -141,6 +149,9 @@ def _refuse(sources: Sequence[str], **options: object) -> None:
 def _targets(json: str | None, csv: str | None, parquet: str | None, out: str | None) -> list[tuple[str, str]]:
     """(file, kind) of everything to be written."""
     asked = [(json, "json"), (csv, "csv"), (parquet, "parquet")]
+    for given, option in [*asked, (out, "out")]:
+        if given == "":  # of a script whose variable is not set
+            raise OptionError(f"--{option} is empty, needs the name of a {'folder' if option == 'out' else 'file'}")
     if out is not None:
         asked += [(str(Path(out) / "results.json"), "json"), (str(Path(out) / "results.csv"), "csv")]
     targets = [(target, kind) for target, kind in asked if target]
@@ -150,6 +161,16 @@ def _targets(json: str | None, csv: str | None, parquet: str | None, out: str | 
             name = "the standard output" if place == "-" else place
             raise OptionError(f"two results would go to {name}; give each a file of its own")
     return targets
+
+
+def _spare_inputs(targets: Sequence[tuple[str, str]], inputs: Sequence[str]) -> None:
+    """Raises `OptionError` where a result would take the place of a photo, as in `--csv a.jpg b.jpg`, or of a model."""
+    from emolens.sources import SUFFIXES
+
+    taken = {os.path.abspath(name) for name in inputs if name != "-"}  # noqa: PTH100
+    for target, kind in targets:
+        if target != "-" and (os.path.abspath(target) in taken or Path(target).suffix.lower() in SUFFIXES):  # noqa: PTH100
+            raise OptionError(f"{target} is a picture or another input; name a new file, such as results.{kind}")
 
 
 def limit_threads(threads: int | None) -> None:
@@ -168,6 +189,7 @@ def load_analyzer(
     whole_image: bool,
     abstain_below: float | None,
     min_face: int | None,
+    min_score: float | None,
     batch_size: int | None,
 ) -> Analyzer:
     """The `Analyzer` that the options ask for."""
@@ -181,14 +203,15 @@ def load_analyzer(
         whole_image=whole_image,
         abstain_below=abstain_below,
         min_face=min_face,
+        min_score=min_score,
         **options,
     )
 
 
-def _screen(targets: Sequence[tuple[str, str]], quiet: bool) -> Screen | None:
+def _screen(targets: Sequence[tuple[str, str]], quiet: bool, provider: str) -> Screen | None:
     from emolens.cli.console import Screen
 
-    return None if quiet else Screen(to_stderr=any(target == "-" for target, _ in targets))
+    return None if quiet else Screen(to_stderr=any(target == "-" for target, _ in targets), provider=provider)
 
 
 def _run(
@@ -207,6 +230,8 @@ def _run(
     tally = Tally()
     with ExitStack() as stack:
         classes = analyzer.model.classes.classes
+        # The standard output closes last: a reader who has left it takes none of the files along.
+        targets = sorted(targets, key=lambda target: target[0] != "-")
         writers: list[Writer] = [stack.enter_context(open_writer(*target, classes)) for target in targets]
         drawn = AnnotatedPictures(Path(out), pictures) if out else None
         shown = stack.enter_context(_showing(screen, pictures))
@@ -214,11 +239,13 @@ def _run(
         for picture, result in signals.until_one_comes(zip(pictures, results, strict=True)):
             tally.add(result)
             for writer in writers:
-                writer.write(result)
+                with signals.or_reader_leaves():
+                    writer.write(result)
             if drawn:
                 drawn.add(picture, result)
-            shown(result)
-    if screen:
+            with signals.or_reader_leaves():
+                shown(result)
+    if screen and signals.came != READER_LEFT:
         if tally.pictures > FEW:
             screen.summary(tally)
         screen.notice()
@@ -260,6 +287,8 @@ def _showing(screen: Screen | None, pictures: Sequence[object]) -> Iterator[Call
 
 def _leave(tally: Tally, came: int, strict: bool) -> None:
     """Say on the standard error what went wrong, and leave with the exit code for it."""
+    if came == READER_LEFT:
+        raise BrokenPipeError
     unread = tally.unread
     if unread:
         counts = ", ".join(f"{n} {status}" for status, n in unread.items())

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from emolens.limits import as_shown
 from emolens.records import PhotoResult, Prediction
 
 STYLES = {
@@ -29,14 +30,24 @@ STYLES = {
 NOTICE = "Apparent expression, not feeling: what a face shows is not what a person feels."
 
 
+class _Paper(Console):
+    """A console that tells when its reader has left, where rich would leave without a word and with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """End as every other output does."""
+        raise BrokenPipeError
+
+
 class Screen:
     """Writes results for people to the standard output, or to the standard error where data takes the output."""
 
-    def __init__(self, to_stderr: bool = False, width: int | None = None) -> None:
-        self.console = Console(stderr=to_stderr, highlight=False, width=width, soft_wrap=False)
+    def __init__(self, to_stderr: bool = False, width: int | None = None, provider: str = "") -> None:
+        self.console = _Paper(stderr=to_stderr, highlight=False, width=width, soft_wrap=False)
         plain = not self.console.encoding.lower().startswith("utf")
         self.shades = "#=-." if plain else "█▓▒░"
         self.dot, self.times, self.more = (" - ", " x ", "~") if plain else (" · ", " \N{MULTIPLICATION SIGN} ", "…")
+        device = provider.removesuffix("ExecutionProvider")
+        self.device = [f"on {device}"] if device not in ("", "CPU") else []  # named where it is not what all have
         self.longest = 0  # characters of the longest source to come, so that lines align
         self.top = 3 if self.console.width >= 96 else 2  # classes named beside a bar
 
@@ -56,9 +67,8 @@ class Screen:
     def summary(self, results: Tally) -> None:
         """Counts over many pictures: what was read, faces, what they show, how the groups look."""
         statuses = self.dot.join(f"{n} {_spoken(s)}" for s, n in results.statuses.most_common())
-        self.console.print(
-            f"\n[bold]{_n(results.pictures, 'picture')}[/]{self.dot}{_n(results.faces, 'face')}{self.dot}{statuses}"
-        )
+        counted = self.dot.join([_n(results.faces, "face"), statuses, *self.device])
+        self.console.print(f"\n[bold]{_n(results.pictures, 'picture')}[/]{self.dot}{counted}")
         counts = {"faces show": results.labels, "groups look": results.groups}
         if any(counts.values()):
             self.console.print(self._counts(counts))
@@ -77,15 +87,16 @@ class Screen:
         self.console.print(NOTICE, style="dim")
 
     def _title(self, result: PhotoResult) -> Text:
-        title = Text(result.source, style="bold")
+        title = Text(as_shown(result.source), style="bold")
         if not result.ok:
             return title.append(f"  {_problem(result)}", style="not bold red")
-        details = [f"{result.size[0]}{self.times}{result.size[1]}", _faces(result), result.detector]
+        details = [f"{result.size[0]}{self.times}{result.size[1]}", _faces(result), result.detector, *self.device]
         return title.append("  " + self.dot.join(details), style="not bold" if result.faces else "not bold yellow")
 
     def _short(self, result: PhotoResult) -> Text:
         most = max(20, self.console.width * 2 // 5)
-        name = result.source if len(result.source) <= most else f"{self.more}{result.source[1 - most :]}"
+        name = as_shown(result.source)  # a file name may hold line ends and commands to the terminal
+        name = name if len(name) <= most else f"{self.more}{name[1 - most :]}"
         line = Text(f"{name:<{min(self.longest, most)}}  ")
         if not result.faces:
             problem = "no face found" if result.ok else _problem(result)
@@ -181,7 +192,7 @@ def _faces(result: PhotoResult) -> str:
 
 
 def _problem(result: PhotoResult) -> str:
-    return f"{_spoken(result.status)}: {result.message.removeprefix(f'{result.source}: ')}"
+    return f"{_spoken(result.status)}: {result.message.removeprefix(f'{as_shown(result.source)}: ')}"
 
 
 def _n(count: int, what: str) -> str:

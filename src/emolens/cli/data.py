@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emolens.cli.printing import field, progress, table, write_json
+from emolens.cli.data_views import entry, show, show_stats
+from emolens.cli.printing import progress, table, write_json
 from emolens.errors import OptionError
 
 if TYPE_CHECKING:
-    from emolens.data.base import DataReader, OptionValue, Record
+    from emolens.data.base import OptionValue, Record
     from emolens.data.entries import Entry
     from emolens.data.problems import Problems
 
@@ -45,9 +46,9 @@ def list_data(json: Json = None) -> None:
 
     found = [(name, reader(name)) for name in names()]
     if json:
-        return write_json(json, [_entry(name, one) for name, one in found])
+        return write_json(json, [entry(name, one) for name, one in found])
     for name, one in found:
-        _show(name, one)
+        show(name, one)
     return None
 
 
@@ -108,12 +109,7 @@ def prepare_data(
     table(f"{made.about['title']} in {out}", ("split", "rows", "files", "MB"), rows)
     if made.moved_to_val:
         typer.echo(f"val: {made.moved_to_val:,} rows cut from train, subjects and videos whole")
-    for reason, n in made.left_out.items():
-        typer.echo(f"left out, {reason}: {n:,}")
-    for kind, n in made.faults.items():
-        typer.echo(f"left out for a fault ({kind}): {n:,}")
-        for message in made.examples[kind]:
-            typer.echo(f"  {message}")
+    _left_out(made.left_out, made.faults, made.examples)
 
 
 @app.command("audit")
@@ -178,11 +174,11 @@ def stats_data(
     with progress() as told:
         found = stats(_counted(_records(what, root, settings, problems), told), problems)
     if json != "-":
-        _show_stats(found)
-        for reason, n in (*problems.left_out.items(), *problems.counts.items()):
-            typer.echo(f"left out, {reason}: {n:,}")
+        show_stats(found)
+        _left_out(problems.left_out, problems.counts, problems.examples)
     if json:
-        write_json(json, {**found.to_dict(), "left_out": problems.left_out, "faults": problems.counts})
+        write_json(json, {**found.to_dict(), "left_out": problems.left_out, "faults": problems.counts,
+                          "examples": problems.examples})  # fmt: skip
     if problems.total:
         raise typer.Exit(BAD)
 
@@ -207,6 +203,16 @@ def _entries(inputs: list[str], root: Path | None, problems: Problems) -> Iterat
         yield from read_input(Path(path if named else given), split if named else "", root, problems)
 
 
+def _left_out(by_rule: Mapping[Any, int], faults: Mapping[Any, int], examples: Mapping[Any, list[str]]) -> None:
+    """Nothing is dropped without a word: how many rows, why, and which."""
+    for reason, n in by_rule.items():
+        typer.echo(f"left out, {reason}: {n:,}")
+    for kind, n in faults.items():
+        typer.echo(f"left out for a fault ({kind}): {n:,}")
+        for message in examples[kind]:
+            typer.echo(f"  {message}")
+
+
 def _options(settings: list[str] | None) -> dict[str, Any]:
     options: dict[str, OptionValue] = {}
     for setting in settings or ():
@@ -221,68 +227,6 @@ def _counted(items: Iterable[Any], told: Callable[..., None]) -> Iterator[Any]:
     for done, item in enumerate(items, start=1):
         told(done)
         yield item
-
-
-def _official(found: DataReader) -> int | None:
-    """How many rows the set has, as published, with its default options; None where nobody says."""
-    counts = [count for count in found.official() if not count.label]
-    whole = [count.n for count in counts if not count.split]
-    return whole[0] if whole else sum(count.n for count in counts) or None
-
-
-def _entry(name: str, found: DataReader) -> dict[str, Any]:
-    info = found.info
-    options = {option.name: {"default": option.default, "allowed": list(option.allowed), "meaning": option.meaning}
-               for option in found.options}  # fmt: skip
-    return {
-        "name": name,
-        "title": info.title,
-        "task": info.task,
-        "n": _official(found),
-        "taxonomy": info.taxonomy.name if info.taxonomy else None,
-        "classes": list(info.taxonomy.classes) if info.taxonomy else None,
-        "terms": info.terms,
-        "obtain": info.obtain,
-        "layout": info.layout,
-        "citation": info.citation,
-        "options": options,
-    }
-
-
-def _show(name: str, found: DataReader) -> None:
-    info, n = found.info, _official(found)
-    size = f", {n:,} rows" if n else ""
-    typer.secho(name, bold=True, nl=False)
-    typer.echo(f"  {info.title}: {info.task}{size}")
-    field("classes", ", ".join(info.taxonomy.classes) if info.taxonomy else "those of its files")
-    field("terms", info.terms)
-    field("obtain", info.obtain)
-    field("files", info.layout)
-    for option in found.options:
-        field("option", f"--set {option.name}=...: {option.meaning} ({option.default!s})")
-    typer.echo()
-
-
-def _show_stats(found: Any) -> None:
-    splits = list(found.counts)
-    totals = {split: sum(found.counts[split].values()) for split in splits}
-    labels = list(dict.fromkeys(label for split in splits for label in found.counts[split]))
-    rows = [(label, *(_share(found.counts[s].get(label, 0), totals[s]) for s in splits)) for label in labels]
-    table("rows by class", ("class", *splits), [*rows, ("all", *(f"{totals[s]:,}" for s in splits))])
-    if found.distributions:
-        means = [(c, *(f"{d[k]:.3f}" for d in found.distributions.values())) for k, c in enumerate(found.classes)]
-        table("mean distribution", ("class", *found.distributions), means)
-    values = [(name, split, f"{v.n:,}", f"{v.mean:.3f}", f"{v.sd:.3f}")
-              for split, spreads in found.values.items() for name, v in spreads.items()]  # fmt: skip
-    if values:
-        table("values", ("value", "split", "n", "mean", "sd"), values)
-    sizes = [(f"{w} x {h}", f"{n:,}") for (w, h), n in list(found.sizes.items())[:5]]
-    more = len(found.sizes) - len(sizes)
-    table("sizes", ("pixels", "pictures"), sizes, [f"and {more:,} other sizes"] if more > 0 else ())
-
-
-def _share(n: int, total: int) -> str:
-    return f"{n:,} ({n / total:.1%})"
 
 
 def _bytes(out: Path, parts: Iterable[Any]) -> str:

@@ -107,7 +107,8 @@ def _cache() -> Iterator[Finding]:
             draft.write_text("writable\n", encoding="utf-8")
         (folder / "doctor.txt").unlink()
     except EmolensError as error:
-        yield Finding("broken", "cache", str(error), "export EMOLENS_HOME=<a folder that you may write to>")
+        nothing_kept = f"{error}; all works, but no model can be fetched and MTCNN is built anew each time"
+        yield Finding("note", "cache", nothing_kept, "export EMOLENS_HOME=<a folder that you may write to>")
         return
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     yield Finding("ok", "cache", f"{folder}, writable, {size / 1e6:.1f} MB")
@@ -154,8 +155,8 @@ def _self_test() -> Iterator[Finding]:
     ramp = np.linspace(0, 255, 160, dtype=np.uint8)
     picture = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], np.uint8(128)), axis=-1)
     empty = Analyzer().analyze(np.ascontiguousarray(picture))
-    said = Analyzer(whole_image=True).analyze(np.ascontiguousarray(picture)).expressions[0]
+    whole = Analyzer(whole_image=True)
+    said = whole.analyze(np.ascontiguousarray(picture)).expressions[0]
     works = empty.status == "no_face" and abs(float(said.distribution.sum()) - 1) < 1e-3
-    yield Finding(
-        "ok" if works else "broken", "self-test", f"{empty.detector} and {said.model} answer on a drawn picture"
-    )
+    answers = f"{empty.detector} and {said.model} answer on a drawn picture, with {whole.model.provider}"
+    yield Finding("ok" if works else "broken", "self-test", answers)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emolens.cli.printing import progress
 from emolens.errors import MissingExtra, OptionError
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from emolens.models.card import Metric
 
-DataFolder = Annotated[Path, typer.Option("--data", metavar="DIR", help="The data set: its archive, or the folder.")]
+DataFolder = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="What 'emolens data prepare' wrote, or the archive itself.")
+]
 
 
 def train(
@@ -41,7 +44,7 @@ def train(
         torch.set_num_threads(threads)
     chosen = changed(known(recipe), settings or [])
     run = out or Path("runs") / f"{chosen.name}-{chosen.seed}"
-    typer.echo(f"trained: {fit(chosen, data, run, resume)}")
+    typer.echo(f"trained: {fit(chosen, _prepared(data, chosen.data.subset), run, resume)}")
 
 
 def export(
@@ -54,10 +57,12 @@ def export(
     """Write runs as one ONNX model with its card: calibrated on val, and held to the net it came from."""
     _needs_torch()
     from emolens.learn.export import export as write
+    from emolens.learn.predict import read_recipe
 
     if out.suffix != ".onnx":
         raise OptionError(f"--out is {out}, needs a name that ends in .onnx")
-    card = write(runs, data, out, int8, "best" if best else "last")
+    prepared = _prepared(data, read_recipe(runs[0]).data.subset)
+    card = write(runs, prepared, out, int8, "best" if best else "last")
     if card.parity:
         report = card.parity
         typer.echo(
@@ -77,13 +82,13 @@ def evaluate(
     """Judge an expression model on FER+: each figure with its n and a 95 % bootstrap interval."""
     from rich.console import Console
 
-    from emolens.data.fer2013 import judged_subsets
+    from emolens.data.faces import judged_faces
     from emolens.evaluation.expression import measure
     from emolens.models.session import Classifier, read_card
 
     classifier = Classifier.load(model)
     figures: list[Metric] = []
-    for subset, faces in judged_subsets(data, split).items():
+    for subset, faces in judged_faces(_prepared(data, "argmax"), split).items():
         distribution, confidence = classifier.predict(faces.images)
         figures += measure(distribution, confidence, faces.targets, faces.taxonomy, subset)
     Console().print(_table(figures, f"{model.name}, FER+ {split}"))
@@ -99,6 +104,14 @@ def _table(figures: list[Metric], title: str) -> Table:
         spread = "" if figure.low is None else f"{figure.low:.4f} to {figure.high:.4f}"
         table.add_row(figure.subset, figure.name, f"{figure.value:.4f}", spread, str(figure.n))
     return table
+
+
+def _prepared(data: Path, subset: str) -> Path:
+    """What `--data` means: a prepared folder, or an archive, prepared into the cache first, with a progress bar."""
+    from emolens.data.given import prepared_folder
+
+    with progress() as told:
+        return prepared_folder(data, "ferplus", told, subset=subset)
 
 
 def _needs_torch() -> None:

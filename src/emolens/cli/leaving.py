@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
@@ -13,6 +14,8 @@ Item = TypeVar("Item")
 
 USAGE = 2
 """Exit code where the user must change something."""
+READER_LEFT = 13
+"""The number of the signal SIGPIPE, which not every system names."""
 
 
 def fail(message: str, code: int = USAGE) -> NoReturn:
@@ -22,7 +25,7 @@ def fail(message: str, code: int = USAGE) -> NoReturn:
 
 
 class Signals:
-    """Ends a loop at Ctrl-C or a request to terminate, but never in the middle of one turn of it.
+    """Ends a loop at Ctrl-C, a request to terminate or a reader who leaves, but never in the middle of one turn of it.
 
     `came` is the number of the signal, 0 while there was none. A second one ends the turn too.
     """
@@ -53,6 +56,14 @@ class Signals:
         except KeyboardInterrupt:
             if not self.came:
                 raise
+
+    @contextmanager
+    def or_reader_leaves(self) -> Iterator[None]:
+        """Around an output that is read as it comes, as in `emolens ... | head`: its end is the end of the loop."""
+        try:
+            yield
+        except BrokenPipeError:
+            self.came = self.came or READER_LEFT
 
     def _note(self, number: int, _: FrameType | None) -> None:
         hurry, self.came = bool(self.came), number

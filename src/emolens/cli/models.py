@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emolens.cli.leaving import fail
-from emolens.cli.printing import field, write_json
+from emolens.cli.leaving import USAGE, fail
+from emolens.cli.printing import field, progress, write_json
+from emolens.errors import EmolensError
 
 if TYPE_CHECKING:
     from emolens.models.card import ModelCard
@@ -79,17 +80,31 @@ def show_model(
 def fetch_model(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A name from the list.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Fetch all that are not here.")] = False,
-    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Into this folder, not the cache.")] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="Into this folder, not the cache; with --all a copy of every model."),
+    ] = None,
 ) -> None:
-    """Bring weights to this machine; every byte is checked against the pinned sha256."""
+    """Bring weights to this machine; every byte is checked against the pinned sha256.
+
+    With --all a model that cannot be fetched does not hold up the others; the exit code is then 2.
+    """
     from emolens.models.catalogue import entries, entry
     from emolens.models.fetch import fetch
 
     if (name is None) != everything:
         fail("name one model, or give --all; 'emolens models list' shows the names")
-    wanted = entries() if name is None else [entry(name)]
-    for each in wanted:
-        typer.echo(f"{each.name}: {fetch(each, to)}")
+    failed = 0
+    for each in entries() if name is None else [entry(name)]:
+        try:
+            with progress("bytes") as step:
+                place = fetch(each, to, progress=step)
+            typer.echo(f"{each.name}: {place}")
+        except EmolensError as error:
+            failed += 1
+            typer.echo(f"emolens: {error}", err=True)
+    if failed:
+        raise typer.Exit(USAGE)
 
 
 def _show_entry(entry: Entry, files: bool = False) -> None:

@@ -40,12 +40,13 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], not
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for at, column in enumerate(columns):
         shown.add_column(column, justify="right" if at else "left", overflow="fold")
     for row in rows:
         shown.add_row(*row)
     console = Console(highlight=False, markup=False)
+    console.print(title, style="italic", soft_wrap=True)  # as the table's own title it would break at its width
     console.print(shown)
     for note in notes:
         console.print(note, style="dim")
@@ -53,13 +54,13 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], not
 
 
 @contextmanager
-def progress() -> Iterator[Callable[..., None]]:
-    """A bar where somebody watches; gives what is told how many rows are done and, where that is known, of how many."""
+def progress(unit: str = "rows") -> Iterator[Callable[..., None]]:
+    """A bar where somebody watches; gives what is told how many are done and, where that is known, of how many."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.completed:,} rows"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn(f"{{task.completed:,}} {unit}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total=None: bar.update(task, completed=done, total=total)

@@ -13,6 +13,7 @@ from emolens.cli.analyze import (
     BatchSize,
     Detector,
     MinFace,
+    MinScore,
     Models,
     Quiet,
     Tasks,
@@ -66,6 +67,7 @@ def video(
     model: Models = None,
     abstain_below: Abstain = None,
     min_face: MinFace = None,
+    min_score: MinScore = None,
     batch_size: BatchSize = None,
     threads: Threads = None,
     quiet: Quiet = False,
@@ -78,7 +80,7 @@ def video(
     """
     _check(rows, every, fps, out, quiet)
     limit_threads(threads)
-    analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, batch_size)
+    analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, batch_size)
     watch_videos(sources, analyzer, out, rows, not (no_video or no_pictures), not no_pictures, quiet, every, fps)
 
 

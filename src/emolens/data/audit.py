@@ -24,6 +24,7 @@ from emolens.data.audit_findings import (
     repeats,
     same_name,
 )
+from emolens.data.base import SPLITS
 from emolens.data.entries import Entry
 from emolens.data.fingerprints import NEAR, Fingerprint, fingerprint, near_pairs
 from emolens.data.problems import Fault, Kind, Problems
@@ -118,7 +119,9 @@ def audit(
     problems: Problems | None = None,
     step: Callable[[], None] = lambda: None,
 ) -> Audit:
-    """Compare the splits of `entries`, in the order in which they come: put train first.
+    """Compare the splits of `entries`: train, val, test, then others in the order in which they come.
+
+    Each split is compared with those before it.
 
     Pictures that entries hold are opened one at a time; entries without pictures are compared by their names.
     `distance` None leaves out the search for near-duplicates. Faults are counted in the result (give the `Problems`
@@ -132,8 +135,8 @@ def audit(
     if not rows:
         raise DataError(_nothing(problems))
     rows = _shortened(rows)
-    order = list(dict.fromkeys(row.split for row in rows))
-    relations = [*_named(rows), *_seen(prints, distance)]
+    order = _in_order(row.split for row in rows)
+    relations = [*_named(rows, prints), *_seen(prints, distance)]
     shared = [one for relation in relations for one in overlaps(relation, rows, order)]
     equal = [relation for relation in relations if relation.kind in ("path", "bytes", "pixels")]
     return Audit(
@@ -160,6 +163,11 @@ def _shortened(rows: Sequence[Entry]) -> list[Entry]:
         common -= 1  # the only collection keeps its own name
     names = {name: "/".join(folders[max(common, 0) :]) for name, folders in parts.items()}
     return [replace(row, collection=names[row.collection]) for row in rows]
+
+
+def _in_order(splits: Iterable[str]) -> list[str]:
+    found = dict.fromkeys(splits)
+    return [*(split for split in SPLITS if split in found), *(split for split in found if split not in SPLITS)]
 
 
 def _nothing(problems: Problems) -> str:
@@ -192,13 +200,16 @@ def _print(entry: Entry, looks: bool, problems: Problems) -> Fingerprint | None:
         return fingerprint(entry.picture, looks)
     except InputError as error:
         kind: Kind = "missing" if error.status == "not_found" else "unreadable"
-        problems.add(Fault(kind, entry.where or entry.path, str(error)))
+        reason = str(error).partition(": ")[2]  # what comes before names the source, in other words
+        problems.add(Fault(kind, entry.where or entry.path, f"{entry.path}: {reason}"))
         return None
 
 
-def _named(rows: Sequence[Entry]) -> list[Relation]:
+def _named(rows: Sequence[Entry], prints: Sequence[Fingerprint | None]) -> list[Relation]:
+    # Two prepared sets may each hold a `1.jpg` of their own: where pictures were opened, they must be alike too.
+    paths = [f"{row.path}\0{one.pixels if one else ''}" for row, one in zip(rows, prints, strict=True)]
     return [
-        Relation("path", [row.path for row in rows]),
+        Relation("path", paths),
         same_name(rows),
         Relation("subject", [row.subject for row in rows]),
         Relation("sequence", [row.sequence for row in rows]),

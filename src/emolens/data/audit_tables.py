@@ -83,7 +83,7 @@ def _overlap(one: Overlap) -> Iterator[tuple[str, ...]]:
     if len(one.collections) > 1:
         for name, rows, known in one.collections:
             if rows:
-                yield (f"  {name or _NO_NAME}", one.other, *_share(rows, known), "", "")
+                yield (f"  {name or '.'}", one.other, *_share(rows, known), "", "")
 
 
 def _share(rows: int, known: int) -> tuple[str, str, str]:

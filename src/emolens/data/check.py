@@ -160,10 +160,7 @@ def check(
 
 def record_faults(record: Record, info: Info, open_picture: bool = True) -> Iterator[Fault]:
     """What is wrong with one record beyond what its birth checks: its scales, its picture, its map."""
-    for name, (low, high) in info.scales.items():
-        value = getattr(record, name)
-        if value is not None and not low <= value <= high:
-            yield Fault("value", record.where, f"{name} is {value:g}, allowed: {low:g} to {high:g}")
+    yield from value_faults(record, info)
     if not open_picture:
         return
     try:
@@ -171,10 +168,23 @@ def record_faults(record: Record, info: Info, open_picture: bool = True) -> Iter
     except InputError as error:
         yield Fault("unreadable", record.where, str(error))
         return
+    yield from size_faults(record, info, width, height)
+    yield from _map_faults(record, width, height)
+
+
+def value_faults(record: Record, info: Info) -> Iterator[Fault]:
+    """Valence, arousal and dominance outside the set's scales; NaN is outside."""
+    for name, (low, high) in info.scales.items():
+        value = getattr(record, name)
+        if value is not None and not low <= value <= high:
+            yield Fault("value", record.where, f"{name} is {value:g}, allowed: {low:g} to {high:g}")
+
+
+def size_faults(record: Record, info: Info, width: int, height: int) -> Iterator[Fault]:
+    """A picture that is not as large as all pictures of its set are."""
     if info.size and info.size != (width, height):
         wanted = f"{info.size[0]} x {info.size[1]}"
         yield Fault("size", record.where, f"the picture has {width} x {height} pixels, {info.title} has {wanted}")
-    yield from _map_faults(record, width, height)
 
 
 def _map_faults(record: Record, width: int, height: int) -> Iterator[Fault]:

@@ -14,6 +14,7 @@ from emolens.data.archive import Archive
 from emolens.data.base import Count, DataReader, Info, Option, Record, absent
 from emolens.data.problems import Fault, Problems
 from emolens.data.rows import coded, lines
+from emolens.errors import DataError
 from emolens.taxonomy import Taxonomy, canonical
 
 CKPLUS = Taxonomy("ckplus", ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"))
@@ -79,7 +80,7 @@ def _walk(root: Path, problems: Problems, frames: int, neutral: bool) -> Iterato
 def _label(folder: Path, problems: Problems) -> str | None:
     """The class of a sequence; 266 of 593 have none: their folder is empty or absent."""
     files = sorted(folder.glob("*_emotion.txt")) if folder.is_dir() else []
-    read = [line for file in files for line in lines(file)]
+    read = [line for file in files for line in _read(file)]
     if not read:
         problems.leave_out("sequences without a label")
         return None
@@ -87,6 +88,13 @@ def _label(folder: Path, problems: Problems) -> str | None:
     if not re.fullmatch(r"[0-7](\.0+(e[+-]?0+)?)?", text):
         raise Fault("label", where, f"label {text!r}; allowed: 0 to 7, as 3.0000000e+00")
     return coded(text[0], CKPLUS8.classes, where)
+
+
+def _read(file: Path) -> list[tuple[str, str]]:
+    try:
+        return list(lines(file))
+    except DataError:  # one sequence's label, not the archive
+        raise Fault("unreadable", str(file), "not a readable text file; get the emotion labels again") from None
 
 
 def _sequence(

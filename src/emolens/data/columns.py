@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ from emolens.sources import read_source
 from emolens.taxonomy import Taxonomy
 
 METADATA_KEY = b"emolens"
+COLUMNS = (
+    "id", "split", "picture", "width", "height", "label", "distribution", "votes", "valence", "arousal", "dominance",
+    "boxes", "map", "categories", "subject", "sequence", "group", "source", "attributes",
+)  # fmt: skip
 DICTIONARIES = ("split", "label", "subject", "sequence", "group")
 """Columns whose values repeat."""
 LISTS = ("distribution.list.element", "votes.list.element")
@@ -59,21 +64,23 @@ def schema(info: Info, taxonomy: Taxonomy, options: Mapping[str, object], every_
     The metadata holds what the set is under `emolens`, and under `huggingface` which columns are pictures.
     """
     pa = arrow()
-    text, real, numbers = pa.string(), pa.float64(), pa.list_(pa.float32())
+    text, numbers = pa.string(), pa.list_(pa.float32())
     picture = pa.struct([("bytes", pa.binary()), ("path", text)])
-    distribution = pa.list_(pa.float32(), len(taxonomy)) if every_row_has_one else numbers
-    fields = {
-        "id": text, "split": text, "picture": picture, "width": pa.int32(), "height": pa.int32(), "label": text,
-        "distribution": distribution, "votes": numbers, "valence": real, "arousal": real, "dominance": real,
-        "boxes": pa.list_(numbers), "map": picture, "categories": pa.list_(text), "subject": text, "sequence": text,
-        "group": text, "source": text, "attributes": text,
-    }  # fmt: skip
+    kinds = {
+        **dict.fromkeys(("picture", "map"), picture),
+        **dict.fromkeys(("width", "height"), pa.int32()),
+        **dict.fromkeys(("valence", "arousal", "dominance"), pa.float64()),
+        "distribution": pa.list_(pa.float32(), len(taxonomy)) if every_row_has_one else numbers,
+        "votes": numbers,
+        "boxes": pa.list_(numbers),
+        "categories": pa.list_(text),
+    }
     pictures = {"picture": {"_type": "Image"}, "map": {"_type": "Image"}}
     metadata = {
         METADATA_KEY: json.dumps(described(info, taxonomy, options)),
         b"huggingface": json.dumps({"info": {"features": pictures}}),
     }
-    return pa.schema(list(fields.items()), metadata=metadata)
+    return pa.schema([(name, kinds.get(name, text)) for name in COLUMNS], metadata=metadata)
 
 
 def described(info: Info, taxonomy: Taxonomy, options: Mapping[str, object]) -> dict[str, Any]:
@@ -120,8 +127,10 @@ def to_row(record: Record, root: Path) -> dict[str, Any]:
 
 def without_root(text: str, root: Path) -> str:
     """A text without the folder that an archive happens to lie in: two copies of it give the same files."""
-    folder = root.parent if root.is_file() else root
-    return text.replace(f"{folder}/", "").replace(f"{folder}\\", "")
+    folder = str(root.parent if root.is_file() else root)
+    if folder == ".":  # is not part of a path's text
+        return text
+    return re.sub(rf"(?<![\w/\\.-]){re.escape(folder)}[/\\]", "", text)
 
 
 def _listed(values: np.ndarray | None) -> Any:

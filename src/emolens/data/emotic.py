@@ -18,7 +18,7 @@ import numpy as np
 from emolens.data.archive import Archive
 from emolens.data.base import SPLITS, Count, DataReader, Info, Record, Split, absent
 from emolens.data.problems import Fault, Problems
-from emolens.data.rows import Row, csv_rows
+from emolens.data.rows import Row, csv_rows, number
 from emolens.errors import DataError, MissingExtra
 from emolens.taxonomy import GROUP3
 
@@ -153,7 +153,7 @@ def _record(
         valence=valence,
         arousal=arousal,
         dominance=dominance,
-        boxes=np.array([box], np.float32),
+        boxes=np.array([[number(str(side), "a side of the box", where, kind="box") for side in box]], np.float32),
         categories=tuple(str(c) for c in categories),
         source=where,
         attributes={key: value.lower() for key, value in about.items() if value},
@@ -162,11 +162,9 @@ def _record(
 
 def _affect(value: Any, where: str) -> float | None:
     """A number from 1 to 10; None where nobody gave one (NaN)."""
-    if value is None or np.isnan(float(value)):
+    if value is None or str(value).lower() == "nan":
         return None
-    if not LOW <= float(value) <= HIGH:
-        raise Fault("value", where, f"valence, arousal or dominance is {value:g}, allowed: {LOW:g} to {HIGH:g}")
-    return float(value)
+    return number(str(value), "valence, arousal or dominance", where, LOW, HIGH)
 
 
 INFO = Info(

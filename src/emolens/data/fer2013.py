@@ -26,9 +26,7 @@ __all__ = [
     "SUBSETS",
     "LabelledFaces",
     "in_subset",
-    "judged_subsets",
     "read_ferplus",
-    "repeated_pixels",
 ]
 
 JUDGED = ("argmax", "majority")
@@ -68,27 +66,6 @@ def read_ferplus(root: Path, split: str, subset: str = "argmax") -> LabelledFace
     return LabelledFaces(names[mask], archive.images[mask], distributions(votes[mask], subset), FERPLUS, split)
 
 
-def judged_subsets(root: Path, split: str) -> dict[str, LabelledFaces]:
-    """The rows that results are reported on, by a name that says which: both subsets, and of `test` also without the
-    rows whose exact pixels the model may have seen.
-    """
-    judged = {f"FER+ {split}, {subset}": read_ferplus(root, split, subset) for subset in JUDGED}
-    if split == "test":
-        seen = np.array(sorted(repeated_pixels(root)))
-        for name, faces in list(judged.items()):
-            judged[f"{name}, no pixel copies"] = faces.keep(~np.isin(faces.ids, seen))
-    return judged
-
-
-def repeated_pixels(root: Path) -> set[str]:
-    """FER+ names of the PrivateTest rows whose exact pixels also occur in Training or PublicTest."""
-    archive, _, names = _with_votes(root, Problems())
-    test = archive.usage == SPLITS.index("test")
-    seen = {image.tobytes() for image in archive.images[~test]}
-    copies = [image.tobytes() in seen for image in archive.images[test]]
-    return set(names[test][copies])
-
-
 def _archive(info: Info, root: Path, problems: Problems) -> Fer2013:
     path = find(root)
     if path is None:
@@ -110,8 +87,8 @@ def _walk_fer2013(root: Path, problems: Problems) -> Iterator[Record]:
 
 def _fer2013_record(archive: Fer2013, at: int) -> Record:
     label, usage, where = int(archive.labels[at]), int(archive.usage[at]), _where(archive, at)
-    if label >= len(FER2013) or usage >= len(SPLITS):
-        raise Fault("label", where, f"label {label} in part {usage}; allowed: 0 to 6 in 0 to 2")
+    if not 0 <= label < len(FER2013):
+        raise Fault("label", where, f"label {label}; allowed: 0 to {len(FER2013) - 1} for {', '.join(FER2013.classes)}")
     return Record(
         id=f"fer2013-{archive.rows[at]:05d}",
         split=SPLITS[usage],

@@ -21,6 +21,14 @@ USAGES = ("Training", "PublicTest", "PrivateTest")
 ARCHIVES = ("fer2013_ferplus.npz", "fer2013.csv", "icml_face_data.csv")
 VOTES_FILE = "fer2013new.csv"
 VOTES_HEADER = (*VOTE_COLUMNS[:8], "unknown", "NF")
+NPZ: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+    "images": (np.integer, (SIDE, SIDE)),
+    "usage": (np.integer, ()),
+    "fer_label": (np.integer, ()),
+    "ferplus_votes": (np.integer, (len(VOTE_COLUMNS),)),
+    "ferplus_name": (np.str_, ()),
+}
+"""Array of the npz -> what it holds, and its shape behind the number of rows."""
 FEWEST, MOST = 9, 10  # one row of the published file has nine votes, all others ten
 
 
@@ -102,8 +110,15 @@ def _load_votes(path: Path, rows: np.ndarray, usage: np.ndarray) -> tuple[np.nda
     for row, part in zip(chosen, usage, strict=True):
         if row.maybe("Usage") != USAGES[part]:
             raise DataError(f"{row.where}: Usage is {row.maybe('Usage')!r}, the archive says {USAGES[part]!r}")
-    votes = [[int(row.number(column, 0, MOST)) for column in VOTES_HEADER] for row in chosen]
+    votes = [[_vote(row, column) for column in VOTES_HEADER] for row in chosen]
     return np.array(votes, np.uint8), np.array([row.maybe("Image name") or "" for row in chosen])
+
+
+def _vote(row: Row, column: str) -> int:
+    votes = row.number(column, 0, MOST)
+    if votes != int(votes):
+        raise Fault("distribution", row.where, f"{column} is {votes:g}; votes are whole numbers from 0 to {MOST}")
+    return int(votes)
 
 
 def _load_npz(path: Path) -> Fer2013:
@@ -116,15 +131,15 @@ def _load_npz(path: Path) -> Fer2013:
             found = {key: archive[key] for key in (*needed, "fer_label") if key in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable npz archive ({error})") from None
-    count = len(found["images"])
+    count = found["images"].shape[0] if found["images"].ndim else 0
     # Labels came to this form later; FER+ alone can be read without them.
-    labels = found.get("fer_label", np.full(count, 255, np.uint8))
-    lengths = {len(array) for array in found.values()}
-    sides = found["images"].shape[1:], found["ferplus_votes"].shape[1:]
-    if lengths != {count} or sides != ((SIDE, SIDE), (len(VOTE_COLUMNS),)) or found["images"].dtype != np.uint8:
-        shapes = {key: array.shape for key, array in found.items()}
-        raise DataError(f"{path}: arrays {shapes} do not fit together; needs N uint8 pictures of {SIDE} x {SIDE}")
-    if not set(np.unique(found["usage"]).tolist()) <= {0, 1, 2}:
-        raise DataError(f"{path}: usage holds {np.unique(found['usage']).tolist()}; allowed: 0, 1, 2")
-    names = found["ferplus_name"]
-    return Fer2013(path, np.arange(count), found["images"], labels, found["usage"], found["ferplus_votes"], names)
+    labels = found.setdefault("fer_label", np.full(count, 255, np.uint8))
+    for key, (kind, shape) in NPZ.items():
+        if not np.issubdtype(found[key].dtype, kind) or found[key].shape != (count, *shape):
+            what = f"array {key} is {found[key].dtype} {found[key].shape}, needs {kind.__name__} {(count, *shape)}"
+            raise DataError(f"{path}: {what}; get the file again")
+    for key, most in (("images", 255), ("usage", len(USAGES) - 1), ("ferplus_votes", MOST)):
+        if count and not 0 <= int(found[key].min()) <= int(found[key].max()) <= most:
+            raise DataError(f"{path}: {key} holds {found[key].min()} to {found[key].max()}; allowed: 0 to {most}")
+    images, names = found["images"].astype(np.uint8, copy=False), found["ferplus_name"]
+    return Fer2013(path, np.arange(count), images, labels, found["usage"], found["ferplus_votes"], names)

@@ -8,14 +8,15 @@ at random by distance and looked at: 48 of 48 at 56 to 63 bits are one photo (an
 watermark), 47 of 48 at 60 to 62 bits, about 34 of 48 at 64 to 71. Of the 3,084 pairs up to 62 bits the 48 whose pixels
 correlate least hold about 7 wrong ones, so up to `NEAR` bits well over 99 in 100 are right; the wrong ones are dark or
 low-contrast frontal faces. The usual 64-bit hash was wrong in 4 of 48 pairs at 6 bits and in half of them at 8, and
-finds fewer. Among the 1,980 photos of Emotion6 the nearest two lie 80 bits apart and are unrelated.
+finds fewer. Among the 1,980 photos of Emotion6 the nearest two lie 80 bits apart and are unrelated. Faces that were
+aligned by their eyes may be more alike; it was not tried on them, so look at pairs before rows are dropped.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from PIL import Image
 
 from emolens.data.base import Picture
 from emolens.errors import MissingExtra, OptionError, Unreadable
-from emolens.images import open_image
+from emolens.images import LIMITS, open_image
 
 NEAR = 60
 """Pictures whose hashes differ in at most this many of 256 bits are near-duplicates."""
@@ -34,6 +35,8 @@ BITS = SIDE * SIDE
 FEWEST_ONES = 96
 """A hash with fewer ones is of a picture without texture: the median splits true frequencies into 128 and 128."""
 
+ANY_SIZE = replace(LIMITS, min_side=1)
+"""A picture too small for a face can still be a copy of another."""
 CELLS = 1 << 24
 """Entries of the matrix of distances that are held at once: 64 MB."""
 
@@ -59,7 +62,7 @@ def fingerprint(picture: Picture, looks: bool = True) -> Fingerprint:
     `MissingExtra` without imagehash.
     """
     source = _read(picture) if isinstance(picture, Path) else picture
-    rgb = open_image(source)
+    rgb = open_image(source, limits=ANY_SIZE)
     blank = bool(rgb.min() == rgb.max())
     return Fingerprint(
         file="" if isinstance(source, np.ndarray) else _digest(source),

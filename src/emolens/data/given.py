@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from emolens.data.base import OptionValue
-from emolens.data.manifest import FORMAT, archive_digest, is_prepared, read_manifest
+from emolens.data.manifest import FORMAT, archive_stamp, is_prepared, read_manifest
 from emolens.data.prepare import VAL_SHARE, Progress, prepare
 from emolens.data.registry import reader
 from emolens.errors import DataError
@@ -17,16 +17,18 @@ from emolens.places import home
 def prepared_folder(data: Path, name: str, progress: Progress | None = None, **options: OptionValue) -> Path:
     """The prepared folder of data set `name` that `data` means.
 
-    An archive goes into the cache folder, known by its digest, the options and the format, once. Raises `DataError`
-    where `data` is neither, or is prepared from another set or with other options, and what `prepare` raises.
+    An archive goes into the cache folder, once for its files as they are, the options and the format. Raises
+    `DataError` where `data` is neither, or is prepared from another set or with other options, and what `prepare`
+    raises.
     """
     chosen = reader(name).chosen(options)
     if is_prepared(data):
         _check(data, name, chosen)
         return data
     if not data.exists():
-        raise DataError(f"{data}: no such file or folder; give the archive of {name} or a prepared folder")
-    key = json.dumps([name, chosen, VAL_SHARE, FORMAT, archive_digest(data)])
+        info = reader(name).info
+        raise DataError(f"{data}: no such file or folder; {info.title}: {info.obtain}, or give a prepared folder")
+    key = json.dumps([name, chosen, VAL_SHARE, FORMAT, str(data.resolve()), archive_stamp(data)])
     folder = home() / "data" / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     if not is_prepared(folder):
         prepare(name, data, folder, progress=progress, **chosen)

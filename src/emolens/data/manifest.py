@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emolens.errors import DataError
+from emolens.data.archive import Archive
+from emolens.errors import DataError, LabelError
 from emolens.files import replacing
 from emolens.places import sha256
 from emolens.sources import SUFFIXES
@@ -20,6 +21,8 @@ FORMAT = 1
 """Raised when a prepared folder of an older emolens must be made anew."""
 MANIFEST = "emolens.json"
 """Written last: a folder with it is whole."""
+UNFINISHED = "unfinished.json"
+"""The manifest of a folder that is not whole yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,28 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
         if content["format"] != FORMAT:
             raise DataError(f"{path}: format {content['format']}, this emolens reads {FORMAT}; prepare the set again")
         splits = {split: tuple(Part(**part) for part in parts) for split, parts in content.pop("splits").items()}
-        return Manifest(splits=splits, **content)
+        found = Manifest(splits=splits, **content)
+        _ = found.taxonomy, found.about["name"], found.about["title"], dict(found.about["options"])
+        return found
     except FileNotFoundError:
         raise DataError(
             f"{folder}: not a prepared data set, no {name}; run 'emolens data prepare NAME ROOT --out DIR'"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, LabelError) as error:
         raise DataError(f"{path}: not a readable manifest ({error}); prepare the set again") from None
+
+
+def part_path(folder: Path, part: Part) -> Path:
+    """Where a part of a prepared folder lies. Raises `DataError` where it is not there, or has other bytes."""
+    path = Archive(folder).file(part.file, str(folder / MANIFEST))
+    try:
+        same = sha256(path) == part.sha256
+    except OSError as error:
+        raise DataError(f"{path}: not a readable part ({error}); make it readable for this user") from None
+    if not same:
+        raise DataError(f"{path}: not a readable part (not the bytes that {MANIFEST} names); remove {folder} and "
+                        "prepare the set again")  # fmt: skip
+    return path
 
 
 def is_prepared(folder: Path) -> bool:
@@ -97,17 +115,32 @@ def archive_digest(root: Path) -> str:
     """What an archive is known by: the names of its files, the sizes of its pictures, the bytes of all others.
 
     So a changed label is noticed, and two copies of an archive are one. Of a file, those CSV files count that lie
-    beside it. Reading 290,000 pictures for it would take longer than training starts.
+    beside it.
     """
+    lines = ((name, sha256(path) if path.suffix.lower() not in SUFFIXES else path.stat().st_size)
+             for name, path in _files(root))  # fmt: skip
+    return _digest(lines)
+
+
+def archive_stamp(root: Path) -> str:
+    """What an archive is known by on this machine: names, sizes and times of its files. No file is opened."""
+    return _digest((name, path.stat().st_size, path.stat().st_mtime_ns) for name, path in _files(root))
+
+
+def _digest(lines: Iterable[tuple[object, ...]]) -> str:
     digest = hashlib.sha256()
-    for path in _files(root):
-        digest.update(f"{path.relative_to(root if root.is_dir() else root.parent).as_posix()}\0".encode())
-        is_picture = path.suffix.lower() in SUFFIXES
-        digest.update(f"{path.stat().st_size if is_picture else sha256(path)}\n".encode())
+    for line in lines:
+        digest.update("\0".join(map(str, line)).encode("utf-8", "surrogateescape") + b"\n")
     return digest.hexdigest()
 
 
-def _files(root: Path) -> Iterator[Path]:
+def _files(root: Path) -> Iterator[tuple[str, Path]]:
+    """The name below the root, or beside it where it is a file, and the path of each file that counts; in one order."""
+    for path in _paths(root):
+        yield path.relative_to(root if root.is_dir() else root.parent).as_posix(), path
+
+
+def _paths(root: Path) -> Iterator[Path]:
     if root.is_file():
         yield from sorted({root, *root.parent.glob("*.csv")})
         return

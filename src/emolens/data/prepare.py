@@ -14,9 +14,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from emolens.data.base import DataReader, OptionValue, Record
+from emolens.data.base import DataReader, Info, OptionValue, Record
+from emolens.data.check import size_faults, value_faults
 from emolens.data.columns import arrow, described, schema, to_row, without_root
-from emolens.data.manifest import MANIFEST, Manifest, Part, archive_digest, is_prepared, read_manifest
+from emolens.data.manifest import (
+    MANIFEST,
+    UNFINISHED,
+    Manifest,
+    Part,
+    archive_digest,
+    is_prepared,
+    part_path,
+    read_manifest,
+)
 from emolens.data.parts import Parts
 from emolens.data.problems import Fault, Problems
 from emolens.data.registry import reader
@@ -24,7 +34,6 @@ from emolens.data.splits import val_ids
 from emolens.errors import DataError, OptionError, OutputError
 from emolens.taxonomy import Taxonomy
 
-UNFINISHED = "unfinished.json"
 VAL_SHARE = 0.1
 Progress = Callable[[int, int], None]
 """Told after each row: how many are done, and of how many."""
@@ -57,8 +66,9 @@ def prepare(
     out. Without `problems` the first fault is raised; with lenient ones the faulty rows are left out, counted and
     named in the manifest. A folder that is whole and of the same archive is left as it is.
 
-    Raises `DataError` for the archive, `UnknownName` and `OptionError` for options, `OutputError` where `out` holds
-    something else, `MissingExtra` without pyarrow.
+    Raises `DataError` for the archive and for a whole folder with a part that was changed or removed, `UnknownName`
+    and `OptionError` for options, `OutputError` where `out` holds something else or lies in the archive,
+    `MissingExtra` without pyarrow.
     """
     arrow()
     if val_share and not 0 < val_share < 1:
@@ -69,31 +79,35 @@ def prepare(
     told = {**chosen, "val_share": val_share, "seed": seed, "strict": problems.strict}
     plan = _plan(found, root, problems.strict, chosen, val_share, seed)
     wanted = Manifest(described(found.info, plan.taxonomy, told), archive_digest(root))
+    _check_place(out, root)
     with _alone(out):
         if is_prepared(out):
-            return _same(read_manifest(out), wanted, out)
+            there = _same(read_manifest(out), wanted, out)
+            for part in (part for parts_of_one in there.splits.values() for part in parts_of_one):
+                part_path(out, part)
+            return there
         _claim(out, wanted)
         records = found.read(root, problems, **chosen)
         columns = schema(found.info, plan.taxonomy, told, plan.every_row_has_one)
         with Parts(out, columns) as parts:
             for done, record in enumerate(_in_its_split(records, plan.to_val), start=1):
-                _add(record, parts, root, problems)
+                _add(record, parts, root, found.info, problems)
                 if progress:
                     progress(done, plan.rows)
             splits = parts.finish()
-        manifest = _finished(wanted, root, problems, splits, len(plan.to_val))
+        manifest = _finished(wanted, root, problems, splits, bool(plan.to_val))
         manifest.write(out / MANIFEST)
         (out / UNFINISHED).unlink()
     return manifest
 
 
 def _finished(
-    wanted: Manifest, root: Path, problems: Problems, splits: Mapping[str, tuple[Part, ...]], moved: int
+    wanted: Manifest, root: Path, problems: Problems, splits: Mapping[str, tuple[Part, ...]], cut: bool
 ) -> Manifest:
     return replace(
         wanted,
         splits=splits,
-        moved_to_val=moved,
+        moved_to_val=sum(part.rows for part in splits.get("val", ())) if cut else 0,
         left_out=dict(sorted(problems.left_out.items())),
         faults=dict(sorted(problems.counts.items())),
         examples={k: [without_root(m, root) for m in v] for k, v in sorted(problems.examples.items())},
@@ -153,13 +167,21 @@ def _in_its_split(records: Iterator[Record], to_val: frozenset[str]) -> Iterator
     return (replace(one, split="val") if one.split == "train" and one.id in to_val else one for one in records)
 
 
-def _add(record: Record, parts: Parts, root: Path, problems: Problems) -> None:
+def _add(record: Record, parts: Parts, root: Path, info: Info, problems: Problems) -> None:
     if parts.holds(record):
         return
     try:
-        parts.add(record.split, to_row(record, root))
+        row = to_row(record, root)
+        for fault in (*value_faults(record, info), *size_faults(record, info, row["width"], row["height"])):
+            raise fault
+        parts.add(record.split, row)
     except Fault as fault:
         problems.add(fault)
+
+
+def _check_place(out: Path, root: Path) -> None:
+    if root.is_dir() and out.resolve().is_relative_to(root.resolve()):
+        raise OutputError(f"{out}: lies in the archive {root}, which it would change; choose a folder outside")
 
 
 def _same(there: Manifest, wanted: Manifest, out: Path) -> Manifest:
@@ -171,9 +193,10 @@ def _same(there: Manifest, wanted: Manifest, out: Path) -> Manifest:
 
 def _claim(out: Path, wanted: Manifest) -> None:
     """Note what is being prepared into `out`. Raises `OutputError` where it is something else or no such folder."""
-    if (out / UNFINISHED).is_file():
+    begun = (out / UNFINISHED).is_file()
+    if begun and any(out.glob("*/part-*.parquet")):
         _same(read_manifest(out, UNFINISHED), wanted, out)
         return
-    if any(out.iterdir()):
+    if not begun and any(out.iterdir()):  # a claim without a part binds nobody: the archive may have been mended
         raise OutputError(f"{out}: is there and no prepared data set; choose a new or an empty folder")
     wanted.write(out / UNFINISHED)

@@ -13,10 +13,11 @@ import numpy as np
 from PIL import Image
 
 from emolens.data.base import SPLITS, Record
-from emolens.data.columns import arrow, from_row
-from emolens.data.manifest import Manifest, read_manifest
-from emolens.errors import DataError, UnknownName
+from emolens.data.columns import COLUMNS, arrow, from_row
+from emolens.data.manifest import Manifest, part_path, read_manifest
+from emolens.errors import DataError, InputError, UnknownName
 from emolens.files import replacing
+from emolens.images import open_image
 from emolens.places import home
 from emolens.taxonomy import Taxonomy
 
@@ -80,7 +81,7 @@ class Prepared:
                 raise DataError(f"{self.folder}, {self.split}: {len(sizes)} sizes of pictures; needs all alike")
             width, height = sizes[0]
             self._decode(path, (len(self), height, width) if grey else (len(self), height, width, 3))
-        pixels: np.ndarray = np.load(path, mmap_mode="r")
+        pixels: np.ndarray = np.load(path, mmap_mode="c")  # "r" would be refused by torch
         return pixels
 
     def _decode(self, path: Path, shape: tuple[int, ...]) -> None:
@@ -90,19 +91,27 @@ class Prepared:
             at = 0
             for chunk in self.table["picture"].iterchunks():
                 for data in chunk.field("bytes"):
-                    pixels[at] = decoded(data.as_buffer(), grey=len(shape) == 3)
+                    pixels[at] = self._fitting(at, data, shape[1:])
                     at += 1
             pixels.flush()
             del pixels
 
+    def _fitting(self, at: int, data: Any, shape: tuple[int, ...]) -> np.ndarray:
+        where = f"{self.folder}, {self.split}, row {at}"
+        try:
+            picture = decoded(data.as_buffer(), grey=len(shape) == 2)
+        except (InputError, OSError, ValueError, SyntaxError, AttributeError, Image.DecompressionBombError) as error:
+            raise DataError(f"{where}: no readable picture ({error}); prepare the set again") from None
+        if picture.shape != shape:
+            raise DataError(f"{where}: a picture of shape {picture.shape}, its columns say {shape}; prepare again")
+        return picture
+
 
 def decoded(data: Any, grey: bool = False) -> np.ndarray:
     """Encoded bytes that `prepare` has tried, as uint8 (H, W, 3) RGB, or (H, W) with `grey`."""
-    from emolens.images import open_image
-
     if grey:
         picture = Image.open(io.BytesIO(data))
-        if picture.mode == "L":  # already as it is wanted: half the time, and the pixels are those of the archive
+        if picture.mode == "L" and not picture.getexif():  # as it is wanted and upright: half the time
             return np.asarray(picture)
     rgb = open_image(memoryview(data))
     return np.asarray(Image.fromarray(rgb).convert("L")) if grey else rgb
@@ -146,9 +155,11 @@ def _read(folder: Path, manifest: Manifest, split: str) -> Any:
 def _batches(folder: Path, manifest: Manifest, split: str) -> Iterator[Any]:
     pa = arrow()
     for part in manifest.splits.get(split, ()):
-        path = folder / part.file
+        path = part_path(folder, part)
         try:
             file = pa.parquet.ParquetFile(path, memory_map=True)
+            if missing := [name for name in COLUMNS if name not in file.schema_arrow.names]:
+                raise DataError(f"{path}: columns {missing} are missing; prepare the set again")
             if file.metadata.num_rows != part.rows:
                 raise DataError(f"{path}: {file.metadata.num_rows} rows, the manifest says {part.rows}; prepare again")
             yield from file.iter_batches(BATCH)

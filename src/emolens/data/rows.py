@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,23 @@ from emolens.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its file and line, and its fields by column. A row that is too short holds None in the last ones."""
+    """One row: its file and line, its fields by column, and fields for which there is no column.
+
+    A row that is too short lacks the last ones.
+    """
 
     where: str
     fields: Mapping[str, str | None]
+    surplus: tuple[str, ...] = ()
 
     def text(self, column: str) -> str:
-        """The text of a field, without blanks around it. Raises `Fault` where it is empty or absent."""
+        """The text of a field, without blanks around it. Raises `Fault` where it is empty or absent.
+
+        Also where the row has more fields than there are columns: a comma in a name shifts all that follow.
+        """
+        if self.surplus:
+            what = f"{list(self.surplus)} behind the last column; put names with commas in quotes"
+            raise Fault("row", self.where, what)
         value = self.maybe(column)
         if value is None:
             raise Fault("row", self.where, f"{column!r} is empty; give a value")
@@ -59,7 +70,9 @@ def number(
         value = float(text)
     except ValueError:
         raise Fault(kind, where, f"{what} is {text!r}, needs a number") from None
-    if not (math.isfinite(value) and low <= value <= high):
+    if not math.isfinite(value):
+        raise Fault(kind, where, f"{what} is {text!r}, needs a finite number")
+    if not low <= value <= high:
         raise Fault(kind, where, f"{what} is {value:g}, allowed: numbers from {low:g} to {high:g}")
     return value
 
@@ -80,20 +93,24 @@ def coded(text: str, names: Sequence[str], where: str, first: int = 0) -> str:
 def csv_rows(path: Path, needed: Iterable[str], delimiter: str = ",") -> Iterator[Row]:
     """The rows of a CSV file with a header, whose column names may have blanks around them.
 
-    Raises `DataError` for a file that cannot be read or that lacks a needed column.
+    Raises `DataError` for a file that cannot be read, that lacks a needed column or has one twice.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, delimiter=delimiter)
+            # Strict: else a quote that is never closed takes all later rows into its field.
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
             columns = [name.strip() for name in next(reader, [])]
             missing = [name for name in needed if name not in columns]
             if missing:
                 raise DataError(f"{path}: columns {missing} are missing; found {columns}")
+            if twice := [name for name, n in Counter(columns).items() if n > 1 and name]:
+                raise DataError(f"{path}: columns {twice} are there more than once; keep one of each")
             for fields in reader:
                 if fields:
-                    yield Row(f"{path}:{reader.line_num}", dict(zip(columns, fields, strict=False)))
+                    surplus = tuple(filter(str.strip, fields[len(columns) :]))
+                    yield Row(f"{path}:{reader.line_num}", dict(zip(columns, fields, strict=False)), surplus)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a readable CSV file ({error})") from None
+        raise DataError(f"{path}: not a readable CSV file ({error}); save it as CSV in UTF-8") from None
 
 
 def lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -104,4 +121,4 @@ def lines(path: Path) -> Iterator[tuple[str, str]]:
                 if line.strip():
                     yield f"{path}:{at}", line.strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a readable text file ({error})") from None
+        raise DataError(f"{path}: not a readable text file ({error}); save it as text in UTF-8") from None

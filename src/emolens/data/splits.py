@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -53,11 +54,11 @@ def grouped_folds(labels: Sequence[object], groups: Sequence[object], folds: int
 def _check_folds(folds: int, labels: Sequence[object], what: str) -> None:
     if folds < 2:
         raise OptionError(f"{folds} folds; needs 2 or more")
-    names, counts = np.unique([str(label) for label in labels], return_counts=True)
-    if not len(names):
+    counts = Counter(map(str, labels))
+    if not counts:
         raise DataError(f"no rows to deal to {folds} folds")
-    if counts.min() < folds:
-        name, count = names[counts.argmin()], counts.min()
+    name, count = min(counts.items(), key=lambda one: one[1])
+    if count < folds:
         raise DataError(f"class {name!r} has {count} {what}, {folds} folds need {folds}; use fewer folds or merge it")
 
 
@@ -102,14 +103,16 @@ def _groups_for(sizes: np.ndarray, share: float) -> int:
 def val_ids(records: Iterable[Record], share: float = 0.1, seed: int = 0) -> frozenset[str]:
     """The ids that move from `train` to `val` in a set without a `val`: empty where it has one.
 
-    Subjects, sequences, videos and groups stay whole, see `cut_val`. Only ids and names are kept, no picture is opened.
+    Subjects, sequences, videos, groups and pictures of several people stay whole, see `cut_val`. Only ids and names are
+    kept, no picture is opened.
     """
     rows = []
     for record in records:
         if record.split == "val":
             return frozenset()
         if record.split == "train":
-            rows.append((record.id, record.subject, record.sequence, record.group))
+            file = record.picture if isinstance(record.picture, Path) else None
+            rows.append((record.id, record.subject, record.sequence, record.group, file))
     if not rows:
         return frozenset()
     ids, *columns = zip(*rows, strict=True)
@@ -122,7 +125,7 @@ def emotion6_folds() -> tuple[tuple[str, ...], ...]:
 
     Emotion6 has no official split; results on these lists compare. Choose on the fold after the one that is tested.
     """
-    folder = resources.files("emolens.data") / "lists"
+    folder = resources.files("emolens.data") / "folds"
     texts = [(folder / _LIST.format(fold)).read_text(encoding="utf-8") for fold in range(1, FOLDS + 1)]
     return tuple(tuple(line for line in text.splitlines() if not line.startswith("#")) for text in texts)
 

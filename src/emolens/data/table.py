@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,13 +70,29 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     except ImportError:
         raise MissingExtra(f"reading {path.name}", "tables") from None
     try:
-        at = 0
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(4096):
+        file, at = pyarrow.parquet.ParquetFile(path), 0
+        _check_names(file.schema_arrow, path)
+        for batch in file.iter_batches(4096):
             for fields in batch.to_pylist():
-                yield Row(f"{path}, row {at}", {key: None if v is None else str(v) for key, v in fields.items()})
+                yield Row(f"{path}, row {at}", {key: _text(value) for key, value in fields.items()})
                 at += 1
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error})") from None
+
+
+def _check_names(schema: Any, path: Path) -> None:
+    """Columns of file names are text: bytes would become names such as "b'a.png'"."""
+    for column in (one for one in schema if one.name in ("path", "map")):
+        kind = str(getattr(column.type, "value_type", column.type))  # of a dictionary, what its codes stand for
+        if kind not in ("string", "large_string", "string_view", "null"):
+            raise DataError(
+                f"{path}: column {column.name!r} holds {column.type}, needs text; save file names as strings"
+            )
+
+
+def _text(value: object) -> str | None:
+    """A cell as text; None where it is empty, as pandas writes it with NaN too."""
+    return None if value is None or value != value else str(value)  # NaN alone is not itself
 
 
 def _taxonomy(path: Path, classes: str, probabilities: list[str]) -> Taxonomy:

@@ -51,13 +51,6 @@ def hits(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.asarray(predicted.argmax(axis=1) == target.argmax(axis=1), dtype=np.float64)
 
 
-def recalls(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Share of each class's pictures whose top class is predicted right, (K,); NaN for a class without pictures."""
-    truth = target.argmax(axis=1)
-    right = hits(predicted, target)
-    return np.array([right[truth == k].mean() if np.any(truth == k) else np.nan for k in range(target.shape[1])])
-
-
 def macro_f1(predicted: np.ndarray, target: np.ndarray) -> float:
     """Mean over the classes that occur of the harmonic mean of precision and recall."""
     truth, guess = target.argmax(axis=1), predicted.argmax(axis=1)

@@ -21,13 +21,30 @@ def containment(boxes: np.ndarray) -> np.ndarray:
     return shares
 
 
-def suppress(shares: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
-    """Indices by falling score, without those that share more than `most` with a better one that stays.
+def without_contained(boxes: np.ndarray, scores: np.ndarray, most: float) -> list[int]:
+    """Rows by falling score, without those of which a better one that stays holds more than `most` (`containment`).
 
-    `shares` is (N, N). For the few boxes of a last stage; ties keep their order.
+    For the few boxes of a last stage, since every pair is looked at; ties keep their order.
     """
-    kept: list[int] = []
+    shares, kept = containment(boxes), list[int]()
     for i in np.argsort(-scores, kind="stable"):
         if not (shares[i, kept] > most).any():
             kept.append(int(i))
-    return np.array(kept, dtype=np.int64)
+    return kept
+
+
+def without_overlaps(boxes: np.ndarray, scores: np.ndarray, most: float) -> list[int]:
+    """Rows by falling score, without those whose intersection over union with a better one that stays is above `most`.
+
+    For the many boxes of one net, in memory for one row of pairs; ties keep their order.
+    """
+    order = np.argsort(-scores, kind="stable")
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    kept: list[int] = []
+    while order.size:
+        best, order = order[0], order[1:]
+        kept.append(int(best))
+        low, high = np.maximum(boxes[best, :2], boxes[order, :2]), np.minimum(boxes[best, 2:], boxes[order, 2:])
+        shared = np.clip(high - low, 0, None).prod(axis=1)
+        order = order[shared <= most * (areas[best] + areas[order] - shared)]
+    return kept

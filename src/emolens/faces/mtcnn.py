@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from emolens.errors import ModelError, OptionError
-from emolens.faces.boxes import containment, squared, suppress
+from emolens.errors import OptionError
+from emolens.faces.boxes import squared, without_contained
 from emolens.faces.detector import check_picture
 from emolens.faces.mtcnn_weights import load_graphs
 from emolens.models.session import open_session
@@ -93,10 +93,7 @@ class MTCNN:
         _check_options(min_face_size, factor, thresholds, max_side)
         self.min_face_size, self.factor, self.max_side = min_face_size, factor, max_side
         self._least = [math.log(threshold / (1 - threshold)) for threshold in thresholds]
-        try:
-            self._sessions = {name: open_session(content, threads) for name, content in load_graphs().items()}
-        except ModelError:  # a cache that was damaged
-            self._sessions = {name: open_session(content, threads) for name, content in load_graphs(fresh=True).items()}
+        self._sessions = {name: open_session(content, threads) for name, content in load_graphs().items()}
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """The faces of one picture, RGB uint8 (H, W, 3), by falling score."""
@@ -202,7 +199,7 @@ def _faces(found: _Found, reduced: int) -> list[Face]:
     landmarks = (corner + marks * sides) * reduced
     boxes = found.shifted() * reduced
     scores = 1 / (1 + np.exp(-found.logits))
-    kept = [i for i in suppress(containment(boxes), scores, OVERLAP) if (boxes[i, 2:] > boxes[i, :2]).all()]
+    kept = [i for i in without_contained(boxes, scores, OVERLAP) if (boxes[i, 2:] > boxes[i, :2]).all()]
     return [Face(boxes[i], float(scores[i]), landmarks[i]) for i in kept]
 
 

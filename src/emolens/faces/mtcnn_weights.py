@@ -12,14 +12,12 @@ import numpy as np
 from emolens.errors import ChecksumError, ModelError, OutputError
 from emolens.faces.joblib_arrays import read_arrays
 from emolens.files import replacing
+from emolens.models.catalogue import MTCNN as PINNED
 from emolens.places import home
 
-SHA256 = {
-    "pnet": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
-    "rnet": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
-    "onet": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
-}  # of mtcnn 1.0.0
+SHA256 = {file.name.removesuffix(".lz4"): file.sha256 for file in PINNED.files}
 GRAPHS = ("planes", "halve", "pnet", "crop24", "rnet", "crop48", "onet", "nms")
+SUM = "graphs.sha256"  # a graph with a flipped bit still runs, and answers something else
 
 
 def weight_file(net: str) -> Path:
@@ -49,15 +47,16 @@ def read_weights(net: str, path: Path | None = None) -> list[np.ndarray]:
     return read_arrays(content, str(path))
 
 
-def load_graphs(fresh: bool = False) -> dict[str, bytes]:
-    """The graphs of the cascade by name, from the cache or, where it lacks one or `fresh`, built and put there.
+def load_graphs() -> dict[str, bytes]:
+    """The graphs of the cascade by name, from the cache or, where it lacks or has damaged one, built and put there.
 
     A cache that cannot be written costs the time of building (0.1 s) and nothing else.
     """
     folder = cache_folder()
-    if not fresh:
-        with contextlib.suppress(OSError):
-            return {name: (folder / f"{name}.onnx").read_bytes() for name in GRAPHS}
+    with contextlib.suppress(OSError):
+        kept = {name: (folder / f"{name}.onnx").read_bytes() for name in GRAPHS}
+        if (folder / SUM).read_bytes() == _digest(kept):
+            return kept
     from emolens.faces.mtcnn_graphs import build_graphs  # loads onnx, which a filled cache makes needless
 
     graphs = build_graphs(read_weights)
@@ -65,7 +64,13 @@ def load_graphs(fresh: bool = False) -> dict[str, bytes]:
         for name, content in graphs.items():
             with replacing(folder / f"{name}.onnx") as draft:
                 draft.write_bytes(content)
+        with replacing(folder / SUM) as draft:
+            draft.write_bytes(_digest(graphs))
     return graphs
+
+
+def _digest(graphs: dict[str, bytes]) -> bytes:
+    return hashlib.sha256(b"".join(graphs[name] for name in GRAPHS)).hexdigest().encode()
 
 
 def cache_folder() -> Path:

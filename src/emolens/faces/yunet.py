@@ -15,6 +15,7 @@ import onnxruntime as ort
 from PIL import Image
 
 from emolens.errors import ModelError, OptionError
+from emolens.faces.boxes import without_overlaps
 from emolens.faces.detector import check_picture
 from emolens.models.session import open_session
 from emolens.records import Face
@@ -86,7 +87,7 @@ class YuNet:
 
     def _faces(self, outputs: dict[str, np.ndarray], width: int, factor: int) -> list[Face]:
         scores, boxes, landmarks = decode(outputs, width, self.score_threshold)
-        kept = suppress(boxes, scores, self.nms_threshold)
+        kept = without_overlaps(boxes, scores, self.nms_threshold)
         boxes, landmarks = boxes * np.float32(factor), landmarks * np.float32(factor)
         # YuNet gives the person's right eye first, which is the left one as seen in the picture: our order already.
         return [Face(box=boxes[k], score=float(scores[k]), landmarks=landmarks[k]) for k in kept]
@@ -114,20 +115,6 @@ def _decode_stride(
     half = np.exp(regressed[:, 2:]) * (stride / 2)
     landmarks = (outputs[f"kps_{stride}"][cells].reshape(-1, 5, 2) + corner[:, None]) * stride
     return np.sqrt(product[cells]), np.concatenate([centre - half, centre + half], axis=1), landmarks
-
-
-def suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[int]:
-    """Greedy non-maximum suppression: rows that stay, best score first. `boxes` is (n, 4) x1 y1 x2 y2."""
-    order = np.argsort(-scores, kind="stable")
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    kept: list[int] = []
-    while order.size:
-        best, order = order[0], order[1:]
-        kept.append(int(best))
-        low, high = np.maximum(boxes[best, :2], boxes[order, :2]), np.minimum(boxes[best, 2:], boxes[order, 2:])
-        shared = np.clip(high - low, 0, None).prod(axis=1)
-        order = order[shared <= threshold * (areas[best] + areas[order] - shared)]
-    return kept
 
 
 def _reduced(image: np.ndarray, factor: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
 
 from emolens import __version__
 from emolens.data.fer2013 import LabelledFaces
@@ -33,7 +34,8 @@ def draft_card(recipes: Sequence[Recipe], name: str, data: LabelledFaces) -> Mod
     """The card of a model from the runs of these recipes; `data` is a split of what it learnt from."""
     first = recipes[0]
     seeds = ", ".join(str(recipe.seed) for recipe in recipes)
-    members = "one net" if len(recipes) == 1 else f"{len(recipes)} nets, every second on the mirrored picture, averaged"
+    one = "one net, averaged over the picture and its mirror image"
+    members = one if len(recipes) == 1 else f"{len(recipes)} nets, every second on the mirrored picture, averaged"
     return ModelCard(
         name=name,
         version=__version__,
@@ -45,7 +47,16 @@ def draft_card(recipes: Sequence[Recipe], name: str, data: LabelledFaces) -> Mod
         colour="grey",
         framing=fer2013_framing(),
         training_data=f"FER2013 Training pictures with FER+ votes, subset {first.data.subset}",
-        training=f"emolens train {first.name}, {first.optim.epochs} epochs, seeds {seeds} ({first.source})",
+        training=f"emolens train {first.name}, {first.optim.epochs} epochs, seeds {seeds} ({first.source})"
+        + _before(recipes),
         licences=LICENCES,
         limits=LIMITS,
     )
+
+
+def _before(recipes: Sequence[Recipe]) -> str:
+    """What the runs took from runs before them."""
+    starts = [Path(recipe.distil.start).name for recipe in recipes if recipe.distil.start]
+    teachers = {Path(recipe.distil.teacher).stem for recipe in recipes if recipe.distil.teacher}
+    started = f", started from {', '.join(starts)}" if starts else ""
+    return started + (f", taught by {', '.join(sorted(teachers))} beside the votes" if teachers else "")

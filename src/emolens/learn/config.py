@@ -58,6 +58,14 @@ class Optim(_Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
+class Distil(_Section):
+    """What a run takes from runs before it: a teacher beside the votes, and the weights to start from."""
+
+    teacher: str | None = Field(default=None, description="an ONNX model with its card")
+    weight: float = Field(default=0.5, ge=0, le=1, description="share of the teacher in the targets")
+    start: str | None = Field(default=None, description="a run folder with the same net")
+
+
 class Recipe(_Section):
     """A training run, whole: with the data it can be repeated to the bit on the same machine."""
 
@@ -67,6 +75,7 @@ class Recipe(_Section):
     net: Net = Net()
     augment: Augment = Augment()
     optim: Optim = Optim()
+    distil: Distil = Distil()
     seed: int = 0
 
 

@@ -33,7 +33,7 @@ RANGE_PICTURES = 1024
 
 
 def export(runs: Sequence[Path], data: Path, out: Path, int8: bool = False, checkpoint: str = "last") -> ModelCard:
-    """Write `out` (ONNX) and its card beside it, from one run or from several as an ensemble.
+    """Write `out` (ONNX) and its card beside it, from one run (both views averaged) or several (an ensemble).
 
     Both temperatures are fitted on `val` with the file's own outputs. With `int8` the convolutions are quantised, on
     pictures of `train`. Raises `ModelError`, and writes nothing, where the file does not agree with the net: 1e-4 in

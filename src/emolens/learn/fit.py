@@ -22,10 +22,13 @@ from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheck
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from emolens import __version__
-from emolens.data.fer2013 import LabelledFaces, read_ferplus
+from emolens.data.faces import read_faces
+from emolens.data.fer2013 import LabelledFaces
 from emolens.errors import OptionError, OutputError
 from emolens.learn.config import Recipe
+from emolens.learn.distil import distilled
 from emolens.learn.loading import batches
+from emolens.learn.predict import load_member
 from emolens.learn.task import DistributionTask
 
 
@@ -40,7 +43,10 @@ def fit(recipe: Recipe, data: Path, run: Path, resume: bool = False, progress: b
         raise OptionError(f"{run}: nothing to resume, no checkpoints/last.ckpt; leave out --resume to start")
     if not resume and last.exists():
         raise OutputError(f"{run}: holds a run already; give --resume to go on or another --out to start anew")
-    train, val = (faces(recipe, data, split) for split in ("train", "val"))
+    val, train = faces(recipe, data, "val"), distilled(faces(recipe, data, "train"), recipe.distil)
+    task = DistributionTask(recipe, len(train.taxonomy))
+    if recipe.distil.start is not None:
+        task.net.load_state_dict(load_member(Path(recipe.distil.start)).state_dict())
     _write_record(recipe, run)
     lightning.seed_everything(recipe.seed, verbose=False)
     trainer = _trainer(recipe, run, progress)
@@ -50,7 +56,7 @@ def fit(recipe: Recipe, data: Path, run: Path, resume: bool = False, progress: b
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
         trainer.fit(
-            DistributionTask(recipe, len(train.taxonomy)),
+            task,
             batches(train, recipe.optim.batch, shuffle=True, seed=recipe.seed),
             batches(val, 2 * recipe.optim.batch, shuffle=False),
             ckpt_path=str(last) if resume else None,
@@ -59,8 +65,8 @@ def fit(recipe: Recipe, data: Path, run: Path, resume: bool = False, progress: b
 
 
 def faces(recipe: Recipe, data: Path, split: str) -> LabelledFaces:
-    """The rows of one split that a recipe asks for."""
-    rows = read_ferplus(data, split, recipe.data.subset)
+    """The rows of one split that a recipe asks for, from a prepared folder or from the archive."""
+    rows = read_faces(data, split, recipe.data.subset)
     return rows if recipe.data.limit is None else rows.keep(np.arange(len(rows)) < recipe.data.limit)
 
 

@@ -40,9 +40,9 @@ def load_member(run: Path, checkpoint: str = "last") -> nn.Module:
 
 
 def load_runs(runs: Sequence[Path], checkpoint: str = "last") -> nn.Module:
-    """One run's net, or several runs' as an ensemble."""
+    """Several runs' nets as an ensemble; one run's net on the picture and its mirror image."""
     members = [load_member(run, checkpoint) for run in runs]
-    return members[0] if len(members) == 1 else Ensemble(members).eval()
+    return Ensemble(members if len(members) > 1 else members * 2).eval()
 
 
 @torch.inference_mode()

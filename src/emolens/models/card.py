@@ -9,18 +9,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
-from emolens.errors import CardError
+from emolens.errors import CardError, LabelError
 from emolens.files import replacing
 from emolens.records import Task
-from emolens.taxonomy import Taxonomy, taxonomy
+from emolens.taxonomy import TAXONOMIES, Taxonomy, taxonomy
 
 METADATA_KEY = "emolens_card"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Framing(_Frozen):
@@ -41,6 +41,8 @@ class Framing(_Frozen):
             raise ValueError("framing needs the key 'default' in both points and box")
         if any(len(points) != 5 for points in self.points.values()):
             raise ValueError("framing needs five landmarks per detector")
+        if any(width <= 0 or height <= 0 for _, _, width, height in self.box.values()):
+            raise ValueError("framing needs boxes with a width and a height above 0")
         return self
 
 
@@ -91,7 +93,7 @@ class ModelCard(_Frozen):
     size: int = Field(gt=0)
     colour: Literal["grey", "rgb"]
     mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
+    std: tuple[PositiveFloat, ...] = (1.0,)
     framing: Framing | None = None
     temperature: float = Field(default=1.0, gt=0)
     confidence_temperature: float = Field(default=1.0, gt=0)
@@ -105,8 +107,17 @@ class ModelCard(_Frozen):
 
     @property
     def classes(self) -> Taxonomy:
-        """The taxonomy of the labels, in the order of the outputs."""
-        return taxonomy(self.taxonomy, self.labels)
+        """The taxonomy of the labels, in the order of the outputs.
+
+        Raises `LabelError` where a known taxonomy is named and these are not its classes in its order.
+        """
+        found = taxonomy(self.taxonomy, self.labels)
+        if (known := TAXONOMIES.get(self.taxonomy, found)) != found:
+            raise LabelError(
+                f"{', '.join(found.classes)} are not those of taxonomy {self.taxonomy!r}: {', '.join(known.classes)}; "
+                "give the taxonomy a name of its own"
+            )
+        return found
 
     @classmethod
     def read(cls, path: Path) -> ModelCard:

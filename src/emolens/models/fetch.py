@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import shutil
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 
 from emolens.errors import ChecksumError, NotFetched
 from emolens.files import replacing
+from emolens.limits import as_shown
 from emolens.models.catalogue import Entry, WeightFile, where
 from emolens.places import home, sha256
 
@@ -34,15 +37,17 @@ def fetch(
     """Bring the weights of a catalogue entry to `folder`, by default the cache where they are looked for.
 
     The mirrors of the entry are tried in order. A file that is there and whole is left alone; weights that come with
-    emolens or a dependency are only looked up. `progress` is called with the bytes read and the bytes in all. `timeout`
-    is for one mirror, in seconds. `plain_loopback` allows http from this very machine, for tests and local mirrors.
+    emolens or a dependency are looked up, and copied into a `folder` that is named, with their card. `progress` is
+    called with the bytes read and the bytes in all. `timeout` is for one mirror, in seconds. `plain_loopback` allows
+    http from this very machine, for tests and local mirrors.
 
     Raises `NotFetched` where no mirror gives the file or `EMOLENS_OFFLINE` is set, `ChecksumError` where a mirror gives
     other bytes and none gives the right ones, `OutputError` where the folder cannot be written. Nothing half-written
     stays behind.
     """
     if not wanted.urls:
-        return where(wanted.name)
+        found = where(wanted.name)
+        return found if folder is None else _copied(wanted, found, folder)
     (file,) = wanted.files
     target = (folder or home() / "models") / file.name
     if target.is_file() and sha256(target) == file.sha256:
@@ -62,6 +67,17 @@ def fetch(
     raise kind(f"{wanted.name} was not fetched: {reasons}; {_by_hand(file, target)}")
 
 
+def _copied(wanted: Entry, found: Path, folder: Path) -> Path:
+    """The weights that were found on this machine, and a card beside them, in `folder`."""
+    source = found if found.is_dir() else found.parent
+    names = [file.name for file in wanted.files]
+    cards = [name for name in (str(Path(name).with_suffix(".json")) for name in names) if (source / name).is_file()]
+    for name in (*names, *cards):
+        with replacing(folder / name) as draft:
+            shutil.copyfile(source / name, draft)
+    return folder / names[0] if len(names) == 1 else folder
+
+
 def _by_hand(file: WeightFile, target: Path) -> str:
     return f"try again later, or put {file.name} (sha256 {file.sha256}) into {target.parent}"
 
@@ -78,18 +94,23 @@ def _download(
         raise NotFetched(f"{url} answered {error.code} {error.reason}") from None
     except urllib.error.URLError as error:
         raise NotFetched(f"{urlsplit(url).netloc} cannot be reached ({error.reason})") from None
-    except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
-        raise NotFetched(f"{url} broke off ({error or type(error).__name__})") from None
+    except (TimeoutError, ConnectionError, ssl.SSLError, http.client.HTTPException, ValueError) as error:
+        raise NotFetched(f"{url} broke off ({as_shown(str(error)) or type(error).__name__})") from None
     if count < file.size:
         raise NotFetched(f"{url} broke off after {count} of {file.size} bytes")
     if count > file.size or digest != file.sha256:
         raise ChecksumError(f"{url} gives other bytes than were pinned (sha256 {digest[:12]}..., {count} bytes)")
 
 
-def _copy(source: IO[bytes], out: IO[bytes], size: int, progress: Progress | None, deadline: float) -> tuple[str, int]:
-    """The sha256 and the number of bytes copied: up to one more than `size`, which is enough to know."""
+def _copy(
+    source: http.client.HTTPResponse, out: IO[bytes], size: int, progress: Progress | None, deadline: float
+) -> tuple[str, int]:
+    """The sha256 and the number of bytes copied: up to one more than `size`, which is enough to know.
+
+    What has come is taken at once: waiting for a whole block, a server that drips would never meet the deadline.
+    """
     digest, count = hashlib.sha256(), 0
-    while count <= size and (block := source.read(min(CHUNK, size + 1 - count))):
+    while count <= size and (block := source.read1(min(CHUNK, size + 1 - count))):
         if time.monotonic() > deadline:
             raise TimeoutError("too slow")
         digest.update(block)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from emolens.models.card import METADATA_KEY, ModelCard
 from emolens.places import sha256
 from emolens.taxonomy import Taxonomy
 
-SKIPPED_PROVIDERS = {"TensorrtExecutionProvider"}  # compiles for minutes on first use; CUDA serves the same machines
+# TensorRT compiles for minutes on first use, and CUDA serves the same machines; Azure sends what it is given away.
+SKIPPED_PROVIDERS = {"TensorrtExecutionProvider", "AzureExecutionProvider"}
+
+MOST_THREADS = 1024
 
 
 def open_session(model: Path | bytes, threads: int | None = None) -> ort.InferenceSession:
-    """Open an ONNX file, or its bytes, on the best provider that is installed.
+    """Open an ONNX file, or its bytes, on the best provider that is installed; warns where that one does not start.
 
     `threads` bounds the threads inside one operator; by default `EMOLENS_THREADS`, else what ONNX Runtime finds.
     Raises `ModelError` where the file is no model, `OptionError` where the variable is no number.
@@ -30,17 +34,22 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
     content = model if isinstance(model, bytes) else str(model)
     providers = [name for name in ort.get_available_providers() if name not in SKIPPED_PROVIDERS]
     try:
-        return ort.InferenceSession(content, options, providers=providers)
+        session = ort.InferenceSession(content, options, providers=providers)
     except Exception as error:  # ONNX Runtime raises a dozen classes of its own
         name = "the bytes given" if isinstance(model, bytes) else str(model)
         reason = " ".join(str(error).split())
         raise ModelError(f"{name}: not a model that ONNX Runtime {ort.__version__} can open ({reason})") from None
+    if (used := session.get_providers()[0]) != providers[0]:
+        warnings.warn(f"{providers[0]} did not start, {used} is used", RuntimeWarning, stacklevel=2)
+    return session
 
 
 def _threads_wanted() -> int:
     named = os.environ.get("EMOLENS_THREADS") or "0"
-    if not named.isdecimal():
-        raise OptionError(f"EMOLENS_THREADS is {named!r}, needs a number of threads, or 0 for one a core")
+    if not named.isdecimal() or int(named) > MOST_THREADS:
+        raise OptionError(
+            f"EMOLENS_THREADS is {named!r}, needs a number of threads up to {MOST_THREADS}, or 0 for one a core"
+        )
     return int(named)
 
 
@@ -48,13 +57,15 @@ class Classifier:
     """A net that gives logits over the labels of its card, for frames of the size and colour of its card.
 
     Holds one ONNX Runtime session, which many threads may use at once. `classes` is the taxonomy of its outputs,
-    `sha256` the hex digest of the file and `sha` its first twelve digits.
+    `sha256` the hex digest of the file and `sha` its first twelve digits; `provider` is ONNX Runtime's name for the
+    device that it runs on, such as CPUExecutionProvider.
     """
 
     def __init__(self, card: ModelCard, session: ort.InferenceSession, digest: str, where: str) -> None:
         self.card = card
         self.classes = _checked_classes(card, where)
         self.sha256 = digest
+        self.provider: str = session.get_providers()[0]
         self._session = session
         self._input = _checked_input(session, card, where)
         self._one_by_one = session.get_inputs()[0].shape[0] == 1
@@ -76,6 +87,7 @@ class Classifier:
         digest = sha256(path)
         session = open_session(path, threads)
         card = read_card(path, session)
+        _check_same(card, session, str(path))
         if card.sha256 and card.sha256 != digest:
             raise ChecksumError(
                 f"{path}: sha256 is {digest[:12]}..., its card states {card.sha256[:12]}...; the file and the card "
@@ -144,6 +156,20 @@ def read_card(path: Path, session: ort.InferenceSession | None = None) -> ModelC
             "labels cannot be guessed; 'emolens export' writes a model with its card"
         )
     return ModelCard.parse(inside, str(path))
+
+
+def _check_same(card: ModelCard, session: ort.InferenceSession, where: str) -> None:
+    """Raises `CardError` where the card beside a file names other labels or another input than the one inside it."""
+    inside = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if inside is None:
+        return
+    first = ModelCard.parse(inside, where)
+    for name in ("task", "labels", "size", "colour", "mean", "std"):
+        if getattr(card, name) != getattr(first, name):
+            raise CardError(
+                f"{where}: the card beside it and the card inside it differ in {name}; take both files from the same "
+                "place again, or remove the card beside it"
+            )
 
 
 def _checked_classes(card: ModelCard, where: str) -> Taxonomy:

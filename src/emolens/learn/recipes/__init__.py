@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from emolens.errors import UnknownName
 from emolens.learn.config import Recipe
-from emolens.learn.recipes.expression import expression_ferplus
+from emolens.learn.recipes.expression import expression_ferplus, expression_ferplus_distilled
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"expression_ferplus": expression_ferplus}
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    recipe.__name__: recipe for recipe in (expression_ferplus, expression_ferplus_distilled)
+}
 
 
 def recipe(name: str) -> Recipe:

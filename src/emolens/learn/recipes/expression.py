@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emolens.learn.config import Optim, Recipe
+from emolens.learn.config import Distil, Optim, Recipe
 
 
 def expression_ferplus() -> Recipe:
@@ -14,4 +14,18 @@ def expression_ferplus() -> Recipe:
         name="expression_ferplus",
         source="after Barsoum et al. 2016, arXiv 1608.01041",
         optim=Optim(epochs=36, precision="bfloat16"),
+    )
+
+
+def expression_ferplus_distilled() -> Recipe:
+    """A few more epochs of a member, taught by the members' ensemble beside the votes.
+
+    Give the teacher and the start: `--set distil.teacher=ensemble.onnx --set distil.start=runs/expression_ferplus-0`.
+    After Furlanello et al. (2018, arXiv 1805.04770), whose students are of the teacher's own kind.
+    """
+    return Recipe(
+        name="expression_ferplus_distilled",
+        source="after Furlanello et al. 2018, arXiv 1805.04770",
+        optim=Optim(epochs=6, warmup_epochs=0.25, lr=0.03, precision="bfloat16"),
+        distil=Distil(weight=0.5),
     )
