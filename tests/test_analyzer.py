@@ -18,7 +18,6 @@ from emolens.analyzer import Analyzer, analyze
 from emolens.decoding import decode_ahead
 from emolens.errors import CardError, ModelError, NotFound, OptionError, UnknownName, Unreadable
 from emolens.faces.detector import FixedDetector
-from emolens.models.catalogue import entries
 from emolens.models.session import softmax
 from emolens.records import Face, GroupAffect, PhotoResult, Prediction
 from emolens.taxonomy import GROUP3
@@ -373,7 +372,6 @@ def test_real_photos_together_are_what_each_is_alone(model, astronaut):
         assert_same(together, one)
 
 
-@pytest.mark.skipif(not entries("expression"), reason="no expression model is shipped yet")
 def test_the_shipped_model_sees_the_astronaut_smile(astronaut):
     result = emolens.analyze(astronaut)
     assert result.expressions[0].label == "happiness"

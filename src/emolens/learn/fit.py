@@ -44,11 +44,11 @@ def fit(recipe: Recipe, data: Path, run: Path, resume: bool = False, progress: b
     if not resume and last.exists():
         raise OutputError(f"{run}: holds a run already; give --resume to go on or another --out to start anew")
     val, train = faces(recipe, data, "val"), distilled(faces(recipe, data, "train"), recipe.distil)
+    lightning.seed_everything(recipe.seed, verbose=False)  # before the net draws its weights
     task = DistributionTask(recipe, len(train.taxonomy))
     if recipe.distil.start is not None:
         task.net.load_state_dict(load_member(Path(recipe.distil.start)).state_dict())
     _write_record(recipe, run)
-    lightning.seed_everything(recipe.seed, verbose=False)
     trainer = _trainer(recipe, run, progress)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
