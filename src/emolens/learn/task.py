@@ -9,7 +9,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from emolens.learn.config import Recipe
+from emolens.learn.config import Optim, Recipe
 from emolens.learn.loading import Batch
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.nets import build
@@ -22,7 +22,7 @@ class DistributionTask(lightning.LightningModule):
     def __init__(self, recipe: Recipe, classes: int) -> None:
         super().__init__()
         self.recipe = recipe
-        self.net = build(recipe.net, classes).to(memory_format=torch.channels_last)
+        self.net = build(recipe.net, classes, pretrained=True).to(memory_format=torch.channels_last)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Augmentation and dropout draw from torch's generator. Seeded by the step, a resumed run equals a whole one.
@@ -45,9 +45,7 @@ class DistributionTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         settings = self.recipe.optim
-        optimizer = torch.optim.SGD(
-            _decay_groups(self.net, settings.weight_decay), settings.lr, settings.momentum, nesterov=True
-        )
+        optimizer = _optimizer(_decay_groups(self.net, settings.weight_decay), settings)
         steps = int(self.trainer.estimated_stepping_batches)
         warmup = max(1, round(steps * settings.warmup_epochs / settings.epochs))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_cosine(step, warmup, steps))
@@ -58,6 +56,12 @@ def _warm_cosine(step: int, warmup: int, steps: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def _optimizer(groups: list[dict[str, Any]], settings: Optim) -> torch.optim.Optimizer:
+    if settings.name == "adamw":
+        return torch.optim.AdamW(groups, settings.lr)
+    return torch.optim.SGD(groups, settings.lr, settings.momentum, nesterov=True)
 
 
 def _decay_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 from emolens.errors import UnknownName
 from emolens.learn.config import Recipe
-from emolens.learn.recipes.expression import expression_ferplus, expression_ferplus_distilled
+from emolens.learn.recipes.expression import (
+    expression_ferplus,
+    expression_ferplus_distilled,
+    expression_ferplus_lite0,
+)
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    recipe.__name__: recipe for recipe in (expression_ferplus, expression_ferplus_distilled)
+    recipe.__name__: recipe for recipe in (expression_ferplus, expression_ferplus_lite0, expression_ferplus_distilled)
 }
 
 

