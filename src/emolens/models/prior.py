@@ -70,3 +70,21 @@ def read_prior(name: str, taxonomy: Taxonomy) -> np.ndarray | None:
     if not (np.all(shares >= 0) and 0 < shares.sum() < np.inf):
         raise OptionError(f"{name}: shares are {given}; each must be 0 or more and one above 0")
     return np.asarray(shares / shares.sum())
+
+
+def shifted(
+    distributions: np.ndarray, confidence: np.ndarray, trained: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distributions (N, K) and the confidences (N,) in their top labels, for a population with shares `wanted` (K,).
+
+    A confidence is of the top label alone: what it leaves is shared out as the distribution shares it, and the whole
+    is re-weighted. The new confidence is that of the new top label.
+    """
+    rows, top = np.arange(len(distributions)), distributions.argmax(axis=1)
+    others = distributions.astype(np.float64)
+    others[rows, top] = 0
+    left = np.maximum(others.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    believed = others / left * (1 - confidence[:, None])
+    believed[rows, top] = confidence
+    new = reweighted(distributions, trained, wanted)
+    return new, reweighted(believed, trained, wanted)[rows, new.argmax(axis=1)]

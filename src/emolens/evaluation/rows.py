@@ -1,0 +1,119 @@
+"""The rows that a model is judged on: one split of a data set, its named subsets, and its pictures as a net wants them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from emolens.data.faces import judged_rows
+from emolens.data.given import prepared_folder
+from emolens.data.manifest import is_prepared, read_manifest
+from emolens.data.prepare import Progress
+from emolens.data.prepared import Prepared, open_prepared
+from emolens.errors import DataError
+from emolens.evaluation.predictions import Predictions
+from emolens.taxonomy import Taxonomy
+
+FEWEST_KNOWN = 0.5
+"""An attribute that fewer rows than this share have is no way to group them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """One split of a prepared data set. `attributes`: name -> (N,) str, empty where a row has none."""
+
+    prepared: Prepared
+    ids: np.ndarray
+    targets: np.ndarray
+    attributes: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The classes, in the order of `targets` (N, K)."""
+        return self.prepared.taxonomy
+
+    @property
+    def data(self) -> str:
+        """The title of the data set."""
+        return str(self.prepared.manifest.about["title"])
+
+    @property
+    def subset(self) -> str:
+        """The name of all its rows."""
+        options = self.prepared.manifest.about["options"]
+        return ", ".join([f"{self.data} {self.prepared.split}", *([options["subset"]] if "subset" in options else [])])
+
+    def frames(self, size: int, grey: bool) -> np.ndarray:
+        """Each whole picture as a frame: uint8 (N, size, size), or RGB (N, size, size, 3). Others are resized."""
+        columns = (self.prepared.column("width"), self.prepared.column("height"))
+        if set(zip(*columns, strict=True)) == {(size, size)}:
+            return self.prepared.pixels(grey)
+        return np.stack([_resized(self.picture(at), size, grey) for at in range(len(self))])
+
+    def picture(self, at: int) -> np.ndarray:
+        """One picture as it is, RGB uint8 (H, W, 3)."""
+        return self.prepared.record(at).open()
+
+    def places(self, ids: np.ndarray) -> np.ndarray:
+        """Where rows with these ids are, (n,) int. Raises `DataError` for one that is not here."""
+        known = {name: at for at, name in enumerate(self.ids.tolist())}
+        missing = [name for name in ids.tolist() if name not in known]
+        if missing:
+            raise DataError(
+                f"{self.prepared.folder}: {self.prepared.split} has no row {missing[0]!r}, {len(missing)} of {len(ids)} "
+                "are not there; give the data that the predictions were made on"
+            )
+        return np.array([known[name] for name in ids.tolist()], int)
+
+
+def open_rows(data: Path, split: str, name: str = "ferplus", progress: Progress | None = None) -> Rows:
+    """A split of a prepared folder of any data set, or of an archive of data set `name`, prepared into the cache.
+
+    Raises what `prepared_folder` and `open_prepared` raise, `DataError` for a set without labels.
+    """
+    known = read_manifest(data).about["name"] if is_prepared(data) else name
+    options = {"subset": "argmax"} if known == "ferplus" else {}
+    folder = data if is_prepared(data) and not options else prepared_folder(data, known, progress, **options)
+    prepared = open_prepared(folder, split, ram=True)
+    return Rows(prepared, np.array(prepared.column("id")), prepared.targets(), _attributes(prepared))
+
+
+def views(predictions: Predictions, rows: Rows) -> list[Predictions]:
+    """The named subsets of a table that results are reported on, each with its own targets.
+
+    FER+ has four, of `test`, and two else; other sets have one. Raises `DataError` for ids that are not in `rows`.
+    """
+    at = rows.places(predictions.ids)
+    if rows.prepared.manifest.about["name"] != "ferplus":
+        return [replace(predictions, data=rows.data, subset=predictions.subset or rows.subset)]
+    found = []
+    for name, (member, targets) in judged_rows(rows.prepared).items():
+        kept = predictions.keep(member[at], name)
+        if len(kept):
+            spread = np.zeros_like(rows.targets)
+            spread[member] = targets
+            found.append(replace(kept, targets=spread[at[member[at]]]))
+    return found
+
+
+def _attributes(prepared: Prepared) -> dict[str, np.ndarray]:
+    """The attributes of the rows by name, those that most rows have."""
+    found: dict[str, list[str]] = defaultdict(lambda: [""] * len(prepared))
+    for at, text in enumerate(prepared.column("attributes")):
+        for name, value in json.loads(text).items():
+            found[name][at] = str(value)
+    known = {name: np.array(values) for name, values in found.items()}
+    return {name: values for name, values in known.items() if (values != "").mean() >= FEWEST_KNOWN}
+
+
+def _resized(picture: np.ndarray, size: int, grey: bool) -> np.ndarray:
+    image = Image.fromarray(picture).convert("L") if grey else Image.fromarray(picture)
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
