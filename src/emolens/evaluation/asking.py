@@ -40,9 +40,15 @@ def stated(
     """A table from what a net with `classes` gave for `rows`: `distributions` (N, K) as the votes spread, `believed`
     (N, K) whose top is the confidence.
 
-    Rows with other classes get the net's distribution over theirs: what they lack is dropped and the rest renormalised,
-    what the net lacks has none. Raises `LabelError` where nothing remains.
+    Where classes differ, those that both have are judged: the other rows are left out, and of the net's distribution
+    what the rows lack is dropped and the rest renormalised. Raises `LabelError` where nothing remains.
     """
+    common = tuple(name for name in rows.taxonomy.classes if name in classes.classes)
+    if common != rows.taxonomy.classes:
+        kept = rows.in_classes(Taxonomy(f"{rows.taxonomy.name}, {len(common)} classes", common or classes.classes))
+        place = np.searchsorted(rows.at, kept.at)
+        distributions, believed, logits = distributions[place], believed[place], logits[place]
+        rows, features = kept, None if features is None else features[place]
     same = classes.classes == rows.taxonomy.classes
     if not same:
         distributions, believed = (convert(one, classes, rows.taxonomy)[0] for one in (distributions, believed))

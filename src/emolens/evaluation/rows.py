@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from emolens.data.faces import judged_rows
 from emolens.data.given import prepared_folder
 from emolens.data.manifest import is_prepared, read_manifest
 from emolens.data.prepare import Progress
 from emolens.data.prepared import Prepared, open_prepared
-from emolens.errors import DataError
+from emolens.errors import DataError, LabelError
 from emolens.evaluation.predictions import Predictions
-from emolens.taxonomy import Taxonomy
+from emolens.taxonomy import FERPLUS, Taxonomy, convert
 
 FEWEST_KNOWN = 0.5
 """An attribute that fewer rows than this share have is no way to group them."""
@@ -25,20 +24,36 @@ FEWEST_KNOWN = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """One split of a prepared data set. `attributes`: name -> (N,) str, empty where a row has none."""
+    """Rows of one split of a prepared data set: those `at` (N,) int.
+
+    `targets` (N, K) are over `taxonomy`. `attributes`: name -> (N,) str, empty where a row has none.
+    """
 
     prepared: Prepared
+    at: np.ndarray
     ids: np.ndarray
+    taxonomy: Taxonomy
     targets: np.ndarray
     attributes: dict[str, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
-    def taxonomy(self) -> Taxonomy:
-        """The classes, in the order of `targets` (N, K)."""
-        return self.prepared.taxonomy
+    def in_classes(self, wanted: Taxonomy) -> Rows:
+        """The rows whose top class is in `wanted`, their targets in its classes and summing to 1 again.
+
+        Raises `LabelError` where a class of `wanted` is not in the data, or no row remains.
+        """
+        missing = [name for name in wanted.classes if name not in self.taxonomy.classes]
+        tops = np.isin(np.array(self.taxonomy.classes)[self.targets.argmax(axis=1)], wanted.classes)
+        if missing or not tops.any():
+            raise LabelError(
+                f"{self.data} has {', '.join(self.taxonomy.classes)}; no row of it can be judged as "
+                f"{', '.join(missing or wanted.classes)}"
+            )
+        attributes = {name: values[tops] for name, values in self.attributes.items()}
+        targets, _ = convert(self.targets[tops], self.taxonomy, wanted)
+        return Rows(self.prepared, self.at[tops], self.ids[tops], wanted, targets, attributes)
 
     @property
     def data(self) -> str:
@@ -49,18 +64,18 @@ class Rows:
     def subset(self) -> str:
         """The name of all its rows."""
         options = self.prepared.manifest.about["options"]
-        return ", ".join([f"{self.data} {self.prepared.split}", *([options["subset"]] if "subset" in options else [])])
+        parts = [f"{self.data} {self.prepared.split}", *([options["subset"]] if "subset" in options else [])]
+        if self.taxonomy.classes != self.prepared.taxonomy.classes:
+            parts.append(f"{len(self.taxonomy)} classes")
+        return ", ".join(parts)
 
     def frames(self, size: int, grey: bool) -> np.ndarray:
         """Each whole picture as a frame: uint8 (N, size, size), or RGB (N, size, size, 3). Others are resized."""
-        columns = (self.prepared.column("width"), self.prepared.column("height"))
-        if set(zip(*columns, strict=True)) == {(size, size)}:
-            return self.prepared.pixels(grey)
-        return np.stack([_resized(self.picture(at), size, grey) for at in range(len(self))])
+        return self.prepared.pixels(grey, size)[self.at]
 
     def picture(self, at: int) -> np.ndarray:
         """One picture as it is, RGB uint8 (H, W, 3)."""
-        return self.prepared.record(at).open()
+        return self.prepared.record(int(self.at[at])).open()
 
     def places(self, ids: np.ndarray) -> np.ndarray:
         """Where rows with these ids are, (n,) int. Raises `DataError` for one that is not here."""
@@ -83,16 +98,18 @@ def open_rows(data: Path, split: str, name: str = "ferplus", progress: Progress 
     options = {"subset": "argmax"} if known == "ferplus" else {}
     folder = data if is_prepared(data) and not options else prepared_folder(data, known, progress, **options)
     prepared = open_prepared(folder, split, ram=True)
-    return Rows(prepared, np.array(prepared.column("id")), prepared.targets(), _attributes(prepared))
+    ids, targets = np.array(prepared.column("id")), prepared.targets()
+    return Rows(prepared, np.arange(len(ids)), ids, prepared.taxonomy, targets, _attributes(prepared))
 
 
 def views(predictions: Predictions, rows: Rows) -> list[Predictions]:
     """The named subsets of a table that results are reported on, each with its own targets.
 
-    FER+ has four, of `test`, and two else; other sets have one. Raises `DataError` for ids that are not in `rows`.
+    FER+ in its eight classes has four, of `test`, and two else; other sets have one. Raises `DataError` for ids that
+    are not in `rows`.
     """
     at = rows.places(predictions.ids)
-    if rows.prepared.manifest.about["name"] != "ferplus":
+    if rows.taxonomy != FERPLUS or rows.prepared.manifest.about["name"] != "ferplus":
         return [replace(predictions, data=rows.data, subset=predictions.subset or rows.subset)]
     found = []
     for name, (member, targets) in judged_rows(rows.prepared).items():
@@ -113,7 +130,3 @@ def _attributes(prepared: Prepared) -> dict[str, np.ndarray]:
     known = {name: np.array(values) for name, values in found.items()}
     return {name: values for name, values in known.items() if (values != "").mean() >= FEWEST_KNOWN}
 
-
-def _resized(picture: np.ndarray, size: int, grey: bool) -> np.ndarray:
-    image = Image.fromarray(picture).convert("L") if grey else Image.fromarray(picture)
-    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))

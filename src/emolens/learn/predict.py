@@ -7,40 +7,35 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import ValidationError
-from torch import nn
+from torch import Tensor, nn
 
-from emolens.data.registry import reader
 from emolens.errors import ModelError
 from emolens.evaluation.asking import stated
 from emolens.evaluation.predictions import Predictions
 from emolens.evaluation.rows import Rows
-from emolens.learn.config import Recipe
+from emolens.learn.config import ExpressionRecipe
 from emolens.learn.nets import build
 from emolens.learn.nets.ensemble import Ensemble
+from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
 from emolens.models.session import softmax
 from emolens.places import sha256
-from emolens.taxonomy import FERPLUS, Taxonomy
-
-
-def read_recipe(run: Path) -> Recipe:
-    """The recipe of a run folder. Raises `ModelError` where it is none."""
-    try:
-        return Recipe.model_validate_json((run / "recipe.json").read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
-        raise ModelError(
-            f"{run}: not a run folder, no readable recipe.json; give what `emolens train --out` wrote"
-        ) from None
 
 
 def load_member(run: Path, checkpoint: str = "last") -> nn.Module:
     """The net of a run with its averaged weights, in evaluation mode. `checkpoint` is `last` or `best`."""
-    recipe, path = read_recipe(run), _checkpoint(run, checkpoint)
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    net = build(recipe.net, len(run_classes(run)))
-    # Losses with weights of their own, such as class centres, lie beside the net.
-    net.load_state_dict({name[4:]: value for name, value in state.items() if name.startswith("net.")})
+    recipe = expression_recipe(run)
+    learnt = read_checkpoint(run, checkpoint)
+    net = build(recipe.net, len(learnt.taxonomy))
+    load_weights(net, learnt, learnt.taxonomy)
     return net.eval()
+
+
+def expression_recipe(run: Path) -> ExpressionRecipe:
+    """The recipe of a run on expressions. Raises `ModelError` where it is one of another task."""
+    recipe = read_recipe(run)
+    if not isinstance(recipe, ExpressionRecipe):
+        raise ModelError(f"{run}: a run of task {recipe.task}, needs one of expression")
+    return recipe
 
 
 def load_runs(runs: Sequence[Path], checkpoint: str = "last") -> nn.Module:
@@ -49,50 +44,45 @@ def load_runs(runs: Sequence[Path], checkpoint: str = "last") -> nn.Module:
     return Ensemble(members if len(members) > 1 else members * 2).eval()
 
 
-def logits(net: nn.Module, images: np.ndarray, batch: int = 256) -> np.ndarray:
-    """Logits (N, K) of grey pictures uint8 (N, H, W)."""
-    return outputs(net, images, batch)["logits"]
-
-
-def run_classes(run: Path) -> Taxonomy:
-    """The classes that a run learnt: those of the data set that its recipe names."""
-    return reader(read_recipe(run).data.name).info.taxonomy or FERPLUS
-
-
 def predict_run(run: Path, rows: Rows, checkpoint: str = "last") -> Predictions:
     """What a run's net says about whole pictures, as the mean over each picture and its mirror image.
 
     With `features` (N, D) of the upright picture where the net gives them. Probabilities are not calibrated: `export`
     does that. Raises `ModelError` where the run cannot be read, `LabelError` where it shares no class with the rows.
     """
-    net, recipe = load_member(run, checkpoint), read_recipe(run)
-    images = rows.frames(recipe.net.size, grey=True)
+    net, recipe = load_member(run, checkpoint), expression_recipe(run)
+    images = rows.frames(recipe.net.size, recipe.data.colour == "grey")
     found, mirrored = outputs(net, images), outputs(net, np.ascontiguousarray(images[:, :, ::-1]))
     mean = (softmax(found["logits"]) + softmax(mirrored["logits"])) / 2
     together = np.log(np.maximum(mean, 1e-9)).astype(np.float32)
+    learnt = read_checkpoint(run, checkpoint)
     return stated(
-        rows, run_classes(run), mean, mean, together, found.get("features"),
-        model=f"{run.name}/{checkpoint}", sha=sha256(_checkpoint(run, checkpoint)),
+        rows, learnt.taxonomy, mean, mean, together, found.get("features"),
+        model=f"{run.name}/{checkpoint}", sha=sha256(learnt.path),
     )  # fmt: skip
+
+
+def logits(net: nn.Module, images: np.ndarray, batch: int = 256) -> np.ndarray:
+    """Logits (N, K) of pictures, uint8 (N, H, W) grey or (N, H, W, 3) RGB."""
+    return outputs(net, images, batch)["logits"]
 
 
 @torch.inference_mode()
 def outputs(net: nn.Module, images: np.ndarray, batch: int = 256) -> dict[str, np.ndarray]:
-    """`logits` (N, K) and, where the net gives them, `features` (N, D) of grey pictures uint8 (N, H, W).
+    """`logits` (N, K) and, where the net gives them, `features` (N, D) of pictures as in `logits`.
 
     Feature maps (N, C, h, w) are averaged over their places.
     """
     parts: dict[str, list[np.ndarray]] = {"logits": [], "features": []}
     for start in range(0, len(images), batch):
-        given = net(torch.from_numpy(np.array(images[start : start + batch])).unsqueeze(1).float())
+        given = net(planes(images[start : start + batch]))
         for name, found in parts.items():
             if name in given:
                 found.append((given[name].mean(dim=(2, 3)) if given[name].ndim == 4 else given[name]).float().numpy())
     return {name: np.concatenate(found) for name, found in parts.items() if found}
 
 
-def _checkpoint(run: Path, checkpoint: str) -> Path:
-    path = run / "checkpoints" / f"{checkpoint}.ckpt"
-    if not path.is_file():
-        raise ModelError(f"{path}: no such checkpoint; the run has not ended its first epoch, or has another name")
-    return path
+def planes(images: np.ndarray) -> Tensor:
+    """Pictures as a net takes them, float32 (N, 1 or 3, H, W) with values 0 to 255."""
+    pictures = torch.from_numpy(np.array(images))  # a copy: memory that is mapped from disk may not be written to
+    return (pictures.unsqueeze(1) if pictures.ndim == 3 else pictures.permute(0, 3, 1, 2)).float()
