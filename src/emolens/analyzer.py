@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from emolens.choices import OnError, check_on_error, check_options, checked_tasks, expression_model, served_tasks
+from emolens.choices import OnError, check_on_error, check_options, checked_tasks, expression_model, for_prior, served_tasks
 from emolens.decoding import decode, decode_ahead
 from emolens.errors import CardError, InputError, OptionError
 from emolens.faces.align import frame_faces
@@ -44,7 +44,8 @@ class Analyzer:
     below it, 0 to 1, are marked `abstained`. `min_face`: smallest face to report, the shorter side in pixels.
     `min_score`: least detection score of a face to report, 0 to 1; by default all that the detector lets through.
     `batch_size`: pictures whose faces go through the model together. `group`: what makes the group from the faces.
-    `limits`: how large, small and slow a picture may be.
+    `limits`: how large, small and slow a picture may be. `prior`: `uniform`, or a JSON file of the shares of the
+    classes among the people to be seen, where they are unlike the training set's; results then name it in `model`.
 
     Raises `UnknownName` for a task or detector that is not known, `OptionError` for a value that is not allowed and
     `ModelError` for a model that cannot be used.
@@ -63,6 +64,7 @@ class Analyzer:
         batch_size: int = 8,
         group: GroupModel = group_affect,
         limits: Limits = LIMITS,
+        prior: str | Path | None = None,
     ) -> None:
         wanted = checked_tasks(tasks)
         check_options(abstain_below, min_face, min_score, batch_size)
@@ -74,6 +76,8 @@ class Analyzer:
         self.limits = limits
         self._group = group
         self.model = Classifier.load(expression_model(models))
+        if prior is not None:
+            self.model = for_prior(self.model, prior)
         self.tasks = wanted if group is not group_affect else served_tasks(wanted, self.model, named=tasks is not None)
         if not whole_image and self.model.card.framing is None:
             raise CardError(f"model {self.model.card.name}: its card has no face framing; use it with whole_image=True")
@@ -184,7 +188,7 @@ class Analyzer:
                 self.model.classes,
                 distribution,
                 confidence,
-                self.model.card.name,
+                self.model.name,
                 face,
                 abstained=self._abstains(confidence),
                 model_sha=self.model.sha256,

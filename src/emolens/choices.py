@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 from emolens.errors import LabelError, ModelError, OptionError, UnknownName
 from emolens.models.catalogue import entries, where
+from emolens.models.prior import read_prior
 from emolens.models.session import Classifier, read_card
 from emolens.records import Task
 
@@ -68,6 +69,17 @@ def served_tasks(wanted: tuple[Task, ...], model: Classifier, named: bool) -> tu
             raise OptionError(f"task 'group' needs labels with a polarity: {error}; give Analyzer(group=...)") from None
         return tuple(task for task in wanted if task != "group")
     return wanted
+
+
+def for_prior(model: Classifier, prior: str | Path) -> Classifier:
+    """The model for the population that `prior` names: `uniform` or a JSON file of shares.
+
+    Raises `OptionError` for `data`, whose shares are known only once the pictures were seen, and what `read_prior` does.
+    """
+    shares = read_prior(str(prior), model.classes)
+    if shares is None:
+        raise OptionError("prior 'data' is estimated from all pictures at once, as 'emolens analyze --prior data' does")
+    return model.for_population(shares, Path(prior).name)
 
 
 def check_options(abstain_below: float | None, min_face: int | None, min_score: float | None, batch_size: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -140,3 +141,19 @@ def _same(what: str, first: Predictions, other: Predictions, wanted: np.ndarray,
             f"{other.name} does not align with {first.name}: row {at} ({first.ids[at]}) has {what} {given[at]} there and "
             f"{wanted[at]} here, {int(differ.sum())} of {len(first)} rows differ; make both tables from the same rows"
         )
+
+
+def joined(tables: Sequence[Predictions]) -> Predictions:
+    """Tables of one model on several splits as one; what one of them lacks is left out."""
+    first = tables[0]
+    whole = [name for name in ("logits", "features") if all(getattr(one, name) is not None for one in tables)]
+    columns = ("ids", "splits", "targets", "probabilities", "confidence", *whole)
+    common = [name for name in first.attributes if all(name in one.attributes for one in tables)]
+    arrays: dict[str, Any] = dict.fromkeys(("logits", "features"))
+    arrays |= {name: np.concatenate([getattr(one, name) for one in tables]) for name in columns}
+    return replace(
+        first,
+        **arrays,
+        attributes={name: np.concatenate([one.attributes[name] for one in tables]) for name in common},
+        subset=" + ".join(one.subset for one in tables),
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from emolens.data.base import OptionValue
 from emolens.data.faces import judged_rows
 from emolens.data.given import prepared_folder
 from emolens.data.manifest import is_prepared, read_manifest
@@ -89,15 +91,24 @@ class Rows:
         return np.array([known[name] for name in ids.tolist()], int)
 
 
-def open_rows(data: Path, split: str, name: str = "ferplus", progress: Progress | None = None) -> Rows:
-    """A split of a prepared folder of any data set, or of an archive of data set `name`, prepared into the cache.
+def open_rows(
+    data: Path,
+    split: str,
+    name: str = "ferplus",
+    options: Mapping[str, OptionValue] | None = None,
+    progress: Progress | None = None,
+) -> Rows:
+    """A split of a prepared folder of any data set, or of an archive of data set `name`, prepared into the cache with
+    `options`. FER+ is always opened as argmax, whose rows hold those of its other judged subset.
 
     Raises what `prepared_folder` and `open_prepared` raise, `DataError` for a set without labels.
     """
     known = read_manifest(data).about["name"] if is_prepared(data) else name
-    options = {"subset": "argmax"} if known == "ferplus" else {}
-    folder = data if is_prepared(data) and not options else prepared_folder(data, known, progress, **options)
-    prepared = open_prepared(folder, split, ram=True)
+    if known == "ferplus":
+        data = prepared_folder(data, known, progress, subset="argmax")
+    elif not is_prepared(data):
+        data = prepared_folder(data, known, progress, **(options or {}))
+    prepared = open_prepared(data, split, ram=True)
     ids, targets = np.array(prepared.column("id")), prepared.targets()
     return Rows(prepared, np.arange(len(ids)), ids, prepared.taxonomy, targets, _attributes(prepared))
 

@@ -13,12 +13,15 @@ from emolens.errors import ModelError
 from emolens.evaluation.asking import stated
 from emolens.evaluation.predictions import Predictions
 from emolens.evaluation.rows import Rows
+from emolens.learn.cards import class_shares
 from emolens.learn.config import ExpressionRecipe
+from emolens.learn.loading import rows_of
 from emolens.learn.nets import build
 from emolens.learn.nets.ensemble import Ensemble
 from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
 from emolens.models.session import softmax
 from emolens.places import sha256
+from emolens.taxonomy import convert
 
 
 def load_member(run: Path, checkpoint: str = "last") -> nn.Module:
@@ -60,6 +63,19 @@ def predict_run(run: Path, rows: Rows, checkpoint: str = "last") -> Predictions:
         rows, learnt.taxonomy, mean, mean, together, found.get("features"),
         model=f"{run.name}/{checkpoint}", sha=sha256(learnt.path),
     )  # fmt: skip
+
+
+def train_prior(run: Path, rows: Rows) -> tuple[float, ...]:
+    """The shares of the classes that a run learnt from, in the order of `rows`, where these are of the same data set.
+
+    Raises `ModelError` where they are not.
+    """
+    recipe = expression_recipe(run)
+    if rows.prepared.manifest.about["name"] != recipe.data.name:
+        raise ModelError(f"{run}: learnt from {recipe.data.name}, whose shares --prior needs; export it and give the model")
+    learnt = rows_of(recipe, rows.prepared.folder, "train")
+    shares, _ = convert(np.array(class_shares(learnt)), learnt.taxonomy, rows.taxonomy)
+    return tuple(shares.tolist())
 
 
 def logits(net: nn.Module, images: np.ndarray, batch: int = 256) -> np.ndarray:
