@@ -13,7 +13,15 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from emolens.choices import OnError, check_on_error, check_options, checked_tasks, expression_model, for_prior, served_tasks
+from emolens.choices import (
+    OnError,
+    check_on_error,
+    check_options,
+    checked_tasks,
+    expression_model,
+    for_prior,
+    served_tasks,
+)
 from emolens.decoding import decode, decode_ahead
 from emolens.errors import CardError, InputError, OptionError
 from emolens.faces.align import frame_faces

@@ -72,9 +72,9 @@ def served_tasks(wanted: tuple[Task, ...], model: Classifier, named: bool) -> tu
 
 
 def for_prior(model: Classifier, prior: str | Path) -> Classifier:
-    """The model for the population that `prior` names: `uniform` or a JSON file of shares.
+    """The model for the population that `prior` names: `uniform`, or a JSON file of shares.
 
-    Raises `OptionError` for `data`, whose shares are known only once the pictures were seen, and what `read_prior` does.
+    Raises `OptionError` for `data`, whose shares are known only once all was seen, and what `read_prior` raises.
     """
     shares = read_prior(str(prior), model.classes)
     if shares is None:

@@ -94,9 +94,8 @@ def _write(found: Sequence[Combined], members: Sequence[Predictions], out: Path)
     from emolens.files import replacing
 
     content: dict[str, Any] = {
-        one.method: {"weights": dict(zip([m.name for m in members], one.weights, strict=True)) if one.weights else None}
-        | one.notes
-        for one in found
+        "members": [one.name for one in members],
+        "methods": {one.method: {"weights": one.weights or None, **one.notes} for one in found},
     }
     for one in found:
         write_predictions(joined([one.chosen, one.reported]), out / f"{one.method}.parquet")

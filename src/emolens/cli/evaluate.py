@@ -158,9 +158,7 @@ def _learnt_from(model: Path) -> tuple[str, dict[str, Any]]:
     return (known if known in names() else "ferplus"), {}
 
 
-def _for_population(
-    predictions: Predictions, prior: str, model: str, rows: Rows | None
-) -> tuple[Predictions, str]:
+def _for_population(predictions: Predictions, prior: str, model: str, rows: Rows | None) -> tuple[Predictions, str]:
     """The table for a population, and the sentence that says so."""
     from emolens.evaluation.asking import for_population
 
@@ -218,7 +216,9 @@ def print_report(report: Report) -> None:
     if report.sources:
         _print_groups("the sets apart", report.sources, [SWAPPED])
     for one in report.comparisons:
-        rows = [(name, f"{gap.value:+.4f}", f"{gap.low:+.4f} to {gap.high:+.4f}") for name, gap in one.differences.items()]
+        rows = [
+            (name, f"{gap.value:+.4f}", f"{gap.low:+.4f} to {gap.high:+.4f}") for name, gap in one.differences.items()
+        ]
         note = f"right only here {one.gained}, only there {one.lost}; McNemar's exact p = {one.p_value:.2g}"
         table(f"minus {one.second}: {one.subset or 'all rows'}", ("figure", "gap", "95 % interval"), rows, [note])
     for note in report.notes:
@@ -252,7 +252,9 @@ def _short(model: str) -> str:
 
 def _plain(text: str) -> str:
     """A text as part of a folder's name."""
-    kept = "".join(letter if letter.isalnum() or letter in "._" else "-" for letter in text.lower().replace("+", "plus"))
+    kept = "".join(
+        letter if letter.isalnum() or letter in "._" else "-" for letter in text.lower().replace("+", "plus")
+    )
     return "-".join(part for part in kept.split("-") if part)
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from emolens.errors import OptionError
 from emolens.evaluation.predictions import Predictions
 from emolens.evaluation.rows import Rows
-from emolens.models.prior import estimated_prior, read_prior, shifted, trained_prior
+from emolens.models.prior import FEWEST, estimated_prior, read_prior, shifted, trained_prior
 from emolens.models.session import Classifier, softmax
 from emolens.taxonomy import Taxonomy, convert
 
@@ -80,6 +81,10 @@ def for_population(predictions: Predictions, prior: str) -> tuple[Predictions, n
     """
     trained = trained_prior(predictions.prior, predictions.name)
     wanted = read_prior(prior, predictions.taxonomy)
+    if wanted is None and len(predictions) < FEWEST:
+        raise OptionError(
+            f"--prior data has {len(predictions)} rows to learn from, needs {FEWEST}; take uniform or a file"
+        )
     if wanted is None:
         wanted = estimated_prior(predictions.probabilities, trained)
     probabilities, confidence = shifted(predictions.probabilities, predictions.confidence, trained, wanted)

@@ -35,7 +35,13 @@ def compare(first: Predictions, second: Predictions, draws: int = DRAWS, seed: i
     a, b = (hits(one.probabilities, first.targets) for one in (first, second))
     gained, lost = int(np.sum(a > b)), int(np.sum(b > a))
     return Comparison(
-        first.name, second.name, first.subset, gained, lost, mcnemar(gained, lost), _differences(first, second, draws, seed)
+        first.name,
+        second.name,
+        first.subset,
+        gained,
+        lost,
+        mcnemar(gained, lost),
+        _differences(first, second, draws, seed),
     )
 
 

@@ -43,7 +43,7 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> Re
 
 
 def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> RiskCoverage:
-    """The curve of confidences (N,) and hits (N,). Rows of equal confidence share their errors: no order favours any."""
+    """The curve of confidences (N,) and hits (N,). Rows of equal confidence share their errors: order favours none."""
     _, group = np.unique(-confidence, return_inverse=True)  # groups by falling confidence
     shared = np.bincount(group, weights=1 - right) / np.bincount(group)
     order = np.argsort(group, kind="stable")

@@ -110,14 +110,14 @@ def _confidence(judgement: Judgement, drawn: dict[str, str]) -> str:
 def _comparisons(report: Report) -> str:
     rows = [
         [
-            escape(one.subset or "all rows"), *(_signed(one.differences[name]) for name in ("accuracy", "macro_f1", "kl")),
-            f"{one.gained} / {one.lost}", f"{one.p_value:.2g}",
+            escape(one.subset or "all rows"), f"{one.gained} / {one.lost}", f"{one.p_value:.2g}",
+            *(_signed(one.differences[name]) for name in ("accuracy", "macro_f1", "kl")),
         ]
         for one in report.comparisons
     ]  # fmt: skip
     if not rows:
         return ""
-    heads = ["this minus the other", "accuracy", "macro F1", "KL", "right only here / there", "McNemar p"]
+    heads = ["this minus the other", "right only here / there", "McNemar p", "accuracy", "macro F1", "KL"]
     below = "Paired bootstrap over the same rows; McNemar's exact test, two-sided."
     return _section(f"Against {report.comparisons[0].second}", _table([escape(head) for head in heads], rows), below)
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -20,8 +21,14 @@ from emolens.evaluation.classes import ClassFigures
 from emolens.evaluation.curves import Reliability, RiskCoverage
 from emolens.evaluation.training import Curves
 
-INK, FAINT, ACCENT, SECOND = "#1b1c1e", "#8b8d91", "#2f6fdb", "#d1590f"
-ON_PAGE = {INK: "currentColor", FAINT: "var(--faint)", ACCENT: "var(--accent)", SECOND: "var(--second)"}
+INK, FAINT, ACCENT, SECOND, PAPER = "#1b1c1e", "#8b8d91", "#2f6fdb", "#d1590f", "#fefefd"
+ON_PAGE = {
+    INK: "currentColor",
+    FAINT: "var(--faint)",
+    ACCENT: "var(--accent)",
+    SECOND: "var(--second)",
+    PAPER: "var(--on-accent)",
+}
 STYLE: dict[str, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -39,6 +46,21 @@ STYLE: dict[str, Any] = {
 }
 
 
+Drawn = TypeVar("Drawn", bound=Callable[..., Figure])
+
+
+def _styled(draw: Drawn) -> Drawn:
+    """A function that draws in the style of all: it is asked for when axes are made, and again when a legend is."""
+
+    @wraps(draw)
+    def styled(*arguments: Any, **options: Any) -> Figure:
+        with mpl.rc_context(STYLE):
+            return draw(*arguments, **options)
+
+    return cast(Drawn, styled)
+
+
+@_styled
 def confusion_plot(counts: np.ndarray, names: Sequence[str]) -> Figure:
     """A confusion matrix (K, K): the share of each row as depth of colour and in percent, its counts below."""
     figure, axes = _new(1.2 + 0.78 * len(names), 0.9 + 0.58 * len(names))
@@ -48,7 +70,7 @@ def confusion_plot(counts: np.ndarray, names: Sequence[str]) -> Figure:
         share = float(shares[row, column])
         cell = mpl.patches.Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=to_rgba(ACCENT, share), lw=0)
         axes.add_patch(cell)
-        text = {"ha": "center", "va": "center", "color": "white" if share > 0.55 else INK}
+        text = {"ha": "center", "va": "center", "color": PAPER if share > 0.6 else INK}
         axes.text(column, row - 0.12, f"{share:.0%}" if counts[row, column] else "", fontsize=10, **text)
         axes.text(column, row + 0.24, f"{counts[row, column]}", fontsize=7, alpha=0.75, **text)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5))
@@ -60,6 +82,7 @@ def confusion_plot(counts: np.ndarray, names: Sequence[str]) -> Figure:
     return figure
 
 
+@_styled
 def classes_plot(classes: Sequence[ClassFigures]) -> Figure:
     """Precision and recall of every class that occurs, with their intervals."""
     shown = [one for one in classes if one.n or one.predicted]
@@ -76,6 +99,7 @@ def classes_plot(classes: Sequence[ClassFigures]) -> Figure:
     return figure
 
 
+@_styled
 def reliability_plot(found: Reliability, title: str) -> Figure:
     """How often the model was right against how sure it said it was, and how many rows lie where."""
     figure, (top, bottom) = _new(4.6, 4.8, rows=2, ratios=(3, 1))
@@ -88,6 +112,7 @@ def reliability_plot(found: Reliability, title: str) -> Figure:
     return figure
 
 
+@_styled
 def risk_plot(curves: Sequence[tuple[str, RiskCoverage]]) -> Figure:
     """Error against the share of rows that is answered, the surest first; one line a model."""
     figure, axes = _new(5.6, 4.2)
@@ -101,6 +126,7 @@ def risk_plot(curves: Sequence[tuple[str, RiskCoverage]]) -> Figure:
     return figure
 
 
+@_styled
 def training_plot(curves: Curves) -> Figure:
     """Losses and divergences on the left, shares on the right, by epoch."""
     figure, axes = _new(8.0, 3.4, columns=2)
@@ -115,13 +141,16 @@ def training_plot(curves: Curves) -> Figure:
     return figure
 
 
+@_styled
 def embedding_plot(places: np.ndarray, truth: np.ndarray, names: Sequence[str]) -> Figure:
     """Features on a plane, (N, 2), coloured by what people said."""
     figure, axes = _new(6.4, 5.4)
     for k, name in enumerate(names):
         rows = truth == k
         colour = np.array(COLOURS.get(name, (128, 128, 128))) / 255
-        axes.scatter(*places[rows].T, s=9, color=colour, lw=0, alpha=0.8, label=f"{name} ({rows.sum()})", rasterized=True)
+        axes.scatter(
+            *places[rows].T, s=9, color=colour, lw=0, alpha=0.8, label=f"{name} ({rows.sum()})", rasterized=True
+        )
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2.5)
@@ -144,23 +173,22 @@ def on_page(figure: Figure, name: str) -> str:
         figure.savefig(content, format="svg", dpi=160, transparent=True, metadata={"Date": None, "Creator": None})
     svg = content.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(
+        r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL
+    )  # its style is of the whole page
     svg = re.sub(r' id="[A-Za-z]+[0-9]*_[0-9]+"', "", svg)  # of groups that nothing refers to, alike in every plot
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "inherit", svg)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"([^>]*?) width="([0-9.]+)pt"|(<svg[^>]*?) width="([0-9.]+)pt" height="[^"]*"',
-                 _as_wide_as_drawn, svg, count=1)  # fmt: skip
+    svg = re.sub(r'width="([0-9.]+)pt" height="[0-9.]+pt"', _as_wide_as_drawn, svg, count=1)
     for colour, css in ON_PAGE.items():
         svg = svg.replace(colour, css)
     return svg
 
 
 def _as_wide_as_drawn(found: re.Match[str]) -> str:
-    before, width = (found[4], found[5]) if found[4] else (found[1] + found[2], found[3])
-    return f'{before} style="width:100%;max-width:{float(width) * 4 / 3:.0f}px" role="img"'
+    return f'style="width:100%;max-width:{float(found[1]) * 4 / 3:.0f}px" role="img"'  # a point is 4/3 px
 
 
 def _new(width: float, height: float, rows: int = 1, columns: int = 1, ratios: tuple[int, ...] | None = None) -> Any:
-    """A figure and its axes, in the style of all."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, figure.subplots(rows, columns, height_ratios=ratios, sharex="col" if rows > 1 else False)
+    """A figure and its axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, height_ratios=ratios, sharex="col" if rows > 1 else False)

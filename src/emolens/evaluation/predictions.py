@@ -127,7 +127,9 @@ def aligned(tables: Sequence[Predictions]) -> None:
                 f"{', '.join(first.taxonomy.classes)}; tables must have the same in one order"
             )
         if len(other) != len(first):
-            raise DataError(f"{other.name} has {len(other)} rows, {first.name} has {len(first)}; make both from one split")
+            raise DataError(
+                f"{other.name} has {len(other)} rows, {first.name} has {len(first)}; make both from one split"
+            )
         _same("id", first, other, first.ids, other.ids)
         names = np.array(first.taxonomy.classes)
         _same("label", first, other, names[first.truth], names[other.truth])
@@ -138,8 +140,8 @@ def _same(what: str, first: Predictions, other: Predictions, wanted: np.ndarray,
     if differ.any():
         at = int(differ.argmax())
         raise DataError(
-            f"{other.name} does not align with {first.name}: row {at} ({first.ids[at]}) has {what} {given[at]} there and "
-            f"{wanted[at]} here, {int(differ.sum())} of {len(first)} rows differ; make both tables from the same rows"
+            f"{other.name} does not align with {first.name}: row {at} ({first.ids[at]}) has {what} {given[at]} there "
+            f"and {wanted[at]} here, {int(differ.sum())} of {len(first)} rows differ; make both from the same rows"
         )
 
 

@@ -1,4 +1,4 @@
-"""A report folder: figures.json, predictions.parquet, plots as PNG and SVG, and one index.html that needs nothing else."""
+"""A report folder: figures.json, predictions.parquet, plots as PNG and SVG, and a page that needs nothing else."""
 
 from __future__ import annotations
 

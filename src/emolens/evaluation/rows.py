@@ -1,4 +1,4 @@
-"""The rows that a model is judged on: one split of a data set, its named subsets, and its pictures as a net wants them."""
+"""The rows that a model is judged on: a split of a data set, its named subsets, its pictures as a net wants them."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ class Rows:
         missing = [name for name in ids.tolist() if name not in known]
         if missing:
             raise DataError(
-                f"{self.prepared.folder}: {self.prepared.split} has no row {missing[0]!r}, {len(missing)} of {len(ids)} "
-                "are not there; give the data that the predictions were made on"
+                f"{self.prepared.folder}: {self.prepared.split} has no row {missing[0]!r}, {len(missing)} of "
+                f"{len(ids)} are not there; give the data that the predictions were made on"
             )
         return np.array([known[name] for name in ids.tolist()], int)
 
@@ -140,4 +140,3 @@ def _attributes(prepared: Prepared) -> dict[str, np.ndarray]:
             found[name][at] = str(value)
     known = {name: np.array(values) for name, values in found.items()}
     return {name: values for name, values in known.items() if (values != "").mean() >= FEWEST_KNOWN}
-

@@ -116,7 +116,9 @@ def _record(arrays: dict[str, np.ndarray], metadata: str, path: Path) -> Predict
             prior=tuple(about["prior"]),
         )
     except (KeyError, ValueError, TypeError, AttributeError, LabelError) as error:
-        raise DataError(f"{path}: not a predictions table of emolens ({error}); write it with 'emolens predict'") from None
+        raise DataError(
+            f"{path}: not a predictions table of emolens ({error}); write it with 'emolens predict'"
+        ) from None
 
 
 def _read_npz(path: Path) -> list[Predictions]:

@@ -28,7 +28,7 @@ def worst_errors(predictions: Predictions, rows: Rows, most: int = MOST) -> list
 
 
 def chosen_cams(predictions: Predictions, rows: Rows, cams: Cams, most: int) -> list[Shown]:
-    """Grad-CAM of what the net said about `most` pictures: the surest hit and the surest error of each class in turn."""
+    """Grad-CAM of what the net said in `most` pictures: the surest hit and the surest error of each class in turn."""
     chosen = np.array(_turns(predictions)[:most], int)
     places = rows.places(predictions.ids[chosen])
     names = [predictions.taxonomy.classes[k] for k in predictions.guess[chosen]]
@@ -40,7 +40,7 @@ def chosen_cams(predictions: Predictions, rows: Rows, cams: Cams, most: int) -> 
 
 
 def overlaid(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A picture, RGB uint8 (H, W, 3), darkened where the heat (h, w), which is resized to it, is low and lit where high."""
+    """A picture, RGB uint8 (H, W, 3), with heat (h, w) on its greys: dark where low, bright where high."""
     size = (picture.shape[1], picture.shape[0])
     level = np.asarray(Image.fromarray(heat.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)).clip(0, 1)
     steps = np.linspace(0, 1, len(HEAT))

@@ -72,7 +72,9 @@ def train_prior(run: Path, rows: Rows) -> tuple[float, ...]:
     """
     recipe = expression_recipe(run)
     if rows.prepared.manifest.about["name"] != recipe.data.name:
-        raise ModelError(f"{run}: learnt from {recipe.data.name}, whose shares --prior needs; export it and give the model")
+        raise ModelError(
+            f"{run}: learnt from {recipe.data.name}, whose shares --prior needs; export it and give the model"
+        )
     learnt = rows_of(recipe, rows.prepared.folder, "train")
     shares, _ = convert(np.array(class_shares(learnt)), learnt.taxonomy, rows.taxonomy)
     return tuple(shares.tolist())

@@ -108,7 +108,8 @@ class ModelCard(_Frozen):
 
     @model_validator(mode="after")
     def _prior_fits(self) -> ModelCard:
-        if self.prior and (len(self.prior) != len(self.labels) or min(self.prior) < 0 or abs(sum(self.prior) - 1) > 1e-3):
+        shares = self.prior
+        if shares and (len(shares) != len(self.labels) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-3):
             raise ValueError(f"prior needs {len(self.labels)} shares, one for each label, that sum to 1")
         return self
 

@@ -17,6 +17,8 @@ from emolens.errors import OptionError
 from emolens.taxonomy import Taxonomy, canonical
 
 STEPS, SETTLED = 10_000, 1e-8
+FEWEST = 20
+"""From fewer predictions no shares are estimated."""
 SMALLEST = 1e-6
 """A class that training never had is given this share: a share of 0 could not be divided by."""
 

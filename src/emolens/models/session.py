@@ -59,8 +59,8 @@ class Classifier:
     """A net that gives logits over the labels of its card, for frames of the size and colour of its card.
 
     Holds one ONNX Runtime session, which many threads may use at once. `classes` is the taxonomy of its outputs,
-    `name` what results call it, `sha256` the hex digest of the file and `sha` its first twelve digits; `provider` is ONNX Runtime's name for the
-    device that it runs on, such as CPUExecutionProvider.
+    `name` what results call it, `sha256` the hex digest of the file and `sha` its first twelve digits; `provider` is
+    ONNX Runtime's name for the device that it runs on, such as CPUExecutionProvider.
     """
 
     def __init__(self, card: ModelCard, session: ort.InferenceSession, digest: str, where: str) -> None:
