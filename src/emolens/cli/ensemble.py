@@ -37,7 +37,7 @@ def ensemble(
 ) -> None:
     """Combine models in every way side by side: mean, weights from a grid, weights by likelihood, a stack."""
     from emolens.evaluation.ensemble import combine
-    from emolens.evaluation.tables import read_tables
+    from emolens.evaluation.storing import read_tables
 
     if of not in get_args(Space):
         raise UnknownName("thing to combine", of, get_args(Space))
@@ -90,7 +90,7 @@ def _how(one: Combined) -> str:
 
 def _write(found: Sequence[Combined], members: Sequence[Predictions], out: Path) -> None:
     from emolens.evaluation.predictions import joined
-    from emolens.evaluation.tables import write_predictions
+    from emolens.evaluation.storing import write_predictions
     from emolens.files import replacing
 
     content: dict[str, Any] = {

@@ -38,7 +38,7 @@ def predict(
 ) -> None:
     """Write the predictions table of a model: ids, labels, probabilities, confidences."""
     from emolens.evaluation.predictions import joined
-    from emolens.evaluation.tables import SUFFIXES, write_predictions
+    from emolens.evaluation.storing import SUFFIXES, write_predictions
 
     if out.suffix not in SUFFIXES:
         raise OptionError(f"--out is {out}, needs a name that ends in {' or '.join(SUFFIXES)}")
@@ -110,7 +110,7 @@ def open_data(data: Path, split: str, model: str, classes: str | None) -> Rows:
 
 def predicted(model: str, rows: Rows | None, split: str, best: bool) -> Predictions:
     """The table of a model or run on `rows`, or a table that lies in a file. Raises `OptionError` without rows."""
-    from emolens.evaluation.tables import is_table, read_predictions
+    from emolens.evaluation.storing import is_table, read_predictions
 
     if is_table(Path(model)):
         return read_predictions(Path(model)).split(split)

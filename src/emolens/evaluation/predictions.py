@@ -71,7 +71,7 @@ class Predictions:
     def _check_ids(self) -> None:
         keys, counts = np.unique(np.stack([self.splits, self.ids]).astype(str), axis=1, return_counts=True)
         if (counts > 1).any():
-            split, name = keys[:, counts > 1][:, 0]
+            split, name = keys[:, counts > 1][:, 0].tolist()
             raise DataError(f"{self.name}: id {name!r} comes more than once in split {split!r}; ids must be unique")
 
     def __len__(self) -> int:

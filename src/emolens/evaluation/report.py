@@ -22,7 +22,7 @@ from emolens.evaluation.curves import operating_points
 from emolens.evaluation.embedding import FEWEST, embedded
 from emolens.evaluation.expression import Judgement
 from emolens.evaluation.groups import GroupFigures
-from emolens.evaluation.tables import write_predictions
+from emolens.evaluation.storing import write_predictions
 from emolens.evaluation.training import Curves
 
 FIGURES = "figures.json"
