@@ -55,7 +55,6 @@ def test_likelihood_weights_find_the_mixture_that_made_the_targets() -> None:
 
 
 def test_a_stack_never_learns_from_the_row_it_predicts() -> None:
-    # One row's label is turned: out-of-fold predictions of the other rows in its fold must not move.
     members = np.stack([table(seed=seed, n=90).probabilities for seed in (0, 1)]).astype(float)
     truth = table(n=90).truth
     before, _, _ = stacked(members, truth, members)

@@ -37,6 +37,7 @@ def test_sources_count_alike_in_their_mean() -> None:
     assert [(one.value, one.n) for one in parts] == [("CK+", 6), ("RAF-DB", 24), ("AffectNet (repack)", 30)]
     values = [one.figures["accuracy"].value for one in parts]
     assert mean.figures["accuracy"].value == pytest.approx(sum(values) / 3)
+    assert set(mean.figures) == set(parts[0].figures) == {"accuracy", "balanced_accuracy", "macro_f1", "kl"}
     # Means of independent sets: variances add up to a ninth of their sum.
     widths = np.array([one.figures["accuracy"].high - one.figures["accuracy"].low for one in parts])
     wide = mean.figures["accuracy"].high - mean.figures["accuracy"].low

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from emolens.errors import OptionError, UnknownName
-from emolens.evaluation.classes import balanced_accuracy, confusion, confusion_draws, interval, macro_f1
-from emolens.evaluation.metrics import Estimate, divergence, mean_estimate
+from emolens.evaluation.classes import DRAWS, balanced_accuracy, confusion, confusion_draws, interval, macro_f1
+from emolens.evaluation.metrics import Estimate, divergence
 from emolens.evaluation.predictions import Predictions
 
 MOST_GROUPS = 24
@@ -70,14 +70,21 @@ def by_source(predictions: Predictions) -> tuple[GroupFigures, ...]:
 
 
 def _group(rows: Predictions, name: str, value: str, seed: int = 0) -> tuple[GroupFigures, dict[str, np.ndarray]]:
-    """The figures of one group, and the bootstrap draws of those that come from its confusion matrix."""
+    """The figures of one group, and the bootstrap draws of each."""
     counts = confusion(rows.truth, rows.guess, len(rows.taxonomy))
     draws = confusion_draws(counts, seed=seed)
     shares = {"accuracy": _accuracy, "balanced_accuracy": balanced_accuracy, "macro_f1": macro_f1}
-    drawn = {figure: share(draws) for figure, share in shares.items()}
-    figures = {figure: interval(float(share(counts)), drawn[figure], len(rows)) for figure, share in shares.items()}
-    figures["kl"] = mean_estimate(divergence(rows.probabilities, rows.targets), draws=500)
+    distances = divergence(rows.probabilities, rows.targets)
+    values = {figure: float(share(counts)) for figure, share in shares.items()} | {"kl": float(distances.mean())}
+    drawn = {figure: share(draws) for figure, share in shares.items()} | {"kl": _means(distances, seed)}
+    figures = {figure: interval(values[figure], drawn[figure], len(rows)) for figure in values}
     return GroupFigures(name, value, len(rows), figures), drawn
+
+
+def _means(values: np.ndarray, seed: int) -> np.ndarray:
+    """Bootstrap draws of a mean, (DRAWS,)."""
+    chance, n = np.random.default_rng(seed), len(values)
+    return np.array([values[chance.integers(0, n, n)].mean() for _ in range(DRAWS)])
 
 
 def _accuracy(counts: np.ndarray) -> np.ndarray:

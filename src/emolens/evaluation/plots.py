@@ -176,7 +176,7 @@ def on_page(figure: Figure, name: str) -> str:
     svg = re.sub(
         r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL
     )  # its style is of the whole page
-    svg = re.sub(r' id="[A-Za-z]+[0-9]*_[0-9]+"', "", svg)  # of groups that nothing refers to, alike in every plot
+    svg = re.sub(r' id="[A-Za-z0-9.]+_[0-9]+"', "", svg)  # of groups that nothing refers to, alike in every plot
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "inherit", svg)
     svg = re.sub(r'width="([0-9.]+)pt" height="[0-9.]+pt"', _as_wide_as_drawn, svg, count=1)
     for colour, css in ON_PAGE.items():
