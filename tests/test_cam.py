@@ -9,7 +9,7 @@ from emolens.learn.cam import grad_cam
 
 
 class Pooled(nn.Module):
-    """A convolution, the global mean, a linear layer: the net for which Grad-CAM is CAM (Selvaraju et al., sec. 3.1)."""
+    """A convolution, the global mean, a linear layer: here Grad-CAM is CAM (Selvaraju et al. 2017, section 3.1)."""
 
     def __init__(self) -> None:
         super().__init__()

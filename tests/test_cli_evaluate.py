@@ -57,7 +57,9 @@ def test_a_table_of_two_splits_is_written_and_judged_alone(archive: Path, model:
     assert subset["figures"]["accuracy"]["value"] == pytest.approx((test.truth == test.guess).mean())
 
 
-def test_a_run_is_judged_with_its_curves_features_and_gaze(archive: Path, model: Path, run: Path, tmp_path: Path) -> None:
+def test_a_run_is_judged_with_its_curves_features_and_gaze(
+    archive: Path, model: Path, run: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "report"
     code, said = emolens("evaluate", run, "--data", archive, "--cam", 3, "--against", model, "--out", out)
     assert code == 0, said

@@ -27,7 +27,7 @@ def test_what_makes_no_groups_is_refused() -> None:
     rows = table(attributes={"name": np.array([f"n{at}" for at in range(60)])})
     with pytest.raises(OptionError, match="60 different values, at most 24"):
         by_attribute(rows, "name")
-    with pytest.raises(UnknownName, match="unknown attribute of drawn rows 'nmae'. Did you mean 'name'"):
+    with pytest.raises(UnknownName, match=r"unknown attribute of drawn rows 'nmae'\. Did you mean 'name'"):
         by_attribute(rows, "nmae")
 
 

@@ -115,5 +115,3 @@ def test_one_file_serves_both_populations(tmp_path: Path) -> None:
     moved = model.for_population(np.eye(8)[0], "only neutral").predict(frames)[0]
     assert (moved.argmax(axis=1) == FERPLUS.index("neutral")).all()
     np.testing.assert_array_equal(model.predict(frames)[0], before)
-
-

@@ -34,7 +34,12 @@ def page(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_folder_holds_figures_rows_plots_and_a_page(page: Path) -> None:
     folder = page.parent
-    assert sorted(path.name for path in folder.iterdir()) == ["figures.json", "index.html", "plots", "predictions.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "figures.json",
+        "index.html",
+        "plots",
+        "predictions.parquet",
+    ]
     drawn = {path.name for path in (folder / "plots").iterdir()}
     assert drawn == {f"{name}.{kind}" for name in NAMES | {"embedding"} for kind in ("png", "svg")}
     assert len(read_predictions(folder / "predictions.parquet")) == 60
@@ -59,7 +64,10 @@ def test_the_page_asks_nobody_for_anything(page: Path) -> None:
     asked = re.findall(r'(?:src|href)="([^"]*)"', text)
     assert all(link.startswith(("data:", "#")) for link in asked)
     assert "@import" not in text
-    assert set(re.findall(r"https?://[^\s\"<]+", text)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\s\"<]+", text)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
 
 
 def test_the_page_is_whole_and_escapes_names(page: Path) -> None:

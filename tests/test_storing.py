@@ -88,7 +88,7 @@ def test_old_outputs_become_tables_of_three_splits(tmp_path: Path) -> None:
 def test_one_of_several_models_is_taken_by_name(tmp_path: Path) -> None:
     path = old(tmp_path / "old.npz", (1, 2))
     assert read_predictions(Path(f"{path}#model2")).model == "model2"
-    with pytest.raises(DataError, match="holds 2 models; name one, as 'old.npz#model1'"):
+    with pytest.raises(DataError, match=r"holds 2 models; name one, as 'old\.npz#model1'"):
         read_predictions(path)
     with pytest.raises(DataError, match="holds no model 'model7'"):
         read_predictions(Path(f"{path}#model7"))

@@ -62,7 +62,7 @@ def _print(members: Sequence[Predictions], found: Sequence[Combined], choose_on:
     n = [len(members[0].split(name)) for name in (choose_on, report)]
     heads = ("", choose_on, report, "95 % interval", "macro F1", "KL", "weights")
     notes = [
-        f"Chosen on {choose_on} (n = {n[0]:,}), where all but the stack are flattered; judged on {report} (n = {n[1]:,}).",
+        f"Chosen on {choose_on} (n = {n[0]:,}), which flatters all but the stack; judged on {report} (n = {n[1]:,}).",
     ]
     table(f"{len(members)} tables, {of}", heads, rows, notes)
 

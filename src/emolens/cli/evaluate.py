@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emolens import __version__
 from emolens.cli.learn import DataFolder
 from emolens.cli.printing import progress, table
 from emolens.errors import MissingExtra, ModelError, OptionError
@@ -85,10 +86,9 @@ def evaluate(
     if prior:
         predictions, note = _for_population(predictions, prior, model, rows)
         notes.append(note)
-    report = report_on(
-        predictions, rows, other, [name for name in (by or "").split(",") if name], notes=notes, most_cams=cam,
-        **_of_run(model, rows, best, cam),
-    )  # fmt: skip
+    groups = [name for name in (by or "").split(",") if name]
+    of_run = _of_run(model, rows, best, cam)
+    report = report_on(predictions, rows, other, groups, most_cams=cam, notes=notes, version=__version__, **of_run)
     print_report(report)
     if record:
         _record(Path(model), report)

@@ -75,7 +75,8 @@ def _stack(tables: Sequence[Predictions], space: Space) -> np.ndarray:
     lacking = [one.name for one in tables if space == "logits" and one.logits is None]
     if lacking:
         raise OptionError(f"{', '.join(lacking)} holds no logits; combine probabilities")
-    return np.stack([one.logits if space == "logits" else one.probabilities for one in tables]).astype(np.float64)
+    scores = [one.logits if space == "logits" and one.logits is not None else one.probabilities for one in tables]
+    return np.stack(scores).astype(np.float64)
 
 
 def _checked(weights: Sequence[float], members: int) -> np.ndarray:

@@ -25,6 +25,7 @@ def report_on(
     cams: Cams | None = None,
     most_cams: int = 0,
     notes: Sequence[str] = (),
+    version: str = "",
 ) -> Report:
     """Judge a table on the named subsets of its rows; without `rows`, on its rows as they are, and without pictures.
 
@@ -48,4 +49,5 @@ def report_on(
         worst,
         [] if rows is None or cams is None else chosen_cams(tables[0], rows, cams, most_cams),
         [*notes, *([SINGLE] if (tables[0].targets.max(axis=1) == 1).all() else [])],
+        version,
     )

@@ -59,7 +59,7 @@ def top_two(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def place_in_bins(confidence: np.ndarray, bins: int) -> np.ndarray:
     """The equal-width bin of [0, 1] that each confidence lies in, (N,) int; 1 belongs to the last."""
-    return np.minimum((confidence * bins).astype(int), bins - 1)
+    return np.asarray(np.minimum((confidence * bins).astype(int), bins - 1))
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:

@@ -13,7 +13,6 @@ from string import Template
 import numpy as np
 from PIL import Image
 
-from emolens import __version__
 from emolens.evaluation.curves import operating_points
 from emolens.evaluation.expression import Judgement
 from emolens.evaluation.groups import SWAPPED, GroupFigures
@@ -59,7 +58,10 @@ def report_page(report: Report, drawn: dict[str, str]) -> str:
     ]
     template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=escape(report.title), about=escape(", ".join(about)), content="\n".join(sections), version=__version__
+        title=escape(report.title),
+        about=escape(", ".join(about)),
+        content="\n".join(sections),
+        version=escape(report.version),
     )
 
 

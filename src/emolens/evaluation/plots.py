@@ -29,7 +29,7 @@ ON_PAGE = {
     SECOND: "var(--second)",
     PAPER: "var(--on-accent)",
 }
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -188,7 +188,9 @@ def _as_wide_as_drawn(found: re.Match[str]) -> str:
     return f'style="width:100%;max-width:{float(found[1]) * 4 / 3:.0f}px" role="img"'  # a point is 4/3 px
 
 
-def _new(width: float, height: float, rows: int = 1, columns: int = 1, ratios: tuple[int, ...] | None = None) -> Any:
+def _new(
+    width: float, height: float, rows: int = 1, columns: int = 1, ratios: tuple[int, ...] | None = None
+) -> tuple[Figure, Any]:
     """A figure and its axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, height_ratios=ratios, sharex="col" if rows > 1 else False)

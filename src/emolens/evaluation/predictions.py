@@ -43,7 +43,7 @@ class Predictions:
 
     def __post_init__(self) -> None:
         rows, classes = len(self.ids), len(self.taxonomy)
-        shapes = {"ids": (rows,), "splits": (rows,), "confidence": (rows,)}
+        shapes: dict[str, tuple[int, ...]] = {"ids": (rows,), "splits": (rows,), "confidence": (rows,)}
         shapes |= dict.fromkeys(("targets", "probabilities", "logits"), (rows, classes))
         for name, wanted in shapes.items():
             given = getattr(self, name)

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from emolens import __version__
 from emolens.errors import OutputError
 from emolens.evaluation import plots
 from emolens.evaluation.compare import Comparison
@@ -43,19 +42,20 @@ class Report:
     """What a report says. `judgements`: one for each named subset, the first in full; `comparisons` are in their order.
 
     `second`: the other model's judgement on the first subset. `groups`: attribute -> groups; `sources`: the sets of a
-    combined set and their mean. `worst` and `looked` are pictures. `notes` are sentences.
+    combined set and their mean. `worst` and `looked` are pictures. `notes` are sentences. `version` is that of emolens.
     """
 
     title: str
     judgements: Sequence[Judgement]
     comparisons: Sequence[Comparison] = ()
     second: Judgement | None = None
-    groups: dict[str, Sequence[GroupFigures]] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[GroupFigures]] = field(default_factory=dict)
     sources: Sequence[GroupFigures] = ()
     training: Curves | None = None
     worst: Sequence[Shown] = ()
     looked: Sequence[Shown] = ()
     notes: Sequence[str] = ()
+    version: str = ""
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -91,9 +91,9 @@ def write_report(report: Report, folder: Path) -> Path:
 def figures(report: Report) -> dict[str, Any]:
     """All figures of a report, ready for JSON; what is not defined is null."""
     first = report.judgements[0].predictions
-    return _plain(
+    found: dict[str, Any] = _plain(
         {
-            "emolens": __version__,
+            "emolens": report.version,
             "title": report.title,
             "model": first.model,
             "sha256": first.sha,
@@ -107,6 +107,7 @@ def figures(report: Report) -> dict[str, Any]:
             "sources": report.sources,
         }
     )
+    return found
 
 
 def _subset(judgement: Judgement) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def _plain(value: Any) -> Any:
     """Records and arrays in JSON's terms."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_plain(one) for one in value]

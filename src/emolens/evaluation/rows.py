@@ -73,7 +73,7 @@ class Rows:
 
     def frames(self, size: int, grey: bool) -> np.ndarray:
         """Each whole picture as a frame: uint8 (N, size, size), or RGB (N, size, size, 3). Others are resized."""
-        return self.prepared.pixels(grey, size)[self.at]
+        return np.asarray(self.prepared.pixels(grey, size)[self.at])
 
     def picture(self, at: int) -> np.ndarray:
         """One picture as it is, RGB uint8 (H, W, 3)."""

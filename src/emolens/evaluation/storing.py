@@ -40,7 +40,8 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
     with replacing(path) as draft:
         if path.suffix == ".npz":
             with draft.open("wb") as file:
-                np.savez_compressed(file, **_arrays(predictions), metadata=np.array(_metadata(predictions)))
+                arrays: dict[str, Any] = _arrays(predictions) | {"metadata": np.array(_metadata(predictions))}
+                np.savez_compressed(file, **arrays)
         else:
             _arrow().parquet.write_table(_to_arrow(predictions), draft, compression="zstd")
 

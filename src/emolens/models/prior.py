@@ -29,13 +29,13 @@ def reweighted(distributions: np.ndarray, trained: np.ndarray, wanted: np.ndarra
     shares = distributions.astype(np.float64) * weights
     total = shares.sum(axis=-1, keepdims=True)
     # Where only classes that the population lacks were thought possible, nothing is known: the population's shares.
-    found: np.ndarray = np.where(total > 0, shares / np.where(total > 0, total, 1), wanted)
-    return found.astype(np.float32)
+    found = np.where(total > 0, shares / np.where(total > 0, total, 1), wanted)
+    return np.asarray(found, np.float32)
 
 
 def estimated_prior(distributions: np.ndarray, trained: np.ndarray) -> np.ndarray:
     """The shares (K,) of the classes that predictions (N, K) speak for, by expectation maximisation, without labels."""
-    wanted = np.maximum(trained, SMALLEST).astype(np.float64)
+    wanted: np.ndarray = np.maximum(trained, SMALLEST).astype(np.float64)
     for _ in range(STEPS):
         new = reweighted(distributions, trained, wanted).mean(axis=0, dtype=np.float64)
         if np.abs(new - wanted).max() < SETTLED:
