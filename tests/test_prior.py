@@ -80,7 +80,7 @@ def test_a_table_says_what_it_was_re_weighted_to() -> None:
     assert moved.model == "model0, prior uniform"
     assert shares == pytest.approx([1 / 3] * 3)
     assert moved.prior == pytest.approx([1 / 3] * 3)
-    with pytest.raises(OptionError, match="the card of model0 has no 'prior'"):
+    with pytest.raises(OptionError, match="model0 does not state them"):
         for_population(table(), "uniform")
     with pytest.raises(OptionError, match="has 10 rows to learn from, needs 20"):
         for_population(rows.keep(np.arange(10)), "data")
@@ -102,7 +102,7 @@ def test_an_analyzer_for_another_population_says_so(tmp_path: Path) -> None:
 
 
 def test_a_card_without_shares_cannot_be_re_weighted(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="the card of linear has no 'prior'"):
+    with pytest.raises(OptionError, match="linear does not state them"):
         Analyzer(models=linear_model(tmp_path / "m.onnx"), whole_image=True, prior="uniform")
     with pytest.raises(ValueError, match="prior needs 8 shares"):
         linear_card(prior=(0.5, 0.5))

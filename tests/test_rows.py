@@ -24,10 +24,10 @@ def rows(archive: Path) -> Rows:
 
 
 def test_rows_know_their_set_and_their_subset(rows: Rows) -> None:
-    assert (rows.data, rows.subset, len(rows)) == ("FER+", "FER+ test, argmax", 16)
+    assert (rows.title, rows.subset, len(rows)) == ("FER+", "FER+ test, argmax", 16)
     assert rows.frames(48, grey=True).shape == (16, 48, 48)
     assert rows.frames(16, grey=False).shape == (16, 16, 16, 3)
-    np.testing.assert_array_equal(rows.picture(3)[..., 0], rows.frames(48, grey=True)[3])
+    np.testing.assert_array_equal(rows.pictures(np.array([3]))[0][..., 0], rows.frames(48, grey=True)[3])
 
 
 def test_a_model_is_asked_in_its_own_size_and_calibration(rows: Rows, tmp_path: Path) -> None:

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from emolens.evaluation.rows import Rows
 
 Best = Annotated[bool, typer.Option("--best", help="Of a run: the epoch that was best on val, not the last.")]
+DataSet = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", metavar="NAME", help="What --data is an archive of; by default what the model learnt from."
+    ),
+]
 Classes = Annotated[
     str | None, typer.Option("--classes", metavar="NAME", help="Only rows of these classes, as ekman6 for CK+.")
 ]
@@ -34,6 +40,7 @@ def predict(
     data: DataFolder,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The table: .parquet or .npz.")],
     split: Annotated[str, typer.Option(metavar="NAME,...", help="One or more of train, val, test.")] = "val",
+    dataset: DataSet = None,
     classes: Classes = None,
     best: Best = False,
 ) -> None:
@@ -44,7 +51,7 @@ def predict(
     if out.suffix not in SUFFIXES:
         raise OptionError(f"--out is {out}, needs a name that ends in {' or '.join(SUFFIXES)}")
     _check_exists(model)
-    tables = [_ask(model, open_data(data, name, model, classes), best) for name in split.split(",")]
+    tables = [_ask(model, open_data(data, name, model, dataset, classes), best) for name in split.split(",")]
     write_predictions(joined(tables), out)
     typer.echo(f"written: {out} ({sum(map(len, tables)):,} rows of {split})")
 
@@ -67,6 +74,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="data|uniform|FILE", help="Re-weight for a population unlike the training set's."),
     ] = None,
+    dataset: DataSet = None,
     classes: Classes = None,
     best: Best = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Only print the figures.")] = False,
@@ -79,7 +87,7 @@ def evaluate(
     for name in (model, *([against] if against else [])):
         _check_exists(name)
     _check_wishes(model, record, prior, cam)
-    rows = None if data is None else open_data(data, split, model, classes)
+    rows = None if data is None else open_data(data, split, model, dataset, classes)
     predictions = predicted(model, rows, split, best)
     other = predicted(against, rows, split, best) if against else None
     notes: list[str] = []
@@ -97,12 +105,12 @@ def evaluate(
         typer.echo(f"report: {write_report(report, place)}")
 
 
-def open_data(data: Path, split: str, model: str, classes: str | None) -> Rows:
-    """The rows that `--data` and `--split` mean for a model: an archive is taken for the data set it learnt from."""
+def open_data(data: Path, split: str, model: str, dataset: str | None, classes: str | None) -> Rows:
+    """The rows that `--data` and `--split` mean: an archive is one of `dataset`, else of what the model learnt from."""
     from emolens.evaluation.rows import open_rows
     from emolens.taxonomy import taxonomy
 
-    name, options = _learnt_from(Path(model))
+    name, options = _learnt_from(Path(model)) if dataset is None else (dataset, {})
     with progress() as told:
         rows = open_rows(data, split, name, options, told)
     return rows if classes is None else rows.in_classes(taxonomy(classes))

@@ -57,7 +57,7 @@ def stated(
     top = distributions.argmax(axis=1)
     return Predictions(
         ids=rows.ids,
-        splits=np.full(len(rows), rows.prepared.split),
+        splits=np.full(len(rows), rows.split),
         taxonomy=rows.taxonomy,
         targets=rows.targets,
         probabilities=distributions,
@@ -65,7 +65,7 @@ def stated(
         logits=logits if same else None,
         features=features,
         attributes=rows.attributes,
-        data=rows.data,
+        data=rows.title,
         subset=rows.subset,
         model=model,
         sha=sha,

@@ -10,14 +10,21 @@ from emolens.errors import OptionError, UnknownName
 from emolens.evaluation.classes import DRAWS, balanced_accuracy, confusion, confusion_draws, interval, macro_f1
 from emolens.evaluation.metrics import Estimate, divergence
 from emolens.evaluation.predictions import Predictions
+from emolens.evaluation.rows import SOURCE
 
 MOST_GROUPS = 24
 MOST_NUMBERS = 12
 """An attribute with more different numbers is cut into quarters of the rows."""
 UNKNOWN = "(not known)"
-SOURCE = "collection"
-SOURCES = {"CK+48": "CK+", "RAF": "RAF-DB", "aff": "AffectNet (repack)"}
-"""The sets in the lists of the DAN + EfficientNet project, by the folder that holds them."""
+SOURCES = {
+    "CK+48": "CK+",
+    "RAF": "RAF-DB",
+    "aff": "AffectNet (repack)",
+    "ckplus": "CK+",
+    "rafdb": "RAF-DB",
+    "affectnet": "AffectNet",
+}
+"""The sets in the lists of the DAN + EfficientNet project, by the folder that holds them, and by our names."""
 SWAPPED = (
     "The source's table swaps two counts: it prints 1,729 test pictures for RAF-DB and 1,172 for AffectNet; its files "
     "hold 1,172 of RAF-DB and 1,729 of AffectNet. Published there: EfficientNet-b3 99 / 88.9 / 77.8, DAN 98.9 / 91.6 / "

@@ -24,7 +24,7 @@ def worst_errors(predictions: Predictions, rows: Rows, most: int = MOST) -> list
     wrong = np.flatnonzero(predictions.truth != predictions.guess)
     chosen = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:most]
     places = rows.places(predictions.ids[chosen])
-    return [_shown(predictions, at, rows.picture(place)) for at, place in zip(chosen, places, strict=True)]
+    return [_shown(predictions, at, picture) for at, picture in zip(chosen, rows.pictures(places), strict=True)]
 
 
 def chosen_cams(predictions: Predictions, rows: Rows, cams: Cams, most: int) -> list[Shown]:
@@ -34,8 +34,8 @@ def chosen_cams(predictions: Predictions, rows: Rows, cams: Cams, most: int) -> 
     names = [predictions.taxonomy.classes[k] for k in predictions.guess[chosen]]
     heats = cams(places, names)
     return [
-        _shown(predictions, at, picture := rows.picture(place), overlaid(picture, heat))
-        for at, place, heat in zip(chosen, places, heats, strict=True)
+        _shown(predictions, at, picture, overlaid(picture, heat))
+        for at, picture, heat in zip(chosen, rows.pictures(places), heats, strict=True)
     ]
 
 

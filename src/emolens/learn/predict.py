@@ -71,11 +71,11 @@ def train_prior(run: Path, rows: Rows) -> tuple[float, ...]:
     Raises `ModelError` where they are not.
     """
     recipe = expression_recipe(run)
-    if rows.prepared.manifest.about["name"] != recipe.data.name:
+    if rows.name != recipe.data.name:
         raise ModelError(
             f"{run}: learnt from {recipe.data.name}, whose shares --prior needs; export it and give the model"
         )
-    learnt = rows_of(recipe, rows.prepared.folder, "train")
+    learnt = rows_of(recipe, rows.folder, "train")
     shares, _ = convert(np.array(class_shares(learnt)), learnt.taxonomy, rows.taxonomy)
     return tuple(shares.tolist())
 

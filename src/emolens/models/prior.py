@@ -34,10 +34,14 @@ def reweighted(distributions: np.ndarray, trained: np.ndarray, wanted: np.ndarra
 
 
 def estimated_prior(distributions: np.ndarray, trained: np.ndarray) -> np.ndarray:
-    """The shares (K,) of the classes that predictions (N, K) speak for, by expectation maximisation, without labels."""
+    """The shares (K,) of the classes that predictions (N, K) speak for, by expectation maximisation, without labels.
+
+    The likeliest shares alone would rule rare classes out; the estimate leans on training as on `FEWEST` rows more.
+    """
     wanted: np.ndarray = np.maximum(trained, SMALLEST).astype(np.float64)
     for _ in range(STEPS):
-        new = reweighted(distributions, trained, wanted).mean(axis=0, dtype=np.float64)
+        spoken = reweighted(distributions, trained, wanted).sum(axis=0, dtype=np.float64)
+        new = (spoken + FEWEST * trained) / (len(distributions) + FEWEST)
         if np.abs(new - wanted).max() < SETTLED:
             break
         wanted = new
@@ -47,7 +51,9 @@ def estimated_prior(distributions: np.ndarray, trained: np.ndarray) -> np.ndarra
 def trained_prior(shares: tuple[float, ...], model: str) -> np.ndarray:
     """A card's `prior` as an array. Raises `OptionError` where the card has none."""
     if not shares:
-        raise OptionError(f"--prior needs the shares of the classes in training; the card of {model} has no 'prior'")
+        raise OptionError(
+            f"--prior needs the shares of the classes in training; {model} does not state them: its card has no 'prior'"
+        )
     return np.array(shares, np.float64)
 
 
