@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 import typer
 
-from emolens.cli.evaluate import spread
+from emolens.cli.evaluate import needs_statistics, spread
 from emolens.cli.printing import table
 from emolens.errors import OptionError, UnknownName
 
@@ -36,6 +36,7 @@ def ensemble(
     ] = None,
 ) -> None:
     """Combine models in every way side by side: mean, weights from a grid, weights by likelihood, a stack."""
+    needs_statistics("emolens ensemble")
     from emolens.evaluation.ensemble import combine
     from emolens.evaluation.storing import read_tables
 

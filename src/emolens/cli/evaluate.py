@@ -81,6 +81,8 @@ def evaluate(
     record: Annotated[bool, typer.Option("--record", help="Write the figures into the model's card.")] = False,
 ) -> None:
     """Judge a model: each figure with its n and a 95 % bootstrap interval, printed and as a page with plots."""
+    needs_statistics("emolens evaluate")
+    from emolens.evaluation.groups import groups_of
     from emolens.evaluation.judging import report_on
     from emolens.evaluation.report import write_report
 
@@ -88,13 +90,15 @@ def evaluate(
         _check_exists(name)
     _check_wishes(model, record, prior, cam)
     rows = None if data is None else open_data(data, split, model, dataset, classes)
+    groups = [name for name in (by or "").split(",") if name]
+    for name in groups if rows else ():
+        groups_of(rows.attributes, name, rows.title)  # a wrong name is told before the model is asked
     predictions = predicted(model, rows, split, best)
     other = predicted(against, rows, split, best) if against else None
     notes: list[str] = []
     if prior:
         predictions, note = _for_population(predictions, prior, model, rows)
         notes.append(note)
-    groups = [name for name in (by or "").split(",") if name]
     of_run = _of_run(model, rows, best, cam)
     report = report_on(predictions, rows, other, groups, most_cams=cam, notes=notes, version=__version__, **of_run)
     print_report(report)
@@ -269,3 +273,9 @@ def _plain(text: str) -> str:
 def _needs_torch() -> None:
     if find_spec("torch") is None:
         raise MissingExtra("a run folder", "learn")
+
+
+def needs_statistics(what: str) -> None:
+    """Raises `MissingExtra` where scipy, scikit-learn or matplotlib is not installed."""
+    if any(find_spec(name) is None for name in ("scipy", "sklearn", "matplotlib")):
+        raise MissingExtra(what, "evaluate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,14 +48,22 @@ def by_attribute(predictions: Predictions, name: str) -> tuple[GroupFigures, ...
 
     Raises `UnknownName` for an attribute that the rows have not, `OptionError` for one that tells every row apart.
     """
-    if name not in predictions.attributes:
-        raise UnknownName(f"attribute of {predictions.data or 'these rows'}", name, predictions.attributes)
-    values = _in_quarters(predictions.attributes[name])
+    values, (groups, counts) = groups_of(predictions.attributes, name, predictions.data)
+    order = np.argsort(-counts, kind="stable")
+    return tuple(_group(predictions.keep(values == groups[at]), name, str(groups[at]))[0] for at in order)
+
+
+def groups_of(
+    attributes: Mapping[str, np.ndarray], name: str, data: str = ""
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """The group of each row (N,), and the groups with their sizes. Raises as `by_attribute`."""
+    if name not in attributes:
+        raise UnknownName(f"attribute of {data or 'these rows'}", name, attributes)
+    values = _in_quarters(attributes[name])
     groups, counts = np.unique(values, return_counts=True)
     if len(groups) > MOST_GROUPS:
         raise OptionError(f"--by {name}: {len(groups)} different values, at most {MOST_GROUPS} groups can be judged")
-    order = np.argsort(-counts, kind="stable")
-    return tuple(_group(predictions.keep(values == groups[at]), name, str(groups[at]))[0] for at in order)
+    return values, (groups, counts)
 
 
 def by_source(predictions: Predictions) -> tuple[GroupFigures, ...]:

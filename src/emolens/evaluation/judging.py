@@ -32,7 +32,7 @@ def report_on(
     `against` is another table of the same rows. Raises `UnknownName` for an attribute in `by` that the rows lack, and
     `DataError` where tables or rows do not align.
     """
-    groups = {name: by_attribute(predictions, name) for name in by}  # first: a wrong name should not cost the wait
+    groups = {name: by_attribute(predictions, name) for name in by}
     tables = [predictions] if rows is None else views(predictions, rows)
     others = [] if against is None else [against] if rows is None else views(against, rows)
     comparisons = [compare(one, other) for one, other in zip(tables, others, strict=False)]

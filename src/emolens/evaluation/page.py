@@ -119,8 +119,11 @@ def _comparisons(report: Report) -> str:
     ]  # fmt: skip
     if not rows:
         return ""
-    heads = ["this minus the other", "right only here / there", "McNemar p", "accuracy", "macro F1", "KL"]
-    below = "Paired bootstrap over the same rows; McNemar's exact test, two-sided."
+    heads = ["this minus the other", "gained / lost", "McNemar p", "accuracy", "macro F1", "KL"]
+    below = (
+        "Gained: rows that only this model has right; lost: only the other. McNemar's exact test, two-sided; intervals "
+        "by the paired bootstrap over rows."
+    )
     return _section(f"Against {report.comparisons[0].second}", _table([escape(head) for head in heads], rows), below)
 
 
@@ -180,7 +183,7 @@ def _cell(figure: Estimate) -> str:
 
 
 def _signed(figure: Estimate) -> str:
-    return f"{figure.value:+.4f} <small>{figure.low:+.4f} to {figure.high:+.4f}</small>"
+    return f"{figure.value:+.4f} <small>{figure.low:+.4f} &hellip; {figure.high:+.4f}</small>"
 
 
 def _number(value: float) -> str:

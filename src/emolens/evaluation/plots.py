@@ -72,7 +72,7 @@ def confusion_plot(counts: np.ndarray, names: Sequence[str]) -> Figure:
         axes.add_patch(cell)
         text = {"ha": "center", "va": "center", "color": PAPER if share > 0.6 else INK}
         axes.text(column, row - 0.12, f"{share:.0%}" if counts[row, column] else "", fontsize=10, **text)
-        axes.text(column, row + 0.24, f"{counts[row, column]}", fontsize=7, alpha=0.75, **text)
+        axes.text(column, row + 0.24, f"{counts[row, column]}", fontsize=7, alpha=0.85, **text)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5))
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right")
     axes.set_yticks(range(len(names)), [f"{n}  ({t})" for n, t in zip(names, counts.sum(axis=1), strict=True)])
@@ -120,7 +120,13 @@ def risk_plot(curves: Sequence[tuple[str, RiskCoverage]]) -> Figure:
         kept = np.unique(np.linspace(0, len(curve.risk) - 1, 400).astype(int))
         axes.plot(curve.coverage[kept], curve.risk[kept], color=colour, lw=2, label=f"{name}: AURC {curve.area:.4f}")
         axes.axhline(curve.risk[-1], color=colour, lw=0.8, ls=":")
-    axes.set(xlim=(0, 1), ylim=(0, None), xlabel="share answered, the surest first", ylabel="error among them")
+    highest = max(float(curve.risk.max()) for _, curve in curves)
+    axes.set(
+        xlim=(0, 1),
+        ylim=(0, max(1.25 * highest, 0.01)),
+        xlabel="share answered, the surest first",
+        ylabel="error among them",
+    )
     axes.grid(color=FAINT, alpha=0.25)
     axes.legend(loc="upper left")
     return figure
