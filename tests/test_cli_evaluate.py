@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from emolens.cli import app
@@ -94,6 +96,26 @@ def test_a_prior_is_said_and_never_recorded(archive: Path, model: Path, run: Pat
     assert code == 2
     assert "--record is for an ONNX model as it is" in said
     assert ModelCard.read(model.with_suffix(".json")).metrics == ()
+
+
+def test_analyze_estimates_a_population_and_says_so(model: Path, tmp_path: Path) -> None:
+    for at in range(25):
+        pixels = np.random.default_rng(at).integers(0, 255, (48, 48), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{at:02d}.png")
+    asked = ("analyze", tmp_path, "--whole-image", "--model", model, "--task", "expression")
+    code, said = emolens(*asked, "--prior", "data", "--csv", tmp_path / "rows.csv")
+    assert code == 0, said
+    assert "--prior data, from 25 faces: neutral" in said
+    rows = [*csv.DictReader((tmp_path / "rows.csv").open(encoding="utf-8", newline=""))]
+    assert {row["model"] for row in rows} == {"linear, prior data"}
+    few = ("analyze", tmp_path / "00.png", *asked[2:], "--prior", "data")
+    for arguments, says in (
+        (few, "has 1 faces to learn from, needs 20"),
+        (("analyze", "-", *few[2:]), "looks at every"),
+    ):
+        code, said = emolens(*arguments)
+        assert code == 2
+        assert says in said
 
 
 def test_ensembles_stand_side_by_side_and_are_written(tmp_path: Path) -> None:
