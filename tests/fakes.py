@@ -49,9 +49,9 @@ def linear_weights(card: ModelCard, seed: int = 0) -> tuple[np.ndarray, np.ndarr
 
 
 def evoked_card(**changes: Any) -> ModelCard:
-    """The card of `evoked_model`: an RGB net over Emotion6 at 8 px, unless changed."""
+    """The card of `evoked_model`: an RGB net over Emotion6 at 16 px, unless changed."""
     licences = Licences(code="MIT", data="Six Tests: academic research only", weights="MIT", commercial=False)
-    fields = {"name": "linear_evoked", "task": "evoked", "labels": EMOTION6.classes, "taxonomy": "emotion6", "size": 8,
+    fields = {"name": "linear_evoked", "task": "evoked", "labels": EMOTION6.classes, "taxonomy": "emotion6", "size": 16,
               "colour": "rgb", "framing": None, "picture": "stretched", "licences": licences}  # fmt: skip
     return linear_card(**{**fields, **changes})
 
