@@ -38,7 +38,7 @@ STYLES = {
     "positive": "#56b4e9",
 }
 NOTICE = "Apparent expression, not feeling: what a face shows is not what a person feels."
-EVOKES_NOTICE = "What a picture evokes in those who look at it, as many would say on average; nothing about who is in it."
+EVOKES_NOTICE = "Evoked in viewers, as many would say on average; it is not felt by those in the picture."
 
 
 class _Paper(Console):
@@ -76,10 +76,8 @@ class Screen:
         self.console.print(self._title(result))
         if not result.ok:
             return
-        if result.faces:
+        if result.faces or result.evoked:
             self.console.print(self._table(result))
-        if result.evoked:
-            self.console.print(self._evokes(result.evoked))
         self.console.print()
 
     def line(self, result: PhotoResult) -> None:
@@ -149,26 +147,22 @@ class Screen:
         for label, n in Counter(spoken_label(p) for p in result.expressions).most_common():
             line.append(self.dot).append(f"{n} {label}" if len(result.faces) > 1 else label, style=_style(label))
 
-    def _evokes(self, said: Prediction) -> Table:
-        """What a picture evokes, with valence and arousal below it."""
-        table = self._columns("", "evokes")
-        self._row(table, "", said)
-        if affect := _affect(said, ", "):
-            table.add_row("", "", "", Text(f"{affect}, from 1 to 9"), "")
-        return table
-
     def _table(self, result: PhotoResult) -> Table:
-        table = self._columns("face", "shows")
+        table = self._columns("face", "shows") if result.faces else self._columns("", "")
         for number, prediction in enumerate(result.expressions, start=1):
             self._row(table, str(number), prediction)
         if result.group:
             self._row(table, "group", result.group.prediction)
+        if result.evoked:
+            self._row(table, "evokes", result.evoked)
+            if affect := _affect(result.evoked, ", "):
+                table.add_row("", "", "", Text(f"{affect}, of 1 to 9"), "")
         return table
 
     def _columns(self, who: str, does: str) -> Table:
         table = Table(box=None, padding=(0, 1), header_style="dim")
         table.add_column(who, justify="right", style="dim", no_wrap=True, min_width=5)
-        table.add_column(does, no_wrap=True, min_width=9)  # as wide as the longest label, so that tables align
+        table.add_column(does, no_wrap=True)
         table.add_column("sure", justify="right", no_wrap=True)
         table.add_column("distribution", no_wrap=True)
         table.add_column("entropy", justify="right", style="dim", no_wrap=True)
@@ -181,7 +175,7 @@ class Screen:
         bar = self._bar(said).append(f"  {shares}")
         sure = f"{said.confidence:.0%}"
         table.add_row(name, Text(label, style=_style(label)), sure, bar, f"{said.entropy:.2f}",
-                      style="bold" if name == "group" else "")  # fmt: skip
+                      style="" if name.isdecimal() else "bold")  # fmt: skip
 
     def _bar(self, said: Prediction) -> Text:
         """A distribution as one bar of cells, likeliest class first; colour tells the class, shade the rank."""
