@@ -135,10 +135,17 @@ def as_pixels(drawing: Drawing, scale: float = 1.0) -> np.ndarray:
     return np.asarray(picture)
 
 
+def _extent(points: Sequence[Point]) -> tuple[float, float]:
+    xs, ys = zip(*points, strict=True)
+    return max(xs) - min(xs), max(ys) - min(ys)
+
+
 def _paint(draw: ImageDraw.ImageDraw, shapes: Sequence[Shape], scale: float) -> None:
     for shape in shapes:
         if isinstance(shape, Polygon):
-            draw.polygon([(x * scale, y * scale) for x, y in shape.points], fill=shape.fill)
+            points = [(x * scale, y * scale) for x, y in shape.points]
+            if min(_extent(points)) >= 0.5:  # Pillow gives every polygon the width of its edge, one of a share of 0 too
+                draw.polygon(points, fill=shape.fill)
         elif isinstance(shape, Line):
             points = [(x * scale, y * scale) for x, y in shape.points]
             draw.line(points, fill=shape.colour, width=max(1, round(shape.width * scale)))
