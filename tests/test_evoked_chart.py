@@ -22,7 +22,7 @@ SHARES = [0.05, 0.1, 0.2, 0.3, 0.05, 0.1, 0.2]
 
 
 def said(taxonomy: Taxonomy = EMOTION6, shares: list[float] | None = None, **changes: object) -> Prediction:
-    given = np.array(shares or SHARES[: len(taxonomy)] or None, np.float32)
+    given = np.array(shares or SHARES, np.float32)
     fields = {"valence": 6.5, "arousal": 4.0, **changes}
     return Prediction("evoked", taxonomy, given / given.sum(), 0.5, "net", **fields)
 
@@ -108,7 +108,9 @@ def test_words_do_not_lie_on_each_other() -> None:
             if isinstance(shape, Words):
                 long = text_width(shape.text, shape.size)
                 left = shape.at[0] - {"start": 0.0, "middle": 0.5, "end": 1.0}[shape.anchor] * long
-                rects.append((shape.text, left, shape.at[1] - 0.36 * shape.size, left + long, shape.at[1] + 0.36 * shape.size))
+                rects.append(
+                    (shape.text, left, shape.at[1] - 0.36 * shape.size, left + long, shape.at[1] + 0.36 * shape.size)
+                )
         for n, (one, x1, y1, x2, y2) in enumerate(rects):
             for other, u1, v1, u2, v2 in rects[:n]:
                 assert min(x2, u2) <= max(x1, u1) or min(y2, v2) <= max(y1, v1), (width, one, other)

@@ -54,7 +54,11 @@ def test_edges_are_smooth() -> None:
 
 
 def test_svg_is_whole_and_says_the_same() -> None:
-    shapes = (Polygon(box(1, 2, 3, 4), RED), Line(((0, 0), (9, 9)), BLUE, 2), Words("a < b & c", (5, 6), 10, RED, "end"))
+    shapes = (
+        Polygon(box(1, 2, 3, 4), RED),
+        Line(((0, 0), (9, 9)), BLUE, 2),
+        Words("a < b & c", (5, 6), 10, RED, "end"),
+    )
     root = ElementTree.fromstring(as_svg(Drawing(40, 20, shapes), 'x"<script>&'))
     assert root.get("viewBox") == "0 0 40 20"
     assert root.findtext(f"{SVG}title") == 'x"<script>&'

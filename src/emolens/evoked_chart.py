@@ -11,7 +11,7 @@ import math
 
 from emolens.palette import DIM, INK, PAPER, TRACK, UNSURE, Colour, colour_of
 from emolens.records import HIGHEST, LOWEST, Prediction
-from emolens.shapes import Drawing, Line, Point, Polygon, Shape, Words, box, ring, text_width
+from emolens.shapes import Anchor, Drawing, Line, Point, Polygon, Shape, Words, box, ring, text_width
 from emolens.wheel import WHEEL, wheel_place
 
 NOTICE = "evoked in viewers, not felt by those in it"
@@ -136,7 +136,7 @@ def _place_label(said: Prediction, name: str | None, place: int, centre: Point, 
     far = (WHEEL_RADIUS + 0.7) * size
     x, y = centre[0] + far * math.sin(angle), centre[1] - far * math.cos(angle)
     side = math.sin(angle)
-    anchor = "start" if side > 0.1 else "end" if side < -0.1 else "middle"
+    anchor: Anchor = "start" if side > 0.1 else "end" if side < -0.1 else "middle"
     y -= math.cos(angle) * 0.8 * size  # two lines stand further out above and below
     if name is None:
         return [Words(WHEEL[place], (x, y), SMALL * size, FAINT, anchor)]
@@ -153,7 +153,12 @@ def _hub(said: Prediction, centre: Point, radius: float, size: float) -> list[Sh
     words = Words("neutral", (centre[0], centre[1] + (0 if inside else disc + 0.5 * size)), 0.7 * size,
                   PAPER if inside else DIM, "middle")  # fmt: skip
     edge = Line(ring(centre, 0, HUB * radius), TRACK, max(1.0, size / 14))
-    return [Polygon(ring(centre, 0, HUB * radius), PAPER), edge, Polygon(ring(centre, 0, disc), colour_of("neutral")), words]
+    return [
+        Polygon(ring(centre, 0, HUB * radius), PAPER),
+        edge,
+        Polygon(ring(centre, 0, disc), colour_of("neutral")),
+        words,
+    ]
 
 
 def bars(said: Prediction, at: Point, width: float, size: float) -> list[Shape]:

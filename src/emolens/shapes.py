@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from emolens.palette import PAPER, Colour
 
 Point: TypeAlias = tuple[float, float]
+Anchor: TypeAlias = Literal["start", "middle", "end"]
 FONTS = "Aileron, Helvetica, Arial, sans-serif"  # Pillow's own first: what is measured with it fits
 MOST_PIXELS = 24_000_000  # of a supersampled drawing
 
@@ -48,7 +49,7 @@ class Words:
     at: Point
     size: float
     colour: Colour
-    anchor: Literal["start", "middle", "end"] = "start"
+    anchor: Anchor = "start"
 
 
 Shape: TypeAlias = "Polygon | Line | Words"
