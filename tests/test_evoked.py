@@ -192,6 +192,8 @@ def test_the_default_is_all_that_applies(both: list[Path], tmp_path: Path, monke
     assert Analyzer(detector=ONE_FACE).tasks == everything
     assert Analyzer(detector=ONE_FACE, models=both[1:]).tasks == everything
     assert Analyzer(whole_image=True).tasks == faces_only  # a cropped face is no picture of the kind it learnt from
+    assert Analyzer(detector=ONE_FACE, frames=True).tasks == faces_only  # each frame would cost as much as a photo
+    assert Analyzer(detector=ONE_FACE, frames=True, models=both[:1]).tasks == everything
     assert choices.checked_tasks("evoked, group") == ("group", "evoked")
 
 

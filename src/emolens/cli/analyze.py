@@ -123,7 +123,9 @@ def analyze(
         _refuse(sources, whole_image=whole_image, json=json, csv=csv, parquet=parquet)
         from emolens.cli.video import watch_videos
 
-        analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, batch_size)
+        analyzer = load_analyzer(
+            task, detector, model, False, abstain_below, min_face, min_score, batch_size, frames=True
+        )
         watch_videos(sources, analyzer, out, quiet=quiet)
         return
     targets = _targets(json, csv, parquet, out)
@@ -196,8 +198,9 @@ def load_analyzer(
     min_face: int | None,
     min_score: float | None,
     batch_size: int | None,
+    frames: bool = False,
 ) -> Analyzer:
-    """The `Analyzer` that the options ask for."""
+    """The `Analyzer` that the options ask for; `frames` of a video, or photos."""
     from emolens.analyzer import Analyzer
 
     options: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}
@@ -209,6 +212,7 @@ def load_analyzer(
         abstain_below=abstain_below,
         min_face=min_face,
         min_score=min_score,
+        frames=frames,
         **options,
     )
 
