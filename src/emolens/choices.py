@@ -62,7 +62,8 @@ def checked_tasks(
     """Names of tasks, or one string with commas, as tasks in their own order; for None all that apply.
 
     What a picture evokes applies where a model for it is shipped or `given`; where pictures are asked about their
-    `faces_only`, as crops are, just where one is given. Raises `UnknownName` with the near miss, `OptionError` for a task that is not served yet, for none at all, or where a given model serves none of them.
+    `faces_only`, as crops are, just where one is given. Raises `UnknownName` with the near miss, `OptionError` for a
+    task that is not served yet, for none at all, or for a given model that serves none of them.
     """
     given = given or {}
     if tasks is None:
