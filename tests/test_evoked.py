@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,16 @@ def test_alone_it_looks_for_no_face_and_loads_nothing_for_them(model: Path, monk
     assert analyzer.detector is None
     assert list(analyzer.models) == ["evoked"]
     assert analyzer.classes == EMOTION6.classes
+
+
+def test_alone_it_loads_neither_the_cascade_nor_what_builds_its_graphs(model: Path) -> None:
+    code = (
+        "import sys; from emolens import Analyzer; import numpy as np;"
+        f"Analyzer('evoked', models=[{str(model)!r}]).analyze(np.zeros((40, 40, 3), np.uint8));"
+        "print(*[m for m in ('onnx', 'torch', 'matplotlib', 'emolens.faces.mtcnn', 'emolens.draw') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
 
 
 def test_pictures_together_are_what_each_is_alone(both: list[Path]) -> None:
