@@ -42,6 +42,7 @@ def test_a_known_taxonomy_has_its_own_classes_in_its_own_order():
         ({"mean": [float("nan")]}, "mean"),
         ({"colour": "bgr"}, "colour"),
         ({"task": "expresion"}, "task"),
+        ({"picture": "cropped"}, "picture"),
         ({"lables": ["anger"]}, "lables"),
         ({"licences": {"code": "MIT"}}, "licences"),
     ],

@@ -30,7 +30,7 @@ from emolens.group import GroupModel, group_affect
 from emolens.limits import LIMITS, Limits
 from emolens.models.session import Classifier
 from emolens.picture_reader import PictureReader
-from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status
+from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,6 @@ class Analyzer:
     default all that the detector lets through. `batch_size`: pictures that go through the models together. `group`:
     what makes the group from the faces. `limits`: how large, small and slow a picture may be.
 
-    `models` names the models in use by their task, `classes` all their classes, `provider` the device they run on;
     `detector` is None where no face is looked for.
 
     Raises `UnknownName` for a task or detector that is not known, `OptionError` for a value that is not allowed and
@@ -87,16 +86,27 @@ class Analyzer:
         self.batch_size = batch_size
         self.limits = limits
         self._group = group
-        self.models = {task: Classifier.load(model_file(task, given)) for task in needed_models(wanted)}
+        loaded = {task: Classifier.load(model_file(task, given)) for task in needed_models(wanted)}
         self.detector: FaceDetector | None = None
         self._faces: FaceReader | None = None
-        if (face_model := self.models.get("expression")) is not None:
+        if (face_model := loaded.get("expression")) is not None:
             if group is group_affect:
                 wanted = served_tasks(wanted, face_model, named=tasks is not None)
             self.detector = None if whole_image else chosen_detector(detector, min_face)
             self._faces = FaceReader(face_model, self.detector, min_face, min_score)
-        self._pictures = PictureReader(self.models["evoked"]) if "evoked" in self.models else None
+        self._pictures = PictureReader(loaded["evoked"]) if "evoked" in loaded else None
         self.tasks = wanted
+
+    @property
+    def models(self) -> dict[Task, Classifier]:
+        """The models in use, by the task that they serve."""
+        readers: dict[Task, FaceReader | PictureReader | None] = {"expression": self._faces, "evoked": self._pictures}
+        return {task: reader.model for task, reader in readers.items() if reader is not None}
+
+    @property
+    def model(self) -> Classifier:
+        """The model of the expressions, or that of what pictures evoke where nothing else was asked for."""
+        return next(iter(self.models.values()))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -106,7 +116,7 @@ class Analyzer:
     @property
     def provider(self) -> str:
         """ONNX Runtime's name for the device that the models run on, such as CPUExecutionProvider."""
-        return next(iter(self.models.values())).provider
+        return self.model.provider
 
     def analyze(self, source: Any, on_error: OnError = "raise") -> PhotoResult:
         """Analyze one picture: path, URL, bytes, PIL picture or RGB array.
