@@ -127,6 +127,17 @@ def test_what_is_said_is_written() -> None:
     assert "valence" not in " ".join(words(evoked_sheet(said(valence=None, arousal=None))))
 
 
+@pytest.mark.parametrize(
+    "classes", [("boredom", "calm", "neutral"), ("happiness", "amusement"), tuple(f"class{n}" for n in range(26))]
+)
+def test_classes_that_do_not_stand_on_the_wheel_have_bars_alone(classes: tuple[str, ...]) -> None:
+    sheet = evoked_sheet(said(Taxonomy("own", classes), [1.0] * len(classes)))
+    told = words(sheet)
+    assert set(classes) <= set(told)
+    assert "excitement" not in told
+    assert max(y for shape in sheet.shapes if isinstance(shape, Polygon) for _, y in shape.points) < sheet.height
+
+
 def test_pixels_and_svg_show_the_same_bars() -> None:
     sheet = evoked_sheet(said())
     pixels = as_pixels(sheet, 1)

@@ -12,6 +12,7 @@ import math
 from emolens.palette import DIM, INK, PAPER, TRACK, UNSURE, Colour, colour_of
 from emolens.records import HIGHEST, LOWEST, Prediction
 from emolens.shapes import Anchor, Drawing, Line, Point, Polygon, Shape, Words, box, ring, text_width
+from emolens.taxonomy import Taxonomy
 from emolens.wheel import WHEEL, wheel_place
 
 NOTICE = "evoked in viewers, not felt by those in it"
@@ -40,20 +41,22 @@ def evoked_sheet(said: Prediction, size: float = 15.0) -> Drawing:
 def evoked_panel(said: Prediction, width: float, size: float) -> Drawing:
     """What a picture evokes in a strip `width` wide, in type `size` high, as richly as fits.
 
-    Wheel, bars and valence and arousal in a row; in a narrower strip two columns; in the narrowest the bars alone.
+    Wheel, bars and valence and arousal in a row; in a narrower strip two columns; in the narrowest, and for classes
+    that do not stand on the wheel, the bars alone.
     """
     across = width / size
     shapes, top = _heading(said, across, size)
-    if across < IN_COLUMNS:
+    if across < IN_COLUMNS or not _on_the_wheel(said.taxonomy):
         shapes += bars(said, (EDGE * size, top * size), min(across - 2 * EDGE, MOST_BARS) * size, size)
         bottom = top + BAR_LINE * len(said.taxonomy)
     else:
         shapes += wheel(said, ((EDGE + WHEEL_ROOM / 2) * size, (top + WHEEL_HEIGHT / 2) * size), size)
         shapes += _beside_the_wheel(said, (EDGE + WHEEL_ROOM + GAP, top), across, size)
         bottom = top + WHEEL_HEIGHT
-    shapes.append(Words(NOTICE, (EDGE * size, (bottom + 1.0) * size), SMALL * size, DIM))
-    if across >= IN_COLUMNS:
-        shapes.append(Words(said.model, (width - EDGE * size, (bottom + 1.0) * size), SMALL * size, FAINT, "end"))
+    small, low = SMALL * size, (bottom + 1.0) * size
+    shapes.append(Words(NOTICE, (EDGE * size, low), small, DIM))
+    if text_width(NOTICE, small) + text_width(said.model, small) + (2 * EDGE + GAP) * size < width:
+        shapes.append(Words(said.model, (width - EDGE * size, low), small, FAINT, "end"))
     return Drawing(width, math.ceil((bottom + 2.0) * size), tuple(shapes))
 
 
@@ -92,27 +95,29 @@ def _main_colour(said: Prediction) -> Colour:
     return UNSURE if said.abstained else colour_of(said.label)
 
 
+def _on_the_wheel(taxonomy: Taxonomy) -> bool:
+    """Whether each class but neutral has a place, and no two have the same."""
+    places = [wheel_place(name) for name in taxonomy.classes if name != "neutral"]
+    return None not in places and len(set(places)) == len(places)
+
+
 def wheel(said: Prediction, centre: Point, size: float) -> list[Shape]:
     """The distribution on the wheel; `size` is that of the type."""
     radius = WHEEL_RADIUS * size
+    names: list[str | None] = [None] * len(WHEEL)
+    for name in said.taxonomy.classes:
+        if (place := wheel_place(name)) is not None:
+            names[place] = name
+    shares = [0.0 if name is None else said.probability(name) for name in names]
     shapes: list[Shape] = [Polygon(ring(centre, 0, radius), GROUND)]
-    shapes += [
-        Line(ring(centre, 0, _reach(share) * radius), TRACK if share == 1 else THREAD, max(1.0, size / 14))
-        for share in RINGS
-    ]
-    at_place = {wheel_place(name): name for name in said.taxonomy.classes}
-    for place in range(len(WHEEL)):
-        name = at_place.get(place)
+    for mark in RINGS:
+        shapes.append(Line(ring(centre, 0, _reach(mark) * radius), TRACK if mark == 1 else THREAD, max(1, size / 14)))
+    for place, (name, share) in enumerate(zip(names, shares, strict=True)):
+        sides = ((place - 0.5) * STEP + 1, (place + 0.5) * STEP - 1)  # a degree free, so that neighbours do not touch
         if name is not None:
-            outer = _reach(said.probability(name)) * radius
-            middle = place * STEP
-            sector = ring(centre, HUB * radius, outer, middle - STEP / 2 + 1, middle + STEP / 2 - 1)
-            shapes.append(Polygon(sector, colour_of(name)))
-    shares = [said.probability(at_place[place]) if place in at_place else 0.0 for place in range(len(WHEEL))]
-    shapes += _ring_labels(centre, radius, size, shares.index(min(shares)))
-    shapes += [words for place in range(len(WHEEL)) for words in _place_label(said, at_place.get(place), place, centre,
-                                                                              size)]  # fmt: skip
-    return shapes + _hub(said, centre, radius, size)
+            shapes.append(Polygon(ring(centre, HUB * radius, _reach(share) * radius, *sides), colour_of(name)))
+        shapes += _place_label(name, share, place, centre, size)
+    return [*shapes, *_ring_labels(centre, size, shares.index(min(shares))), *_hub(said, centre, radius, size)]
 
 
 def _reach(share: float) -> float:
@@ -120,28 +125,27 @@ def _reach(share: float) -> float:
     return math.sqrt(HUB**2 + share * (1 - HUB**2))
 
 
-def _ring_labels(centre: Point, radius: float, size: float, place: int) -> list[Shape]:
+def _ring_labels(centre: Point, size: float, place: int) -> list[Shape]:
     """The shares of the rings, at the place where the least of a sector hides them."""
+    spots = [(mark, _spot(centre, _reach(mark) * WHEEL_RADIUS * size, place)) for mark in RINGS[:-1]]
+    return [Words(f"{mark:.0%}", spot, 0.6 * size, DIM, "middle") for mark, spot in spots]
+
+
+def _spot(centre: Point, far: float, place: int) -> Point:
     angle = math.radians(place * STEP)
-    return [
-        Words(f"{share:.0%}", (centre[0] + far * math.sin(angle), centre[1] - far * math.cos(angle)), 0.6 * size, DIM,
-              "middle")
-        for share in RINGS[:-1] for far in [_reach(share) * radius]
-    ]  # fmt: skip
+    return (centre[0] + far * math.sin(angle), centre[1] - far * math.cos(angle))
 
 
-def _place_label(said: Prediction, name: str | None, place: int, centre: Point, size: float) -> list[Shape]:
+def _place_label(name: str | None, share: float, place: int, centre: Point, size: float) -> list[Shape]:
     """The name of a place and its share outside the wheel; in grey where the model has no class for it."""
-    angle = math.radians(place * STEP)
-    far = (WHEEL_RADIUS + 0.7) * size
-    x, y = centre[0] + far * math.sin(angle), centre[1] - far * math.cos(angle)
-    side = math.sin(angle)
+    x, y = _spot(centre, (WHEEL_RADIUS + 0.7) * size, place)
+    side, up = _spot((0, 0), 1, place)
     anchor: Anchor = "start" if side > 0.1 else "end" if side < -0.1 else "middle"
-    y -= math.cos(angle) * 0.8 * size  # two lines stand further out above and below
+    y += up * 0.8 * size  # two lines stand further out above and below
     if name is None:
         return [Words(WHEEL[place], (x, y), SMALL * size, FAINT, anchor)]
-    share = Words(f"{said.probability(name):.0%}", (x, y + 0.55 * size), SMALL * size, DIM, anchor)
-    return [Words(name, (x, y - 0.5 * size), size, INK, anchor), share]
+    told = Words(f"{share:.0%}", (x, y + 0.55 * size), SMALL * size, DIM, anchor)
+    return [Words(name, (x, y - 0.5 * size), size, INK, anchor), told]
 
 
 def _hub(said: Prediction, centre: Point, radius: float, size: float) -> list[Shape]:
