@@ -105,9 +105,9 @@ def wheel(said: Prediction, centre: Point, size: float) -> list[Shape]:
     """The distribution on the wheel; `size` is that of the type."""
     radius = WHEEL_RADIUS * size
     names: list[str | None] = [None] * len(WHEEL)
-    for name in said.taxonomy.classes:
-        if (place := wheel_place(name)) is not None:
-            names[place] = name
+    for known in said.taxonomy.classes:
+        if (stands := wheel_place(known)) is not None:
+            names[stands] = known
     shares = [0.0 if name is None else said.probability(name) for name in names]
     shapes: list[Shape] = [Polygon(ring(centre, 0, radius), GROUND)]
     for mark in RINGS:
