@@ -651,6 +651,10 @@ def test_models_are_listed_with_their_licences(run: Run) -> None:
 def test_a_model_file_shows_its_card(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("models", "show", linear_model(tmp_path / "net.onnx"))
     assert code == 0
+    assert "whole pictures" not in out
+    shown = " ".join(run("models", "show", evoked_model(tmp_path / "evoked.onnx"))[1].split())
+    assert "rgb, 16 x 16 px, whole pictures stretched" in shown
+    assert "Six Tests: academic research only" in shown
     assert "card of linear 1" in out
     assert "contempt" in out
 
