@@ -80,7 +80,7 @@ def video(
     """
     _check(rows, every, fps, out, quiet)
     limit_threads(threads)
-    analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, batch_size)
+    analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, batch_size, frames=True)
     watch_videos(sources, analyzer, out, rows, not (no_video or no_pictures), not no_pictures, quiet, every, fps)
 
 
@@ -159,7 +159,7 @@ def _watch_one(
 
     reader = VideoReader(source)
     try:
-        watched = Watched(folder, reader, rows, analyzer.model.classes.classes, film, pictures, fps)
+        watched = Watched(folder, reader, rows, analyzer.classes, film, pictures, fps)
     except EmolensError:
         reader.close()
         raise
