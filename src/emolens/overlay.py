@@ -1,8 +1,8 @@
 """A frame of a video with its answer drawn on it, compact and of the same size: the picture of every frame fits a film.
 
 A face has its track number, label and share on the edge of its box and its whole distribution as a thin bar below. The
-group and the time stand along the lower edge. Nothing moves from frame to frame but what the faces do: sizes of type
-depend on the frame's size alone. What is drawn is smoothed where smoothed predictions are there, and says so.
+group, what the frame evokes and the time stand along the lower edge. Nothing moves from frame to frame but what the
+faces do: sizes of type depend on the frame's size alone. What is drawn is smoothed where smoothed predictions are there, and says so.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from emolens.draw import DIM, INK, NOTICE, PAPER, UNSURE, Colour, Type, colour_of, ink_on, stacked
+from emolens.moments import evoked_by
 from emolens.placing import Rect, shared_area
 from emolens.records import Face, FrameResult, Prediction
 
@@ -63,7 +64,7 @@ def _words(face: Face, said: Prediction | None) -> str:
     number = "?" if face.track_id is None else str(face.track_id)
     if said is None:
         return number
-    return f"{number}  unsure" if said.abstained else f"{number}  {said.label} {said.probability(said.label):.0%}"
+    return f"{number}  {_said(said)}"
 
 
 def _tags(shown: Sequence[tuple[Face, Prediction | None]], kind: Type, width: int) -> list[tuple[str, Rect]]:
@@ -88,14 +89,15 @@ def _above(face: Face, across: float, up: float, height: float, width: int) -> R
 def _tag(draw: ImageDraw.ImageDraw, tag: tuple[str, Rect], colour: Colour, kind: Type) -> None:
     words, place = tag
     draw.rectangle(place, fill=colour)
-    draw.text((place[0] + kind.pad, place[1]), words, font=kind.font, fill=ink_on(colour))
+    middle = (place[1] + place[3]) / 2
+    draw.text((place[0] + kind.pad, middle), words, font=kind.font, fill=ink_on(colour), anchor="lm")
 
 
 def _strip(picture: Image.Image, result: FrameResult, kind: Type) -> None:
     """The group as a bar, and a line with the group in words, the notice and the time, over a darkened edge."""
     width, height = picture.size
-    group = result.group.prediction if result.group else None
-    bar = max(3, round(kind.size / 3)) if group else 0
+    group = result.group.prediction if result.group and len(result.faces) > 1 else None
+    bar = max(3, round(kind.size / 3))  # its room stays when the group goes, so that nothing jumps
     top = height - kind.line - bar
     edge = picture.crop((0, top, width, height))
     picture.paste(Image.blend(edge, Image.new("RGB", edge.size, PAPER), _SHADE / 255), (0, top))
@@ -108,18 +110,25 @@ def _strip(picture: Image.Image, result: FrameResult, kind: Type) -> None:
     draw.text((width - kind.pad, middle), right, font=kind.font, fill=INK, anchor="rm")
     notice = f"{NOTICE}, smoothed" if result.smoothed else NOTICE
     free = width - 2 * max(kind.width(left), kind.width(right)) - 4 * kind.pad
-    if result.faces and kind.width(notice) < free:
+    if (result.faces or evoked_by(result)) and kind.width(notice) < free:
         draw.text((width / 2, middle), notice, font=kind.font, fill=DIM, anchor="mm")
 
 
 def _headline(result: FrameResult) -> str:
-    if not result.faces:
-        return "no face"
-    faces = "1 face" if len(result.faces) == 1 else f"{len(result.faces)} faces"
-    if result.group is None or len(result.faces) == 1:
-        return faces
-    said = result.group.prediction
-    return f"{faces}, group {'unsure' if said.abstained else f'{said.label} {said.probability(said.label):.0%}'}"
+    parts = [] if not result.detector and not result.faces else [_counted(len(result.faces))]
+    if result.group is not None and len(result.faces) > 1:
+        parts.append(f"group {_said(result.group.prediction)}")
+    if (evoked := evoked_by(result)) is not None:
+        parts.append(f"evokes {_said(evoked)}")
+    return ", ".join(parts)
+
+
+def _counted(faces: int) -> str:
+    return {0: "no face", 1: "1 face"}.get(faces, f"{faces} faces")
+
+
+def _said(said: Prediction) -> str:
+    return "unsure" if said.abstained else f"{said.label} {said.probability(said.label):.0%}"
 
 
 def clock(seconds: float, tenths: bool = True) -> str:

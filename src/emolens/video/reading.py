@@ -17,6 +17,7 @@ from emolens.video.opening import VideoSource, load_av, open_container, place_of
 WHOLE = 0.9  # the share of its stated length and frames that a file must have; the rest is rounding and edit lists
 WITH_SOUND = 0.75  # ... where the length is that of all streams, of which the sound may be the longest
 LEAST_MISSING = 0.5  # seconds; of a shorter end nothing can be said
+JITTER_S = 0.5  # a time that goes back by less is a careless writer's; by more, another recording was appended
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +50,7 @@ class VideoReader:
     def __init__(self, source: VideoSource, limits: Limits = LIMITS) -> None:
         place = place_of(source)
         self.name, self.damaged = place.name, 0
-        self._limits, self._errors = limits, load_av().error
+        self._kind, self._limits, self._errors = place.kind, limits, load_av().error
         self._container = open_container(place, limits)
         try:
             self._stream = self._video_stream()
@@ -59,6 +60,7 @@ class VideoReader:
             self._reformatter = load_av().video.reformatter.VideoReformatter()
             self._packets = self._decoded()
             self._first = self._first_frame()
+            self._check_size(self._first.width, self._first.height)
         except BaseException:
             self._container.close()
             raise
@@ -130,15 +132,17 @@ class VideoReader:
         turned = round(first.rotation / 90) % 2 == 1
         self.width, self.height = (first.height, first.width) if turned else (first.width, first.height)
         self.rate = float(stream.average_rate) if stream.average_rate else None
+        start = None if self.live else self._container.start_time
         length = stream.duration and float(stream.duration * stream.time_base)
         stated = self._container.duration and self._container.duration / 1e6
+        if stated and start and self._container.format.name.startswith("matroska"):
+            stated -= min(stated, max(0.0, start / 1e6))  # Matroska states when it ends, not how long it is
         self.duration_s: float | None = None if self.live else (length or stated or None)
         counted = self.duration_s and self.rate and round(self.duration_s * self.rate)
         self.count: int | None = None if self.live else (stream.frames or counted or None)
         # A camera that sends one JPEG after another sends no times: they are taken when a picture is there.
         self._by_clock = self.live and self._container.format.name in ("mpjpeg", "mjpeg")
         self._opened_s = monotonic()
-        start = None if self.live else self._container.start_time
         self._start = start / 1e6 if start is not None else (first.time or 0.0)
         share = WHOLE if length or len(self._container.streams) == 1 else WITH_SOUND
         self._least_s = 0.0 if not self.duration_s else min(share * self.duration_s, self.duration_s - LEAST_MISSING)
@@ -146,10 +150,11 @@ class VideoReader:
     def _timed(self) -> Iterator[tuple[int, float, Any]]:
         """Number, time and PyAV frame of all that can be decoded, and then the error, if it ended in one."""
         number, time_s, frame = 0, 0.0, self._first
+        before: float | None = None
         step = end = 1 / (self.rate or 25.0)
         try:
             while frame is not None:
-                time_s = self._time(frame, time_s + step if number else 0.0)
+                time_s = before = self._time(frame, before, step)
                 end = time_s + max(step, float((frame.duration or 0) * (frame.time_base or 0)))
                 yield number, time_s, frame
                 number, frame = number + 1, next(self._packets, None)
@@ -161,15 +166,24 @@ class VideoReader:
         if end < self._least_s and few:
             raise self._ended(f"it says that it is {self.duration_s:.2f} s long", number, time_s)
 
-    def _time(self, frame: Any, otherwise: float) -> float:
+    def _time(self, frame: Any, before: float | None, step: float) -> float:
+        """When a frame is shown, never earlier than the one before it; `step` later where it says nothing."""
         if self._by_clock:
             return monotonic() - self._opened_s
-        return otherwise if frame.time is None else float(frame.time) - self._start
+        following = 0.0 if before is None else before + step
+        if frame.time is None:
+            return following
+        time_s = float(frame.time) - self._start
+        if before is not None and time_s < before - JITTER_S:  # the clock began anew: it goes on from here
+            self._start += time_s - following
+            return following
+        return time_s if before is None else max(time_s, before)
 
     def _ended(self, why: str, frames: int, time_s: float) -> InputError:
         where = f"after {frames} frames, at {time_s:.2f} s"
-        if self.live:
-            return FetchError(f"{as_shown(self.name)}: the stream stopped {where} ({why}); check it and start again")
+        if self._kind != "file":
+            what = "stream" if self.live else "transfer"
+            return FetchError(f"{as_shown(self.name)}: the {what} stopped {where} ({why}); check it and start again")
         kept = "what came before is good; " if frames else ""
         return Unreadable(f"{as_shown(self.name)}: damaged or cut off {where} ({why}); {kept}get the file again")
 
