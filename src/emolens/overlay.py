@@ -2,7 +2,8 @@
 
 A face has its track number, label and share on the edge of its box and its whole distribution as a thin bar below. The
 group, what the frame evokes and the time stand along the lower edge. Nothing moves from frame to frame but what the
-faces do: sizes of type depend on the frame's size alone. What is drawn is smoothed where smoothed predictions are there, and says so.
+faces do: sizes of type depend on the frame's size alone. What is drawn is smoothed where smoothed predictions are
+there, and says so.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def headline(summary: Summary) -> str:
     """Length, frames, people and where faces were, in a line."""
     parts = [clock(summary.seconds), f"{summary.frames:,} frame{'' if summary.frames == 1 else 's'} analysed"]
     if summary.damaged:
-        parts.append(f"{summary.damaged:,} damaged and passed over")
+        parts.append(f"{summary.damaged:,} damaged frame{'' if summary.damaged == 1 else 's'} passed over")
     if summary.faces:
         people = len(summary.numbers)
         share = summary.seconds_with_faces / summary.seconds if summary.seconds else 1.0

@@ -51,15 +51,15 @@ def watch(
 
     `source` is a path, a URL, a camera (its number, or `camera:0`), or a `VideoReader` that is open. `fps` takes that
     many frames of each second and passes over the others. Of the frames taken, faces are looked for in each `every`-th;
-    in those between they are placed by how their tracks moved, and their expressions are read there as elsewhere.
-    Where the film cuts to another scene all tracks end, so that a number stays with one person, and faces are looked
-    for anew.
-    `smooth` averages the distributions of a track over about so many seconds of its past, with weights that fall by
-    1 / e in that time, and gives them beside the unsmoothed ones. `pixels` keeps the frame in its result. `batch_size`
-    frames at the most (fewer of more than full HD) go through the detector together, and their faces through the model;
-    the results are those of one by one. A live source is taken frame by frame, the newest at a time. `max_side` bounds the longer side, in pixels, of what the
-    detector looks at, so that full HD is averaged down by two; None gives it all pixels. The other options are those
-    of `Analyzer`, or come with an `analyzer`.
+    in those between they are placed by how their tracks moved, and their expressions are read there as elsewhere. Where
+    the film cuts to another scene all tracks end, so that a number stays with one person, and faces are looked for
+    anew. `smooth` averages the distributions of a track over about so many seconds of its past, with weights that fall
+    by 1 / e in that time, and gives them beside the unsmoothed ones. `pixels` keeps the frame in its result.
+    `batch_size` frames at the most, fewer where they are larger than full HD, go through the detector together, and
+    their faces through the model; the results are those of one by one. A live source is taken frame by frame, the
+    newest at a time. `max_side` bounds the longer side, in pixels, of what the detector looks at, so that full HD is
+    averaged down by two; None gives it all pixels. The other options are those of `Analyzer`, or come with an
+    `analyzer`.
 
     A frame without a face has the status `no_face`. Raises `InputError` at once for a source that cannot be opened, and
     after the last good frame for one that is cut off or stops. Closing the iterator closes the source.

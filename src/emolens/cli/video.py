@@ -186,5 +186,7 @@ def _watch_one(
     screen.summary(watched.summary, folder, watched.written)
     if signals.came and not isinstance(fault, OutputError):
         fail(f"stopped; {watched.kept}", 128 + signals.came)
-    if fault:
+    if isinstance(fault, (InputError, OutputError)):
         raise type(fault)(f"{fault}; {watched.kept}")
+    if fault:
+        raise fault

@@ -17,7 +17,7 @@ from emolens.video.opening import VideoSource, load_av, open_container, place_of
 WHOLE = 0.9  # the share of its stated length and frames that a file must have; the rest is rounding and edit lists
 WITH_SOUND = 0.75  # ... where the length is that of all streams, of which the sound may be the longest
 LEAST_MISSING = 0.5  # seconds; of a shorter end nothing can be said
-JITTER_S = 0.5  # a time that goes back by less is a careless writer's; by more, another recording was appended
+JITTER_S = 0.1  # a time that goes back by less is a careless writer's; by more, another recording was appended
 
 
 @dataclass(frozen=True, slots=True, eq=False)
