@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from emolens.draw import COLOURS, UNSURE
-from emolens.overlay import _far_to_near, _tags, _type, clock, overlay
+from emolens.overlay import _far_to_near, _fitting, _tags, _type, clock, overlay
 from emolens.placing import shared_area
 from emolens.records import FrameResult
-from fakes_video import SIZE, face, frame, shows
+from fakes_video import SIZE, evoking, face, frame, shows
 
 GROUND = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
 
@@ -48,6 +48,25 @@ def test_the_bar_of_the_group_is_its_distribution() -> None:
     lowest = overlay(GROUND, result)[-1]
     share = (lowest == COLOURS["positive"]).all(axis=1).mean()
     assert share == pytest.approx(result.group.prediction.probability("positive"), abs=0.02)
+
+
+def test_what_a_frame_evokes_stands_below_where_there_is_room() -> None:
+    wide = np.full((SIZE[1], 640, 3), 90, np.uint8)
+    plain, evokes = (
+        overlay(wide, one) for one in (frame(0, 0.0, {1: "fear"}), evoking(0, 0.0, "awe", people=["fear"]))
+    )
+    assert (plain[-40:, :200] != evokes[-40:, :200]).any()
+    assert (plain[:-40] == evokes[:-40]).all()
+    words = ["3 faces", "group positive 90%", "evokes awe 70%"]
+    assert [_fitting(words, _type(12), width) for width in (1000, 150, 1)] == [", ".join(words[:n]) for n in (3, 2, 1)]
+
+
+def test_one_face_is_no_group_and_the_strip_does_not_jump() -> None:
+    none, one, two = (overlay(GROUND, frame(0, 0.0, dict.fromkeys(range(1, 1 + n), "happiness"))) for n in range(3))
+    dark = [(drawn[:, 200] != GROUND[:, 200]).any(axis=1) for drawn in (none, one, two)]
+    assert (dark[0] == dark[1]).all()
+    assert (dark[0] == dark[2]).all()
+    assert not (one[-1] == COLOURS["positive"]).all(axis=1).any()
 
 
 def test_tags_of_faces_side_by_side_do_not_cover_each_other() -> None:

@@ -106,7 +106,8 @@ def _strip(picture: Image.Image, result: FrameResult, kind: Type) -> None:
     if group:
         stacked(draw, group, (0, height - bar, width, height), kind)
     middle = top + kind.line / 2
-    left, right = _headline(result), clock(result.time_s)
+    right = clock(result.time_s)
+    left = _fitting(_headline(result), kind, width - kind.width(right) - 4 * kind.pad)
     draw.text((kind.pad, middle), left, font=kind.font, fill=INK, anchor="lm")
     draw.text((width - kind.pad, middle), right, font=kind.font, fill=INK, anchor="rm")
     notice = f"{NOTICE}, smoothed" if result.smoothed else NOTICE
@@ -115,13 +116,19 @@ def _strip(picture: Image.Image, result: FrameResult, kind: Type) -> None:
         draw.text((width / 2, middle), notice, font=kind.font, fill=DIM, anchor="mm")
 
 
-def _headline(result: FrameResult) -> str:
+def _fitting(parts: list[str], kind: Type, width: float) -> str:
+    """As many of the parts in a line as have room there, at least the first."""
+    lines = [", ".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    return next((line for line in lines if kind.width(line) <= width), lines[-1] if lines else "")
+
+
+def _headline(result: FrameResult) -> list[str]:
     parts = [] if not result.detector and not result.faces else [_counted(len(result.faces))]
     if result.group is not None and len(result.faces) > 1:
         parts.append(f"group {_said(result.group.prediction)}")
     if (evoked := evoked_by(result)) is not None:
         parts.append(f"evokes {_said(evoked)}")
-    return ", ".join(parts)
+    return parts
 
 
 def _counted(faces: int) -> str:

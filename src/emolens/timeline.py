@@ -32,8 +32,8 @@ PAPER, INK, DIM, GRID, EMPTY = (255, 255, 255), (28, 30, 34), (108, 112, 120), (
 
 Colours: TypeAlias = dict[str, Colour]
 Kind: TypeAlias = Literal["group", "faces", "evokes"]
-SPARE = ((136, 34, 85), (17, 119, 51), (51, 34, 136), (153, 153, 51), (170, 68, 153), (102, 153, 204))
-"""For classes without a colour of their own: of Paul Tol's muted scheme, apart from one another for everybody."""
+SPARE = ((136, 34, 85), (153, 153, 51), (51, 34, 136), (92, 96, 104), (170, 68, 153))
+"""For classes without a colour of their own: what of Paul Tol's muted scheme is far from `COLOURS`, and a dark grey."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
