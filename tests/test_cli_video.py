@@ -189,7 +189,7 @@ def test_frames_that_change_their_size_are_fitted_into_the_film(run: Run, tmp_pa
     wide = np.zeros((SIDE // 2, SIDE, 3), np.uint8) + np.uint8(200)
     parts = [write_video(tmp_path / f"{n}.ts", [one] * 5) for n, one in enumerate((astronaut(), wide))]
     (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
-    code, out, err = run("video", tmp_path / "both.ts", "--out", tmp_path / "out")
+    code, _, err = run("video", tmp_path / "both.ts", "--out", tmp_path / "out")
     assert (code, err) == (0, "")
     rows = table(tmp_path / "out")
     with av.open(str(tmp_path / "out" / "annotated.mp4")) as film:

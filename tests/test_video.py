@@ -247,7 +247,10 @@ def test_addresses_that_cannot_be_reached_are_named_without_their_password():
 
 
 class Sender(http.server.BaseHTTPRequestHandler):
-    """`/file...` is `file`, `/file-half...` its first half; `/live` sends ten JPEGs as a camera does, 20 ms apart; `/stall` then falls silent."""
+    """`/file...` is `file`, `/file-half...` its first half.
+
+    `/live` sends ten JPEGs as a camera does, 20 ms apart; `/stall` then falls silent.
+    """
 
     file = b""
 

@@ -16,6 +16,7 @@ from emolens.cli.console import STYLES, Screen
 from emolens.lanes import Course, Lane
 from emolens.limits import as_shown
 from emolens.overlay import clock
+from emolens.sources import source_name
 from emolens.summary import Summary
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class VideoScreen:
         if table.row_count:
             console.print(table)
         if folder:
-            console.print(Text(f"written to {folder}: {', '.join(written)}", style="dim"))
+            console.print(Text(f"written to {source_name(folder)}: {', '.join(written)}", style="dim"))
         console.print()
         self._shown = bool(summary.faces) or self._shown
 
