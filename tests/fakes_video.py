@@ -28,7 +28,7 @@ class EvokingFrame(FrameResult):
     evoked: Prediction | None = None
 
 
-PICTURES = Taxonomy("pictures", ("amusement", "awe", "fear", "neutral"))
+PICTURES = Taxonomy("pictures", ("calm", "nostalgia", "fear", "neutral"))
 
 
 def evoking(number: int, time_s: float, label: str, share: float = 0.7, people: Sequence[str] = ()) -> FrameResult:

@@ -53,7 +53,7 @@ def test_the_bar_of_the_group_is_its_distribution() -> None:
 def test_what_a_frame_evokes_stands_below_where_there_is_room() -> None:
     wide = np.full((SIZE[1], 640, 3), 90, np.uint8)
     plain, evokes = (
-        overlay(wide, one) for one in (frame(0, 0.0, {1: "fear"}), evoking(0, 0.0, "awe", people=["fear"]))
+        overlay(wide, one) for one in (frame(0, 0.0, {1: "fear"}), evoking(0, 0.0, "nostalgia", people=["fear"]))
     )
     assert (plain[-40:, :200] != evokes[-40:, :200]).any()
     assert (plain[:-40] == evokes[:-40]).all()

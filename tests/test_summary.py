@@ -93,16 +93,16 @@ def test_a_neutral_face_and_an_unsure_one_are_no_moments() -> None:
 
 
 def test_what_the_frames_evoke_has_a_course_and_moments_of_its_own() -> None:
-    frames = [evoking(n, n / 10, "awe" if n < 30 else "fear", 0.6 if n < 50 else 0.9) for n in range(60)]
+    frames = [evoking(n, n / 10, "nostalgia" if n < 30 else "fear", 0.6 if n < 50 else 0.9) for n in range(60)]
     summary = summed(frames)
     told = summary.record()
     assert (told["people"], told["group"], told["faces"]) == ([], None, 0)
-    assert told["evoked"]["time_shares"] == pytest.approx({"awe": 0.5, "fear": 0.5})
+    assert told["evoked"]["time_shares"] == pytest.approx({"nostalgia": 0.5, "fear": 0.5})
     (change,) = told["evoked"]["changes"]
-    assert (change["from"], change["to"]) == ("awe", "fear")
+    assert (change["from"], change["to"]) == ("nostalgia", "fear")
     assert change["time_s"] == pytest.approx(3.0, abs=0.11)
     assert told["models"] == {"picture_net": ""}
-    assert [(m["kind"], m["frame"]) for m in told["moments"]] == [("evoked_awe", 0), ("evoked_fear", 50)]
+    assert [(m["kind"], m["frame"]) for m in told["moments"]] == [("evoked_nostalgia", 0), ("evoked_fear", 50)]
 
 
 def test_times_are_exact_to_the_millisecond_after_a_day() -> None:

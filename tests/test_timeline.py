@@ -63,17 +63,17 @@ def test_of_a_crowd_those_seen_longest_are_shown() -> None:
 def test_what_is_evoked_has_the_last_lane_and_colours_of_its_own() -> None:
     summary = Summary("clip.mp4")
     for n in range(100):
-        summary.add(evoking(n, n / 10, "awe" if n < 50 else "fear", 1.0, ["happiness"]))
+        summary.add(evoking(n, n / 10, "nostalgia" if n < 50 else "fear", 1.0, ["happiness"]))
     summary.finish()
     assert [(strip.kind, strip.title) for strip in rooms.strips(summary)] == [
         ("faces", "person 1"),
         ("evokes", "evokes"),
     ]
     picture = draw_timeline(summary)
-    assert [middle(picture, 1, t) for t in (1, 9)] == [SPARE[1], COLOURS["fear"]]  # amusement has the first
+    assert [middle(picture, 1, t) for t in (1, 9)] == [SPARE[1], COLOURS["fear"]]  # calm has the first
     legend = dict(content(timeline_page(summary))["legend"])
     assert list(legend) == ["faces", "evokes"]
-    assert legend["evokes"] == ["awe", "fear"]  # amusement was never seen
+    assert legend["evokes"] == ["nostalgia", "fear"]  # calm was never seen
 
 
 def test_people_are_counted_where_only_the_group_was_asked_for() -> None:
