@@ -140,7 +140,7 @@ def flat(options: argparse.Namespace) -> None:
 def gone_by(video: Path, folder: Path, analyzer: Analyzer, all_files: bool) -> Iterator[int]:
     """Watches a video and writes what is asked for; gives the number of frames gone by, one after another."""
     with VideoReader(video) as reader:
-        watched = Watched(folder, reader, "parquet", analyzer.model.classes.classes, all_files, all_files, None)
+        watched = Watched(folder, reader, "parquet", (), all_files, all_files, None)
         for n, result in enumerate(watch(reader, analyzer=analyzer, pixels=watched.draws), start=1):
             watched.add(result)
             yield n

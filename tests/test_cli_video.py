@@ -137,6 +137,8 @@ def test_a_second_run_replaces_the_first_and_never_its_own_source(run: Run, clip
     assert run("video", clip, "--out", tmp_path, "--no-video")[0] == 0
     assert not (tmp_path / "rows.csv").exists()
     assert not (tmp_path / "annotated.mp4").exists()
+    assert run("video", clip, "--out", tmp_path, "--rows", "csv", "--no-pictures")[0] == 0
+    assert {p.name for p in tmp_path.iterdir()} == {"rows.csv", "timeline.png", "timeline.html", "summary.json"}
     assert run("video", clip, "--out", tmp_path)[0] == 0
     before = (tmp_path / "annotated.mp4").read_bytes()
     code, _, err = run("video", tmp_path / "annotated.mp4", "--out", tmp_path)

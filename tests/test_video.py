@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -101,6 +102,18 @@ def test_time_goes_on_where_the_clock_of_a_recording_begins_anew(tmp_path):
     assert len(times) >= 19  # the first of the second may be lost
     assert np.diff(times).min() > 0
     assert times[-1] == pytest.approx((len(times) - 1) / 25, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_pixels_that_are_not_square_are_shown_as_wide_as_they_are(tmp_path, name):
+    path = write_video(tmp_path / name, [corners()] * 3, pixel_shape=Fraction(4, 3))
+    with VideoReader(path) as reader:
+        assert (reader.width, reader.height) == (128, 64)
+        assert {(f.pixels.shape, corner_colours(f.pixels)) for f in reader} == {((64, 128, 3), "RGBW")}
+    if name == "a.mp4":  # a phone that was held turned, with such pixels
+        with VideoReader(turned(path, 90)) as reader:
+            assert (reader.width, reader.height) == (64, 128)
+            assert next(iter(reader)).pixels.shape == (128, 64, 3)
 
 
 def test_some_frames_of_each_second(tmp_path):

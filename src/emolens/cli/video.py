@@ -182,7 +182,8 @@ def _watch_one(
             fault = error
         finally:
             frames.close()  # a generator: the reader and its thread end with it
-        fault = watched.close(fault)
+        with signals.in_one_turn():
+            fault = watched.close(fault)
     screen.summary(watched.summary, folder, watched.written)
     if signals.came and not isinstance(fault, OutputError):
         fail(f"stopped; {watched.kept}", 128 + signals.came)

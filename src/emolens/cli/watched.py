@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from emolens.errors import EmolensError, OptionError, OutputError
 from emolens.files import replacing
 from emolens.overlay import clock, overlay
-from emolens.series import Series, earlier
+from emolens.series import NAMES, Series, earlier
 from emolens.summary import Summary
 from emolens.video import VideoReader, VideoWriter
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emolens.records import FrameResult
 
 FILM, PNG, PAGE, RECORD, MOMENTS = "annotated.mp4", "timeline.png", "timeline.html", "summary.json", "moments"
+ROWS = NAMES["parquet"]
 OURS = ("most_faces.jpg", "group_*.jpg", "evoked_*.jpg", "clearest_*.jpg")
 """Names of moments: somebody may keep pictures of his own in a folder of that name."""
 
@@ -177,5 +178,8 @@ def _clear(folder: Path) -> None:
     try:
         for path in _earlier(folder):
             path.unlink(missing_ok=True)
+        for name in (MOMENTS, ROWS):
+            with suppress(OSError):  # it holds something else, or was never there
+                (folder / name).rmdir()
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror or error}; choose another folder") from None

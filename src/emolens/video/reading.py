@@ -1,4 +1,4 @@
-"""A video as upright RGB frames, each with its number and the time when it is shown."""
+"""A video as upright RGB frames of square pixels, each with its number and the time when it is shown."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from emolens.video.opening import VideoSource, load_av, open_container, place_of
 WHOLE = 0.9  # the share of its stated length and frames that a file must have; the rest is rounding and edit lists
 WITH_SOUND = 0.75  # ... where the length is that of all streams, of which the sound may be the longest
 LEAST_MISSING = 0.5  # seconds; of a shorter end nothing can be said
+MOST_STRETCHED = 4  # of a pixel's sides; what states more states nonsense
 JITTER_S = 0.1  # a time that goes back by less is a careless writer's; by more, another recording was appended
 
 
@@ -35,10 +36,12 @@ class VideoReader:
     `source` is a path, an http(s), rtsp, rtmp, udp or srt URL, or a camera: its number or `camera:0`. ffmpeg opens URLs
     itself, addresses inside the own network too, since cameras live there: give it none that a stranger wrote.
 
-    `name` is the source as tables show it, `width` and `height` are those of the upright frames. What the file states,
-    each None where it states nothing: `rate` is the mean of frames per second, `duration_s` the length and `count` how
-    many there are. `live` says whether frames are lost that are not taken in time. `damaged` counts what was passed
-    over so far: packets that cannot be decoded and frames that came out torn.
+    `name` is the source as tables show it, `width` and `height` are those of the upright frames. Frames of pixels that
+    are not square, as on tape and disc, are made as wide as players show them, or faces would be narrow.
+
+    What the file states, each None where it states nothing: `rate` is the mean of frames per second, `duration_s` the
+    length and `count` how many there are. `live` says whether frames are lost that are not taken in time. `damaged`
+    counts what was passed over so far: packets that cannot be decoded and frames that came out torn.
 
     Times count from the start of the file as players show them, those of a live source from its first frame. They are
     the timestamps of the file, so a variable frame rate is kept.
@@ -129,8 +132,9 @@ class VideoReader:
 
     def _describe(self) -> None:
         stream, first = self._stream, self._first
-        turned = round(first.rotation / 90) % 2 == 1
-        self.width, self.height = (first.height, first.width) if turned else (first.width, first.height)
+        self._stretch = self._stated_stretch()
+        width, turned = self._shown_width(first), round(first.rotation / 90) % 2 == 1
+        self.width, self.height = (first.height, width) if turned else (width, first.height)
         self.rate = float(stream.average_rate) if stream.average_rate else None
         start = None if self.live else self._container.start_time
         length = stream.duration and float(stream.duration * stream.time_base)
@@ -146,6 +150,15 @@ class VideoReader:
         self._start = start / 1e6 if start is not None else (first.time or 0.0)
         share = WHOLE if length or len(self._container.streams) == 1 else WITH_SOUND
         self._least_s = 0.0 if not self.duration_s else min(share * self.duration_s, self.duration_s - LEAST_MISSING)
+
+    def _stated_stretch(self) -> float:
+        """How much wider than high a pixel is shown."""
+        stated = self._stream.sample_aspect_ratio or self._stream.codec_context.sample_aspect_ratio
+        stretch = float(stated or 1)
+        return stretch if 1 / MOST_STRETCHED <= stretch <= MOST_STRETCHED else 1.0
+
+    def _shown_width(self, frame: Any) -> int:
+        return round(frame.width * self._stretch)
 
     def _timed(self) -> Iterator[tuple[int, float, Any]]:
         """Number, time and PyAV frame of all that can be decoded, and then the error, if it ended in one."""
@@ -189,7 +202,8 @@ class VideoReader:
 
     def _pixels(self, frame: Any) -> np.ndarray:
         self._check_size(frame.width, frame.height)
-        pixels: np.ndarray = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
+        shown = self._reformatter.reformat(frame, width=self._shown_width(frame), format="rgb24")
+        pixels: np.ndarray = shown.to_ndarray()
         quarters = round(frame.rotation / 90) % 4  # counter-clockwise, as np.rot90 turns
         return np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels
 
