@@ -290,6 +290,17 @@ def test_the_progress_says_frames_a_second(clip: Path, monkeypatch: pytest.Monke
     assert "frame 16" in seen.getvalue()
 
 
+def test_a_signal_while_files_are_ended_is_noted_and_a_second_ends_that_too() -> None:
+    from emolens.cli.leaving import Signals
+
+    with Signals() as signals:
+        with signals.in_one_turn():
+            signal.raise_signal(signal.SIGINT)
+        assert signals.came == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt), signals.in_one_turn():
+            signal.raise_signal(signal.SIGINT)
+
+
 # --- runs that end before their time ---------------------------------------------------------------------------------
 
 

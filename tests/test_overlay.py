@@ -75,9 +75,17 @@ def test_one_face_is_no_group_and_the_strip_does_not_jump() -> None:
 def test_tags_of_faces_side_by_side_do_not_cover_each_other() -> None:
     faces = tuple(face(n, left=100 + 12 * n, top=120) for n in range(1, 8))
     result = FrameResult("clip.mp4", "ok", SIZE, faces, tuple(shows("happiness", face=f) for f in faces))
-    tags = [place for words, place in _tags(_far_to_near(result), _type(12), SIZE[0]) if " " in words]
+    tags = [place for words, place in _tags(_far_to_near(result), _type(12), SIZE) if " " in words]
     assert len(tags) >= 3  # three lines of words one above the other; the rest are numbers
     assert all(shared_area(a, b) == 0 for n, a in enumerate(tags) for b in tags[n + 1 :])
+
+
+def test_a_tag_leaves_the_face_above_it_free_where_it_can() -> None:
+    low, high = face(1, left=100, top=95, side=60), face(2, left=100, top=10, side=80)  # 5 px of room between them
+    result = FrameResult("clip.mp4", "ok", SIZE, (low, high), (shows("happiness", face=low), shows("fear", face=high)))
+    places = dict(_tags(_far_to_near(result), _type(12), SIZE))
+    of_low = next(place for words, place in places.items() if words.startswith("1"))
+    assert shared_area(of_low, (100, 10, 180, 90)) == 0
 
 
 def test_times_as_people_read_them() -> None:

@@ -73,6 +73,7 @@ def test_what_is_evoked_has_the_last_lane_and_colours_of_its_own() -> None:
     assert [middle(picture, 1, t) for t in (1, 9)] == [SPARE[1], COLOURS["fear"]]  # calm has the first
     legend = dict(content(timeline_page(summary))["legend"])
     assert list(legend) == ["faces", "evokes"]
+    assert legend["faces"] == ["happiness"]
     assert legend["evokes"] == ["nostalgia", "fear"]  # calm was never seen
 
 

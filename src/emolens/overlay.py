@@ -28,7 +28,7 @@ def overlay(pixels: np.ndarray, result: FrameResult) -> np.ndarray:
     kind = _type(round(max(12, 0.013 * max(picture.size))))
     draw = ImageDraw.Draw(picture)
     shown = _far_to_near(result)
-    tags = _tags(shown, kind, picture.width)
+    tags = _tags(shown, kind, picture.size)
     for (face, said), tag in zip(shown, tags, strict=True):
         _face(draw, face, said, kind)
         _tag(draw, tag, _colour(said), kind)
@@ -50,7 +50,7 @@ def _colour(said: Prediction | None) -> Colour:
 
 
 def _face(draw: ImageDraw.ImageDraw, face: Face, said: Prediction | None, kind: Type) -> None:
-    x1, y1, x2, y2 = (float(v) for v in face.box)
+    x1, y1, x2, y2 = _box(face)
     colour = _colour(said)
     line = max(1, round(kind.size / 7))
     draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=PAPER, width=line + 2)
@@ -68,23 +68,37 @@ def _words(face: Face, said: Prediction | None) -> str:
     return f"{number}  {_said(said)}"
 
 
-def _tags(shown: Sequence[tuple[Face, Prediction | None]], kind: Type, width: int) -> list[tuple[str, Rect]]:
-    """Words and their place for each face. Near faces choose first; what would cover a tag moves up, or is a number."""
+def _tags(shown: Sequence[tuple[Face, Prediction | None]], kind: Type, size: tuple[int, int]) -> list[tuple[str, Rect]]:
+    """Words and their place for each face. Near faces choose first.
+
+    What would cover another tag or another face moves up, or below its own; where all places would, it may cover a
+    face, and where it would cover a tag everywhere it is a number.
+    """
     placed: list[tuple[str, Rect]] = []
     for face, said in reversed(shown):
         words = _words(face, said)
-        choices = [(words, line) for line in (1, 2, 3)] + [(words.split()[0], 1)]
-        rects = [(text, _above(face, kind.width(text) + 2 * kind.pad, line * kind.line, kind.line, width))
-                 for text, line in choices]  # fmt: skip
-        free = (one for one in rects if not any(shared_area(one[1], other) for _, other in placed))
-        placed.append(next(free, rects[-1]))
+        rects = [(words, place) for place in _places(face, words, kind, size)]
+        rects.append((words.split()[0], _places(face, words.split()[0], kind, size)[0]))
+        others = [_box(other) for other, _ in shown if other is not face]
+        free = [one for one in rects if not any(shared_area(one[1], other) for _, other in placed)]
+        clear = [one for one in free if not any(shared_area(one[1], other) for other in others)]
+        placed.append((clear or free or rects[-1:])[0])
     return placed[::-1]
 
 
-def _above(face: Face, across: float, up: float, height: float, width: int) -> Rect:
-    x = max(0.0, min(float(face.box[0]), width - across))
-    y = max(0.0, float(face.box[1]) - up)
-    return (x, y, x + across, y + height)
+def _box(face: Face) -> Rect:
+    x1, y1, x2, y2 = (float(v) for v in face.box)
+    return (x1, y1, x2, y2)
+
+
+def _places(face: Face, words: str, kind: Type, size: tuple[int, int]) -> list[Rect]:
+    """Where words may stand: on the box, one and two lines higher, and below its bar where that is above the strip."""
+    x1, y1, _, y2 = _box(face)
+    across = kind.width(words) + 2 * kind.pad
+    x, below = max(0.0, min(x1, size[0] - across)), y2 + kind.size
+    tops = [max(0.0, y1 - lines * kind.line) for lines in (1, 2, 3)]
+    tops += [below] if below + 3 * kind.line <= size[1] else []
+    return [(x, top, x + across, top + kind.line) for top in tops]
 
 
 def _tag(draw: ImageDraw.ImageDraw, tag: tuple[str, Rect], colour: Colour, kind: Type) -> None:

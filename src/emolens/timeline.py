@@ -27,6 +27,7 @@ MOST = 12
 """So many people have a lane: those seen longest."""
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 DOT = "  ·  "
+LEAST_SHOWN = 0.02  # of the height of a lane; less cannot be seen
 PAPER, INK, DIM, GRID, EMPTY = (255, 255, 255), (28, 30, 34), (108, 112, 120), (222, 224, 229), (244, 245, 247)
 
 
@@ -197,13 +198,14 @@ def _legend(draw: ImageDraw.ImageDraw, says: str, names: Sequence[str], colours:
 
 
 def legend(found: Sequence[Strip]) -> list[tuple[Kind, list[str]]]:
-    """For each kind of lane the classes that reach a fiftieth of one at some time: less cannot be seen."""
-    seen: dict[Kind, dict[str, None]] = {}
+    """For each kind of lane the classes that can be seen in one at some time, as they are stacked from the ground."""
+    most: dict[Kind, dict[str, float]] = {}
     for strip in found:
-        most = strip.course.values.max(axis=0)
-        names = [strip.course.classes[n] for n in stack_order(strip.course.classes) if most[n] >= 0.02]
-        seen.setdefault(strip.kind, {}).update(dict.fromkeys(names))
-    return [(kind, list(names)) for kind, names in seen.items()]
+        of_kind, reached = most.setdefault(strip.kind, {}), strip.course.values.max(axis=0)
+        for n in stack_order(strip.course.classes):
+            name = strip.course.classes[n]
+            of_kind[name] = max(of_kind.get(name, 0.0), float(reached[n]))
+    return [(kind, [name for name, share in names.items() if share >= LEAST_SHOWN]) for kind, names in most.items()]
 
 
 def colours_of(found: Sequence[Strip]) -> Colours:
