@@ -133,8 +133,9 @@ class VideoReader:
     def _describe(self) -> None:
         stream, first = self._stream, self._first
         self._stretch = self._stated_stretch()
-        width, turned = self._shown_width(first), round(first.rotation / 90) % 2 == 1
-        self.width, self.height = (first.height, width) if turned else (width, first.height)
+        width, height = self._shown_width(first), int(first.height)
+        turned = round(first.rotation / 90) % 2 == 1
+        self.width, self.height = (height, width) if turned else (width, height)
         self.rate = float(stream.average_rate) if stream.average_rate else None
         start = None if self.live else self._container.start_time
         length = stream.duration and float(stream.duration * stream.time_base)
@@ -158,7 +159,7 @@ class VideoReader:
         return stretch if 1 / MOST_STRETCHED <= stretch <= MOST_STRETCHED else 1.0
 
     def _shown_width(self, frame: Any) -> int:
-        return round(frame.width * self._stretch)
+        return round(float(frame.width) * self._stretch)
 
     def _timed(self) -> Iterator[tuple[int, float, Any]]:
         """Number, time and PyAV frame of all that can be decoded, and then the error, if it ended in one."""
