@@ -137,18 +137,22 @@ class VideoReader:
         turned = round(first.rotation / 90) % 2 == 1
         self.width, self.height = (height, width) if turned else (width, height)
         self.rate = float(stream.average_rate) if stream.average_rate else None
-        start = None if self.live else self._container.start_time
-        length = stream.duration and float(stream.duration * stream.time_base)
-        stated = self._container.duration and self._container.duration / 1e6
-        if stated and start and self._container.format.name.startswith("matroska"):
-            stated -= min(stated, max(0.0, start / 1e6))  # Matroska states when it ends, not how long it is
-        self.duration_s: float | None = None if self.live else (length or stated or None)
-        counted = self.duration_s and self.rate and round(self.duration_s * self.rate)
-        self.count: int | None = None if self.live else (stream.frames or counted or None)
         # A camera that sends one JPEG after another sends no times: they are taken when a picture is there.
         self._by_clock = self.live and self._container.format.name in ("mpjpeg", "mjpeg")
         self._opened_s = monotonic()
+        start = None if self.live else self._container.start_time
         self._start = start / 1e6 if start is not None else (first.time or 0.0)
+        self._describe_length()
+
+    def _describe_length(self) -> None:
+        stream = self._stream
+        length = stream.duration and float(stream.duration * stream.time_base)
+        stated = self._container.duration and self._container.duration / 1e6
+        if stated and self._container.format.name.startswith("matroska"):
+            stated -= min(stated, max(0.0, self._start))  # Matroska states when it ends, not how long it is
+        self.duration_s: float | None = None if self.live else (length or stated or None)
+        counted = self.duration_s and self.rate and round(self.duration_s * self.rate)
+        self.count: int | None = None if self.live else (stream.frames or counted or None)
         share = WHOLE if length or len(self._container.streams) == 1 else WITH_SOUND
         self._least_s = 0.0 if not self.duration_s else min(share * self.duration_s, self.duration_s - LEAST_MISSING)
 
