@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,13 +21,6 @@ def shows(label: str, share: float = 0.9, abstained: bool = False, face: Face | 
     return Prediction("expression", FERPLUS, distribution, share, "net", face, abstained)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EvokingFrame(FrameResult):
-    """A frame that also says what it evokes."""
-
-    evoked: Prediction | None = None
-
-
 PICTURES = Taxonomy("pictures", ("calm", "nostalgia", "fear", "neutral"))
 
 
@@ -37,8 +30,7 @@ def evoking(number: int, time_s: float, label: str, share: float = 0.7, people: 
     distribution = np.full(len(PICTURES), (1 - share) / (len(PICTURES) - 1), np.float32)
     distribution[PICTURES.index(label)] = share
     said = Prediction("evoked", PICTURES, distribution, share, "picture_net")
-    known = {field.name: getattr(plain, field.name) for field in fields(FrameResult)}
-    return EvokingFrame(**{**known, "evoked": said})
+    return replace(plain, evoked=said)
 
 
 def face(track: int | None, left: float | None = None, top: float = 60.0, side: float = 60.0) -> Face:

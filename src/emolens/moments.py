@@ -63,7 +63,7 @@ def _candidates(result: FrameResult) -> Iterator[tuple[str, str, float, int | No
         share = said.probability(name) if said else 0.0
         if share >= LEAST:
             yield f"group_{name}", f"The group at its most {name}: {share:.0%}", share, None
-    if (evoked := evoked_by(result)) and _is_clear(evoked):
+    if (evoked := result.evoked) and _is_clear(evoked):
         share = evoked.probability(evoked.label)
         yield f"evoked_{evoked.label}", f"Evokes {evoked.label} most: {share:.0%}", share, None
     for face, prediction in zip(result.faces, result.smoothed or result.expressions, strict=False):
@@ -71,11 +71,6 @@ def _candidates(result: FrameResult) -> Iterator[tuple[str, str, float, int | No
             label, share = prediction.label, prediction.probability(prediction.label)
             who = f", person {face.track_id}" if face.track_id is not None else ""
             yield f"clearest_{label}", f"Clearest {label}: {share:.0%}{who}", share, face.track_id
-
-
-def evoked_by(result: FrameResult) -> Prediction | None:
-    """What a frame evokes in those who look at it, where that was asked for."""
-    return getattr(result, "evoked", None)
 
 
 def _is_clear(said: Prediction) -> bool:

@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from emolens.draw import DIM, INK, NOTICE, PAPER, UNSURE, Colour, Type, colour_of, ink_on, stacked
-from emolens.moments import evoked_by
 from emolens.placing import Rect, shared_area
 from emolens.records import Face, FrameResult, Prediction
 
@@ -126,7 +125,7 @@ def _strip(picture: Image.Image, result: FrameResult, kind: Type) -> None:
     draw.text((width - kind.pad, middle), right, font=kind.font, fill=INK, anchor="rm")
     notice = f"{NOTICE}, smoothed" if result.smoothed else NOTICE
     free = width - 2 * max(kind.width(left), kind.width(right)) - 4 * kind.pad
-    if (result.faces or evoked_by(result)) and kind.width(notice) < free:
+    if (result.faces or result.evoked) and kind.width(notice) < free:
         draw.text((width / 2, middle), notice, font=kind.font, fill=DIM, anchor="mm")
 
 
@@ -140,7 +139,7 @@ def _headline(result: FrameResult) -> list[str]:
     parts = [] if not result.detector and not result.faces else [_counted(len(result.faces))]
     if result.group is not None and len(result.faces) > 1:
         parts.append(f"group {_said(result.group.prediction)}")
-    if (evoked := evoked_by(result)) is not None:
+    if (evoked := result.evoked) is not None:
         parts.append(f"evokes {_said(evoked)}")
     return parts
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from emolens.lanes import GAP_S, HOLD_S, SMOOTHING_S, Change, Course, Lane, Lanes, course
-from emolens.moments import Moments, evoked_by
+from emolens.moments import Moments
 from emolens.records import FrameResult, Prediction
 
 SCHEMA_VERSION = 1
@@ -162,7 +162,7 @@ def _said(result: FrameResult) -> list[Said]:
     said: list[Said] = [(face.track_id, one) for face, one in pairs if face.track_id is not None]
     if result.group is not None:
         said.append((GROUP, result.group.prediction))
-    if (evoked := evoked_by(result)) is not None:
+    if (evoked := result.evoked) is not None:
         said.append((EVOKED, evoked))
     return said
 

@@ -74,6 +74,7 @@ def watch(
         min_score=min_score,
         batch_size=batch_size,
         limits=limits,
+        frames=True,
     )
     if analyzer.whole_image:
         raise OptionError("a video cannot be watched with whole_image=True; give an Analyzer with a detector")
