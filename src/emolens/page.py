@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from emolens.draw import COLOURS
 from emolens.lanes import GAP_S, HOLD_S, SMOOTHING_S
 from emolens.summary import NOTICE, Summary
-from emolens.timeline import Strip, headline, shown_classes, stack_order, strips, title
+from emolens.timeline import Strip, colours_of, headline, left_out, legend, stack_order, strips, title
 
 MOST = 60
 """So many people have a lane: those seen longest."""
@@ -26,7 +25,6 @@ POINTS = 1500
 def timeline_page(summary: Summary, film: str | None = None) -> str:
     """The page for a finished summary; `film` is the name of a video beside it whose times are those of the summary."""
     found = strips(summary, MOST)
-    people = len(summary.people())
     content: dict[str, Any] = {
         "source": title(summary.source),
         "headline": headline(summary),
@@ -34,9 +32,9 @@ def timeline_page(summary: Summary, film: str | None = None) -> str:
         "end": summary.last_s + summary.step,
         "step": summary.step,
         "lanes": [_lane(strip) for strip in found],
-        "left_out": max(0, people - sum(strip.title != "group" for strip in found)),
-        "classes": shown_classes(found),
-        "colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in COLOURS.items()},
+        "left_out": left_out(summary, found),
+        "legend": legend(found),
+        "colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in colours_of(found).items()},
         "moments": [
             {"says": m.says, "time": m.time_s, "frame": m.frame, "jpeg": base64.b64encode(m.jpeg).decode()}
             for m in summary.moments.list()
