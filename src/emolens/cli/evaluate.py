@@ -91,8 +91,9 @@ def evaluate(
     _check_wishes(model, record, prior, cam)
     rows = None if data is None else open_data(data, split, model, dataset, classes)
     groups = [name for name in (by or "").split(",") if name]
-    for name in groups if rows else ():
-        groups_of(rows.attributes, name, rows.title)  # a wrong name is told before the model is asked
+    if rows is not None:
+        for name in groups:
+            groups_of(rows.attributes, name, rows.title)  # a wrong name is told before the model is asked
     predictions = predicted(model, rows, split, best)
     other = predicted(against, rows, split, best) if against else None
     notes: list[str] = []
