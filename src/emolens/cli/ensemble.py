@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 import typer
 
-from emolens.cli.evaluate import needs_statistics, spread
+from emolens.cli.evaluate import needs_statistics
+from emolens.cli.figures import spread
 from emolens.cli.printing import table
 from emolens.errors import OptionError, UnknownName
 
