@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,6 +51,19 @@ class LabelledFaces:
         return replace(kept, targets=targets, taxonomy=taxonomy)
 
 
+def stacked(parts: Sequence[LabelledFaces], split: str) -> LabelledFaces:
+    """Rows of parts with the same classes and size of pictures, one part after the other, as one split."""
+    origins = [part.origin for part in parts]
+    return replace(
+        parts[0],
+        ids=np.concatenate([part.ids for part in parts]),
+        images=np.concatenate([part.images for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
+        origin=None if any(origin is None for origin in origins) else np.concatenate(origins),
+        split=split,
+    )
+
+
 def joined(parts: dict[str, LabelledFaces]) -> LabelledFaces:
     """Rows of several data sets as one; ids are `<set>/<id>`. Raises `DataError` where pictures or classes differ."""
     first = next(iter(parts.values()))
@@ -59,10 +73,8 @@ def joined(parts: dict[str, LabelledFaces]) -> LabelledFaces:
                 f"{name}: {part.taxonomy.name} at {part.images.shape[1:]}, the first set has "
                 f"{first.taxonomy.name} at {first.images.shape[1:]}; express them in the same classes and size"
             )
-    return replace(
-        first,
-        ids=np.concatenate([[f"{name}/{one}" for one in part.ids] for name, part in parts.items()]),
-        images=np.concatenate([part.images for part in parts.values()]),
-        targets=np.concatenate([part.targets for part in parts.values()]),
-        origin=np.concatenate([np.full(len(part), name) for name, part in parts.items()]),
-    )
+    named = [
+        replace(part, ids=np.array([f"{name}/{one}" for one in part.ids]), origin=np.full(len(part), name))
+        for name, part in parts.items()
+    ]
+    return stacked(named, first.split)

@@ -19,12 +19,16 @@ def augment(images: Tensor, settings: Augment) -> Tensor:
 def random_affine(n: int, settings: Augment) -> Tensor:
     """Maps (N, 2, 3) from output to input in the coordinates of `affine_grid`, where a side runs from -1 to 1."""
     angle = _between(n, settings.rotate) * math.pi / 180
-    scale = 1 / (1 + _between(n, settings.scale))
+    zoom = _between(n, settings.scale)
     mirror = torch.where(torch.rand(n) < settings.flip, -1.0, 1.0)
     shift = 2 * _between(n, settings.shift)
     rise = 2 * _between(n, settings.shift)
+    if settings.share < 1:
+        angle, zoom, shift, rise = torch.stack([angle, zoom, shift, rise]) * (torch.rand(n) < settings.share)
+    upend = torch.where(torch.rand(n) < settings.upend, -1.0, 1.0) if settings.upend else 1.0
+    scale = 1 / (1 + zoom)
     cos, sin = scale * angle.cos(), scale * angle.sin()
-    return torch.stack([cos * mirror, -sin, shift, sin * mirror, cos, rise], dim=1).reshape(n, 2, 3)
+    return torch.stack([cos * mirror, -sin * upend, shift, sin * mirror, cos * upend, rise], dim=1).reshape(n, 2, 3)
 
 
 def warp(images: Tensor, maps: Tensor) -> Tensor:
