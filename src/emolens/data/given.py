@@ -13,7 +13,6 @@ from emolens.data.registry import reader
 from emolens.errors import DataError
 from emolens.places import home
 
-
 COMBINED: dict[str, tuple[str, ...]] = {"ck_raf_aff": ("ckplus", "rafdb", "affectnet")}
 """Sets of sets: each is a folder with a folder a member, which is prepared or the archive of that member."""
 

@@ -90,12 +90,12 @@ def parity(exported: np.ndarray, original: np.ndarray, kind: str) -> Parity:
     return report
 
 
-def write_onnx(net: nn.Module, size: int, path: Path) -> None:
-    """Write a net as ONNX with input `images` (N, 1, size, size), N free, and output `logits` (N, K)."""
+def write_onnx(net: nn.Module, size: int, path: Path, channels: int = 1) -> None:
+    """Write a net as ONNX with input `images` (N, channels, size, size), N free, and output `logits` (N, K)."""
     with _quiet():
         torch.onnx.export(
             _Logits(net).eval(),
-            (torch.zeros(2, 1, size, size),),
+            (torch.zeros(2, channels, size, size),),
             str(path),
             input_names=["images"],
             output_names=["logits"],

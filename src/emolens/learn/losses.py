@@ -68,7 +68,7 @@ def affinity(features: Tensor, targets: Tensor, centres: Tensor) -> Tensor:
 
 
 def partition(heads: Tensor) -> Tensor:
-    """How alike heads (N, H, D) are: log(1 + H / their variance in each feature), 0 for a single head (DAN, as above)."""
+    """How alike heads (N, H, D) are: log(1 + H / their variance in each feature), 0 for a single head (DAN)."""
     count = heads.shape[1]
     if count < 2:
         return heads.new_zeros(())

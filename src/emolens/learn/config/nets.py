@@ -70,6 +70,7 @@ class DanNet(_Net):
     widths: tuple[int, ...] = Field(
         default=(), description="stages of a ResNet with a small stem instead of the backbone, for small faces"
     )
+    blocks: int = Field(default=2, gt=0, description="of each of these stages")
     dropout: float = Field(default=0, ge=0, lt=1, description="before the linear layer; the paper has none")
 
 

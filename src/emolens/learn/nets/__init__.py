@@ -29,7 +29,7 @@ def build(config: Net, classes: int, pretrained: bool = False) -> nn.Module:
 
 def _dan_trunk(config: DanNet, pretrained: bool) -> nn.Module:
     if config.widths:
-        return SmallResNet(config.widths, channels=3)
+        return SmallResNet(config.widths, config.blocks, channels=3)
     return backbone(config.backbone, _weights(config, pretrained))
 
 

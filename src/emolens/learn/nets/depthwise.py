@@ -11,7 +11,7 @@ class Depthwise(nn.Module):
     """A stem, then two pairs of a depthwise 3 x 3 and a 1 x 1 convolution a stage (MobileNet, Howard et al. 2017).
 
     The stem and each stage but the first halve the side; the last stage has three pairs. Maps (N, 1, H, W) to features
-    (N, widths[-1], h, w). With the widths 32, 64, 128, 256 on 48 px: 0.21 million parameters with a head, 4.4 million multiplications.
+    (N, widths[-1], h, w). With widths 32, 64, 128, 256 at 48 px: 0.21 million parameters, 4.4 million multiplications.
     """
 
     channels = 1
