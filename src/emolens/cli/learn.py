@@ -56,13 +56,11 @@ def train(
     prepared = _prepared(data, chosen.data.name, chosen.data.chosen)
     where = Devices(devices, nodes)
     if folds is None:
-        typer.echo(f"trained: {fit(chosen, prepared, run, resume, devices=where)}")
-        return
-    for one in fit_folds(chosen, prepared, run, folds, resume, devices=where):
-        typer.echo(
-            f"out of fold, {one.name}: {one.mean:.4f} ± {one.spread:.4f} over {folds} folds; all {one.pooled.n} rows "
-            f"{one.pooled.value:.4f} ({one.pooled.low:.4f} to {one.pooled.high:.4f})"
-        )
+        lines = [f"trained: {fit(chosen, prepared, run, resume, devices=where)}"]
+    else:
+        lines = [str(one) for one in fit_folds(chosen, prepared, run, folds, resume, devices=where)]
+    if where.place.rank == 0:
+        typer.echo("\n".join(lines))
 
 
 def export(

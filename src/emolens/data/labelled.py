@@ -45,7 +45,7 @@ class LabelledFaces:
                 f"{self.taxonomy.name} has no {', '.join(missing)}; choose classes out of "
                 f"{', '.join(self.taxonomy.classes)}"
             )
-        tops = np.array([self.taxonomy.classes[at] in taxonomy.classes for at in self.targets.argmax(axis=1)])
+        tops = np.array([self.taxonomy.classes[at] in taxonomy.classes for at in self.targets.argmax(axis=1)], bool)
         kept = self.keep(tops)
         targets, _ = convert(kept.targets, self.taxonomy, taxonomy)
         return replace(kept, targets=targets, taxonomy=taxonomy)

@@ -28,6 +28,13 @@ class FoldFigure:
     folds: tuple[float, ...]
     pooled: Estimate
 
+    def __str__(self) -> str:
+        one = self.pooled
+        return (
+            f"out of fold, {self.name}: {self.mean:.4f} ± {self.spread:.4f} over {len(self.folds)} folds; "
+            f"all {one.n} rows {one.value:.4f} ({one.low:.4f} to {one.high:.4f})"
+        )
+
     @property
     def mean(self) -> float:
         return float(np.mean(self.folds))
