@@ -30,7 +30,7 @@ class LabelledFaces:
         return len(self.ids)
 
     def keep(self, mask: np.ndarray) -> LabelledFaces:
-        """The rows where `mask` (N,) is true."""
+        """The rows where `mask` (N,) is true, or those at the places that it names, in their order."""
         origin = None if self.origin is None else self.origin[mask]
         return replace(self, ids=self.ids[mask], images=self.images[mask], targets=self.targets[mask], origin=origin)
 

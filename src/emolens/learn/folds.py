@@ -70,7 +70,7 @@ def fit_folds(
 
 def out_of_fold(runs: Sequence[tuple[Path, LabelledFaces]]) -> tuple[FoldFigure, ...]:
     """Accuracy and KL of runs, each on its own rows. A picture is seen once, as it is."""
-    found = [_judged(run, rows) for run, rows in runs]
+    found = [row_figures(run, rows) for run, rows in runs]
     return tuple(
         FoldFigure(name, tuple(float(one[name].mean()) for one in found), mean_estimate(np.concatenate(column)))
         for name in ("accuracy", "kl")
@@ -79,9 +79,9 @@ def out_of_fold(runs: Sequence[tuple[Path, LabelledFaces]]) -> tuple[FoldFigure,
 
 
 @torch.inference_mode()
-def _judged(run: Path, rows: LabelledFaces) -> dict[str, np.ndarray]:
-    """`accuracy` and `kl` of each row (N,)."""
-    net = load_member(run)
+def row_figures(run: Path, rows: LabelledFaces, checkpoint: str = "last") -> dict[str, np.ndarray]:
+    """`accuracy` and `kl` of a run on each of `rows` (N,)."""
+    net = load_member(run, checkpoint)
     found = [net(images)["logits"].softmax(dim=1) for images, _ in batches(rows, 256, shuffle=False)]
     predicted = torch.cat(found).numpy()
     return {"accuracy": hits(predicted, rows.targets), "kl": divergence(predicted, rows.targets)}
