@@ -46,7 +46,7 @@ def read_groups(
     data: Path, name: str = "ferplus", options: Mapping[str, OptionValue] | None = None
 ) -> dict[str, tuple[str | None, ...]]:
     """The subject, sequence and group of each row of a data set by its id: what a split must not tear apart."""
-    folder = prepared_folder(data, name, **(options or {}))
+    folder = prepared_folder(data, name, None, **(options or {}))
     if name in COMBINED:
         members = member_folders(folder, name)
         return {f"{member}/{one}": told for member, at in members.items() for one, told in _groups(at).items()}

@@ -53,13 +53,13 @@ class LabelledFaces:
 
 def stacked(parts: Sequence[LabelledFaces], split: str) -> LabelledFaces:
     """Rows of parts with the same classes and size of pictures, one part after the other, as one split."""
-    origins = [part.origin for part in parts]
+    origins = [part.origin for part in parts if part.origin is not None]
     return replace(
         parts[0],
         ids=np.concatenate([part.ids for part in parts]),
         images=np.concatenate([part.images for part in parts]),
         targets=np.concatenate([part.targets for part in parts]),
-        origin=None if any(origin is None for origin in origins) else np.concatenate(origins),
+        origin=np.concatenate(origins) if len(origins) == len(parts) else None,
         split=split,
     )
 

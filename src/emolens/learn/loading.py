@@ -47,7 +47,7 @@ def _fold_of(recipe: ExpressionRecipe, data: Path, split: str) -> LabelledFaces:
     both = stacked([_read(recipe, data, "train"), _read(recipe, data, "val")], split)
     told = read_groups(data, wanted.name, wanted.chosen)
     columns = [*zip(*(told[name] for name in both.ids.tolist()), strict=True)]
-    pixels = [hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest() for image in both.images]
+    pixels = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in both.images]
     labels = [both.taxonomy.classes[top] for top in both.targets.argmax(axis=1).tolist()]
     folds = grouped_folds(labels, joined_by(*columns, pixels).tolist(), wanted.folds)
     return both.keep((folds == wanted.fold) == (split == "val"))

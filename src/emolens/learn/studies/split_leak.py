@@ -118,8 +118,8 @@ def markdown(designs: Sequence[Design]) -> str:
         figures = (_percent(figure) for figure in (one.val, one.shared, one.fresh, one.unseen))
         lines.append("| " + " | ".join((one.name, str(one.seed), *shares, *figures)) + " |")
     return "\n".join(lines) + (
-        f"\n\nAccuracy in %, with 95 % bootstrap intervals over the pictures. With one seed both nets trained "
-        f"on the same {designs[0].train_rows:,} rows; each is the epoch that its own val chose. The leaked design has the "
+        "\n\nAccuracy in %, with 95 % bootstrap intervals over the pictures. Of one seed both nets trained on "
+        f"the same {designs[0].train_rows:,} rows; each is the epoch that its own val chose. The leaked design has the "
         f"proportions of {SOURCE}, whose val reported 93.7 %.\n"
     )
 
