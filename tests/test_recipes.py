@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from emolens.errors import LabelError, OptionError
+from emolens.learn.cards import draft_card
 from emolens.learn.config import ExpressionRecipe, changed
 from emolens.learn.fit import fit
+from emolens.learn.loading import rows_of
 from emolens.learn.predict import load_member
 from emolens.learn.recipes import RECIPES, legacies, recipe
 from emolens.learn.runs import read_checkpoint
@@ -105,3 +107,17 @@ def test_a_batch_that_the_rows_cannot_fill_is_named(archives: Callable[[str], Pa
     large = changed(small("expression_fer2013"), ["optim.batch=64"])
     with pytest.raises(OptionError, match=r"optim\.batch=64 is more than the 42 training rows"):
         fit(large, archives("fer2013"), tmp_path / "run", progress=False)
+
+
+@pytest.mark.parametrize("name", ["dan_rafdb", "efficientnet_b3_ck_raf_aff", "resnet18_fer2013"])
+def test_the_card_of_a_run_says_what_it_learnt_from(name: str, archives: Callable[[str], Path]) -> None:
+    found = small(name)
+    card = draft_card([found], "a-model", rows_of(found, archives(found.data.name), "train"))
+    assert card.colour == found.data.colour
+    assert (card.framing is None) == (name != "resnet18_fer2013")  # only FER2013's was measured
+    assert card.classes.classes == card.labels
+    for title in {"dan_rafdb": ("RAF-DB",), "resnet18_fer2013": ("FER2013",)}.get(name, ("CK+", "RAF-DB", "AffectNet")):
+        assert title in card.training_data
+        assert title in card.licences.data
+    assert not card.licences.commercial
+    assert "Apparent expression, not feeling" in card.limits

@@ -46,7 +46,7 @@ def export(runs: Sequence[Path], data: Path, out: Path, int8: bool = False, chec
     net, val = load_runs(runs, checkpoint), rows_of(first, data, "val")
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.onnx"
-        write_onnx(net, first.net.size, draft)
+        write_onnx(net, first.net.size, draft, channels=1 if first.data.colour == "grey" else 3)
         if int8:
             train = rows_of(first, data, "train").images
             quantise(draft, train[:: max(1, len(train) // RANGE_PICTURES)], draft)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from emolens.data.labelled import LabelledFaces
 from emolens.errors import OptionError, OutputError
@@ -15,9 +14,10 @@ from emolens.evaluation.metrics import Estimate, divergence, hits, mean_estimate
 from emolens.learn.config import ExpressionRecipe, Recipe, changed
 from emolens.learn.devices import Devices
 from emolens.learn.fit import ONE, fit
-from emolens.learn.loading import batches, rows_of
-from emolens.learn.predict import load_member
+from emolens.learn.loading import rows_of
+from emolens.learn.predict import load_member, logits
 from emolens.learn.runs import last_checkpoint
+from emolens.models.session import softmax
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,7 @@ def out_of_fold(runs: Sequence[tuple[Path, LabelledFaces]]) -> tuple[FoldFigure,
     )
 
 
-@torch.inference_mode()
 def row_figures(run: Path, rows: LabelledFaces, checkpoint: str = "last") -> dict[str, np.ndarray]:
     """`accuracy` and `kl` of a run on each of `rows` (N,)."""
-    net = load_member(run, checkpoint)
-    found = [net(images)["logits"].softmax(dim=1) for images, _ in batches(rows, 256, shuffle=False)]
-    predicted = torch.cat(found).numpy()
+    predicted = softmax(logits(load_member(run, checkpoint), rows.images))
     return {"accuracy": hits(predicted, rows.targets), "kl": divergence(predicted, rows.targets)}
