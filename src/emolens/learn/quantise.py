@@ -23,9 +23,10 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime car
 def quantise(model: Path, images: np.ndarray, out: Path) -> None:
     """Write `model` (input `images`) with its convolutions in int8.
 
-    Ranges are taken from pictures, uint8 (N, H, W) grey or (N, H, W, 3) RGB. Weights are scaled per channel, activations are unsigned. Weights use seven bits, so that processors without VNNI,
-    whose 16-bit sums would overflow, give the same answer. Convolutions that look at a grey picture itself stay in
-    float32: they cost next to nothing, and leaving them doubled the agreement that eight bits lose.
+    Ranges are taken from pictures, uint8 (N, H, W) grey or (N, H, W, 3) RGB. Weights are scaled per channel,
+    activations are unsigned. Weights use seven bits, so that processors without VNNI, whose 16-bit sums would overflow,
+    give the same answer. Convolutions that look at a grey picture itself stay in float32: they cost next to nothing,
+    and leaving them doubled the agreement that eight bits lose.
     """
     folded = out.with_suffix(".folded.onnx")
     quant_pre_process(str(model), str(folded), skip_symbolic_shape=True)
