@@ -84,7 +84,8 @@ def export(
         report = card.parity
         typer.echo(
             f"{report.kind}: same top label as the net on {report.top1_agreement:.2%} of {report.n} val pictures, "
-            f"largest difference of a probability {report.max_difference:.1e}"
+            f"largest difference of a probability {report.max_difference:.1e}; {report.file_speed:,.0f} pictures/s, "
+            f"the net {report.net_speed:,.0f}"
         )
     typer.echo(f"temperature {card.temperature} (votes), {card.confidence_temperature} (top label)")
     typer.echo(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB) and {out.with_suffix('.json')}")

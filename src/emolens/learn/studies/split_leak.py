@@ -31,7 +31,7 @@ PUBLISHED_TRAIN, PUBLISHED_VAL, PUBLISHED_SHARED = 28_601, 15_206, 11_631
 SOURCE = "the lists of hyunyongPark/Emotion-Recognition"
 REPORT = "split_leak"
 DATA = "fer2013"
-ROWS = 3000
+ROWS = 2000
 COLUMNS = (
     "design",
     "seed",
