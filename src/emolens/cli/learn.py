@@ -26,6 +26,10 @@ def train(
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="Change a setting, as optim.lr=0.05. Repeatable.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    folds: Annotated[
+        int | None, typer.Option(metavar="N", help="Train N times, each with another fold of train and val as val.")
+    ] = None,
+    legacy: Annotated[bool, typer.Option("--legacy", help="As the recipe's source was, its faults included.")] = False,
     devices: Annotated[int, typer.Option(metavar="N", help="GPUs a node, or processes where there is none.")] = 1,
     nodes: Annotated[int, typer.Option(metavar="N", help="Machines; start the command on each.")] = 1,
     threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="CPU threads; by default all cores.")] = None,
@@ -37,14 +41,21 @@ def train(
     from emolens.learn.config import changed
     from emolens.learn.devices import Devices
     from emolens.learn.fit import fit
+    from emolens.learn.folds import fit_folds
     from emolens.learn.recipes import recipe as known
 
     if threads:
         torch.set_num_threads(threads)
-    chosen = changed(known(recipe), settings or [])
+    chosen = changed(known(recipe, legacy), settings or [])
     run = out or Path("runs") / f"{chosen.name}-{chosen.seed}"
     prepared = _prepared(data, chosen.data.name, chosen.data.chosen)
-    typer.echo(f"trained: {fit(chosen, prepared, run, resume, devices=Devices(devices, nodes))}")
+    where = Devices(devices, nodes)
+    if folds is None:
+        lines = [f"trained: {fit(chosen, prepared, run, resume, devices=where)}"]
+    else:
+        lines = [str(one) for one in fit_folds(chosen, prepared, run, folds, resume, devices=where)]
+    if where.place.rank == 0:
+        typer.echo("\n".join(lines))
 
 
 def export(
@@ -68,7 +79,8 @@ def export(
         report = card.parity
         typer.echo(
             f"{report.kind}: same top label as the net on {report.top1_agreement:.2%} of {report.n} val pictures, "
-            f"largest difference of a probability {report.max_difference:.1e}"
+            f"largest difference of a probability {report.max_difference:.1e}; {report.file_speed:,.0f} pictures/s, "
+            f"the net {report.net_speed:,.0f}"
         )
     typer.echo(f"temperature {card.temperature} (votes), {card.confidence_temperature} (top label)")
     typer.echo(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB) and {out.with_suffix('.json')}")

@@ -12,19 +12,21 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime carries no types
     def __init__(self, images: np.ndarray, batch: int = 64) -> None:
+        planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
         starts = range(0, len(images), batch)
-        self._batches = iter([{"images": images[s : s + batch, None].astype(np.float32)} for s in starts])
+        self._batches = iter([{"images": planes[s : s + batch].astype(np.float32)} for s in starts])
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._batches, None)
 
 
 def quantise(model: Path, images: np.ndarray, out: Path) -> None:
-    """Write `model` (input `images`) with its convolutions in int8, ranges taken from grey pictures uint8 (N, H, W).
+    """Write `model` (input `images`) with its convolutions in int8.
 
-    Weights are scaled per channel, activations are unsigned. Weights use seven bits, so that processors without VNNI,
-    whose 16-bit sums would overflow, give the same answer. Convolutions that look at the grey picture itself stay in
-    float32: they cost next to nothing, and leaving them doubled the agreement that eight bits lose.
+    Ranges are taken from pictures, uint8 (N, H, W) grey or (N, H, W, 3) RGB. Weights are scaled per channel,
+    activations are unsigned. Weights use seven bits, so that processors without VNNI, whose 16-bit sums would overflow,
+    give the same answer. Convolutions that look at a grey picture itself stay in float32: they cost next to nothing,
+    and leaving them doubled the agreement that eight bits lose.
     """
     folded = out.with_suffix(".folded.onnx")
     quant_pre_process(str(model), str(folded), skip_symbolic_shape=True)

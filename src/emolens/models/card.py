@@ -64,6 +64,8 @@ class Parity(_Frozen):
     max_difference: float = Field(description="largest difference of a probability")
     top1_agreement: float = Field(description="share of pictures with the same top label")
     n: int
+    file_speed: float | None = Field(default=None, description="pictures/s of the file where it was exported")
+    net_speed: float | None = Field(default=None, description="pictures/s of the net there, at the same batch size")
 
 
 class Licences(_Frozen):

@@ -15,7 +15,7 @@ from emolens.learn.config.expression import (
     ExpressionRecipe,
     Loss,
 )
-from emolens.learn.config.nets import BackboneNet, Net, VggNet
+from emolens.learn.config.nets import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet
 
 RECIPE_TYPES: dict[str, type[Recipe]] = {"expression": ExpressionRecipe}
 """The kind of recipe that each task has."""
@@ -33,7 +33,9 @@ __all__ = [
     "RECIPE_TYPES",
     "Augment",
     "BackboneNet",
+    "DanNet",
     "Data",
+    "DepthwiseNet",
     "Distil",
     "ExpressionData",
     "ExpressionRecipe",
@@ -41,6 +43,7 @@ __all__ = [
     "Net",
     "Optim",
     "Recipe",
+    "ResNet",
     "Section",
     "VggNet",
     "changed",
