@@ -21,8 +21,8 @@ from emolens.errors import ModelError
 from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.files import replacing
 from emolens.learn.cards import draft_card
-from emolens.learn.loading import answers, rows_of
-from emolens.learn.predict import expression_recipe, load_runs
+from emolens.learn.loading import rows_of
+from emolens.learn.predict import expression_recipe, load_runs, logits
 from emolens.learn.quantise import quantise
 from emolens.models.card import METADATA_KEY, ModelCard, Parity
 from emolens.models.session import Classifier, softmax
@@ -54,7 +54,7 @@ def export(runs: Sequence[Path], data: Path, out: Path, int8: bool = False, chec
         _embed(draft, draft_card(recipes, out.stem, train))
         written = Classifier.load(draft)
         found, file_speed = _timed(lambda rows: written.logits(rows.images, TIMED), val)
-        wanted, net_speed = _timed(lambda rows: answers(net, rows, TIMED), val)
+        wanted, net_speed = _timed(lambda rows: logits(net, rows.images, TIMED), val)
         held = parity(softmax(found), softmax(wanted), "int8" if int8 else "float32")
         held = held.model_copy(update={"file_speed": file_speed, "net_speed": net_speed})
         card = calibrated(written.card, found, val).model_copy(update={"parity": held})

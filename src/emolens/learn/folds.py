@@ -14,8 +14,8 @@ from emolens.evaluation.metrics import Estimate, divergence, hits, mean_estimate
 from emolens.learn.config import ExpressionRecipe, Recipe, changed
 from emolens.learn.devices import Devices
 from emolens.learn.fit import ONE, fit
-from emolens.learn.loading import answers, rows_of
-from emolens.learn.predict import load_member
+from emolens.learn.loading import rows_of
+from emolens.learn.predict import load_member, logits
 from emolens.learn.runs import last_checkpoint
 from emolens.models.session import softmax
 
@@ -80,5 +80,5 @@ def out_of_fold(runs: Sequence[tuple[Path, LabelledFaces]]) -> tuple[FoldFigure,
 
 def row_figures(run: Path, rows: LabelledFaces, checkpoint: str = "last") -> dict[str, np.ndarray]:
     """`accuracy` and `kl` of a run on each of `rows` (N,)."""
-    predicted = softmax(answers(load_member(run, checkpoint), rows))
+    predicted = softmax(logits(load_member(run, checkpoint), rows.images))
     return {"accuracy": hits(predicted, rows.targets), "kl": divergence(predicted, rows.targets)}

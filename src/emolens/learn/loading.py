@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, SequentialSampler
 
 from emolens.data.clusters import joined_by
@@ -110,10 +110,3 @@ def batches(
         sampler = DistributedSampler(source, place.world, place.rank, seed=seed, drop_last=place.world > 1)
     each = max(1, size // place.world) if shuffle else size
     return DataLoader(source, each, sampler=sampler, collate_fn=lambda batch: batch, drop_last=shuffle)
-
-
-@torch.inference_mode()
-def answers(net: nn.Module, faces: LabelledFaces, size: int = 256) -> np.ndarray:
-    """Logits (N, K) of a net in evaluation mode on each of `faces`, in their order, in batches of `size`."""
-    found = [net(images)["logits"].float() for images, _ in batches(faces, size, shuffle=False)]
-    return torch.cat(found).numpy()
