@@ -125,7 +125,7 @@ def analyze(
     cards = [os.path.splitext(file)[0] + ".json" for file in model or ()]  # noqa: PTH122  "." has no stem for pathlib
     _spare_inputs(targets, [*sources, detector, *(model or ()), *cards])
     analyzer = load_analyzer(task, detector, model, whole_image, abstain_below, min_face, min_score, batch_size)
-    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer.model.provider))
+    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer.provider))
     _leave(tally, stopped, strict)
 
 
@@ -229,10 +229,9 @@ def _run(
     pictures, results = _results(analyzer, sources)
     tally = Tally()
     with ExitStack() as stack:
-        classes = analyzer.model.classes.classes
         # The standard output closes last: a reader who has left it takes none of the files along.
         targets = sorted(targets, key=lambda target: target[0] != "-")
-        writers: list[Writer] = [stack.enter_context(open_writer(*target, classes)) for target in targets]
+        writers: list[Writer] = [stack.enter_context(open_writer(*target, analyzer.classes)) for target in targets]
         drawn = AnnotatedPictures(Path(out), pictures) if out else None
         shown = stack.enter_context(_showing(screen, pictures))
         signals = stack.enter_context(Signals())

@@ -158,5 +158,5 @@ def _self_test() -> Iterator[Finding]:
     whole = Analyzer(whole_image=True)
     said = whole.analyze(np.ascontiguousarray(picture)).expressions[0]
     works = empty.status == "no_face" and abs(float(said.distribution.sum()) - 1) < 1e-3
-    answers = f"{empty.detector} and {said.model} answer on a drawn picture, with {whole.model.provider}"
+    answers = f"{empty.detector} and {said.model} answer on a drawn picture, with {whole.provider}"
     yield Finding("ok" if works else "broken", "self-test", answers)

@@ -159,7 +159,7 @@ def _watch_one(
 
     reader = VideoReader(source)
     try:
-        watched = Watched(folder, reader, rows, analyzer.model.classes.classes, film, pictures, fps)
+        watched = Watched(folder, reader, rows, analyzer.classes, film, pictures, fps)
     except EmolensError:
         reader.close()
         raise
