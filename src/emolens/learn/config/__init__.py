@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from emolens.errors import OptionError
 from emolens.learn.config.base import Data, Optim, Recipe, Section, changed
+from emolens.learn.config.evoked import EvokedData, EvokedLoss, EvokedRecipe, WheelNet
 from emolens.learn.config.expression import (
     Augment,
     Distil,
@@ -17,7 +18,7 @@ from emolens.learn.config.expression import (
 )
 from emolens.learn.config.nets import BackboneNet, Net, VggNet
 
-RECIPE_TYPES: dict[str, type[Recipe]] = {"expression": ExpressionRecipe}
+RECIPE_TYPES: dict[str, type[Recipe]] = {"expression": ExpressionRecipe, "evoked": EvokedRecipe}
 """The kind of recipe that each task has."""
 
 
@@ -35,6 +36,9 @@ __all__ = [
     "BackboneNet",
     "Data",
     "Distil",
+    "EvokedData",
+    "EvokedLoss",
+    "EvokedRecipe",
     "ExpressionData",
     "ExpressionRecipe",
     "Loss",
@@ -43,6 +47,7 @@ __all__ = [
     "Recipe",
     "Section",
     "VggNet",
+    "WheelNet",
     "changed",
     "parse_recipe",
 ]

