@@ -77,5 +77,5 @@ def test_every_figure_stands_beside_the_mean_predictor():
 
 
 def test_rows_that_are_no_distributions_are_named():
-    with pytest.raises(LabelError, match=r"targets: row 1 .* sum 0\.9.*1 of 2 rows"):
+    with pytest.raises(LabelError, match=r"targets: row 1 .* sum 0\.9.*1 of 2 so"):
         per_picture(np.full((2, 2), 0.5), np.array([[0.5, 0.5], [0.4, 0.5]]))

