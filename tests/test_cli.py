@@ -23,8 +23,9 @@ from PIL import Image
 from emolens import __version__
 from emolens.cli import app
 from emolens.cli.annotated import AnnotatedPictures
-from emolens.cli.console import Screen, Tally
+from emolens.cli.console import Screen
 from emolens.cli.leaving import Signals
+from emolens.cli.tally import Tally
 from emolens.group import group_affect
 from emolens.records import Face, PhotoResult, Prediction
 from emolens.taxonomy import FERPLUS

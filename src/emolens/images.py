@@ -71,7 +71,7 @@ def stretched(image: np.ndarray, size: int, grey: bool = False) -> np.ndarray:
 def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
     width, height = size
     if min(size) < limits.min_side:
-        raise TooSmall(f"{name}: {width} x {height} pixels; a face needs {limits.min_side} or more on each side")
+        raise TooSmall(f"{name}: {width} x {height} pixels; {limits.min_side} or more are needed on each side")
     if width * height > limits.max_pixels:
         raise TooLarge(
             f"{name}: {width} x {height} pixels; at most {limits.max_pixels / 1e6:g} million are decoded; "

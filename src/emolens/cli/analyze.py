@@ -15,7 +15,8 @@ from emolens.errors import OptionError
 
 if TYPE_CHECKING:
     from emolens.analyzer import Analyzer
-    from emolens.cli.console import Screen, Tally
+    from emolens.cli.console import Screen
+    from emolens.cli.tally import Tally
     from emolens.records import PhotoResult
     from emolens.writers import Writer
 
@@ -50,14 +51,14 @@ Sources = Annotated[
 ]
 Tasks = Annotated[
     list[str] | None,
-    typer.Option("--task", metavar="NAME,...", help="expression, group; by default both.", show_default=False),
+    typer.Option("--task", metavar="NAME,...", help="expression, group, evoked; by default all that apply.", show_default=False),
 ]
 Whole = Annotated[bool, typer.Option("--whole-image", help="Each picture is one face, already cropped.")]
 Out = Annotated[
-    str | None, typer.Option("--out", metavar="DIR", help="Write annotated pictures, results.json, results.csv here.")
+    str | None, typer.Option("--out", metavar="DIR", help="Write drawings, results.json and results.csv here.")
 ]
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write a JSON list; - is standard output.")]
-Csv = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write one row per face and group; - as above.")]
+Csv = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write one row per face, group, evoked; - as above.")]
 Parquet = Annotated[str | None, typer.Option("--parquet", metavar="FILE", help="The same rows as Parquet.")]
 Detector = Annotated[str, typer.Option("--detector", metavar="NAME|FILE", help="auto, mtcnn, yunet, or a YuNet file.")]
 Models = Annotated[
@@ -108,7 +109,7 @@ def analyze(
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what each face in photos shows, and how the group looks. Videos go to `emolens video`.
+    """Say what each face in photos shows, how the group looks, what the photo evokes. Videos go to `emolens video`.
 
     Exit code: 0, with a line that counts what could not be read; 1 for any of those under --strict; 2 where something
     must be changed, as for a single photo that cannot be read.
@@ -125,7 +126,7 @@ def analyze(
     cards = [os.path.splitext(file)[0] + ".json" for file in model or ()]  # noqa: PTH122  "." has no stem for pathlib
     _spare_inputs(targets, [*sources, detector, *(model or ()), *cards])
     analyzer = load_analyzer(task, detector, model, whole_image, abstain_below, min_face, min_score, batch_size)
-    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer.provider))
+    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer))
     _leave(tally, stopped, strict)
 
 
@@ -208,10 +209,13 @@ def load_analyzer(
     )
 
 
-def _screen(targets: Sequence[tuple[str, str]], quiet: bool, provider: str) -> Screen | None:
+def _screen(targets: Sequence[tuple[str, str]], quiet: bool, analyzer: Analyzer) -> Screen | None:
     from emolens.cli.console import Screen
 
-    return None if quiet else Screen(to_stderr=any(target == "-" for target, _ in targets), provider=provider)
+    if quiet:
+        return None
+    cards = [model.card for model in analyzer.models.values()]
+    return Screen(to_stderr=any(target == "-" for target, _ in targets), provider=analyzer.provider, cards=cards)
 
 
 def _run(
@@ -223,11 +227,13 @@ def _run(
 ) -> tuple[Tally, int]:
     """Analyze, write and show. Returns the counts, and the number of the signal that ended the run early or 0."""
     from emolens.cli.annotated import AnnotatedPictures
-    from emolens.cli.console import Tally
+    from emolens.cli.tally import Tally
     from emolens.writers import open_writer
 
     pictures, results = _results(analyzer, sources)
     tally = Tally()
+    if screen:
+        screen.terms()
     with ExitStack() as stack:
         # The standard output closes last: a reader who has left it takes none of the files along.
         targets = sorted(targets, key=lambda target: target[0] != "-")
