@@ -88,13 +88,14 @@ def _root(
 
 
 def _register() -> None:
-    from emolens.cli import analyze, data, doctor, learn, models, video
+    from emolens.cli import analyze, data, doctor, learn, maps, models, video
 
     app.command()(analyze.analyze)
     app.command()(video.video)
     app.add_typer(models.app, name="models")
     app.add_typer(data.app, name="data")
     app.command()(doctor.doctor)
+    app.command("compare-maps")(maps.compare_maps)
     for command in (learn.train, learn.export, learn.evaluate):
         app.command()(command)
 
