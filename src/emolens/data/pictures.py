@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from emolens.data.base import SPLITS
+from emolens.data.manifest import read_manifest
 from emolens.data.prepared import Prepared, open_prepared
 from emolens.errors import DataError, LabelError
 from emolens.taxonomy import Taxonomy, convert
@@ -105,3 +107,17 @@ def _values(rows: Prepared) -> np.ndarray:
 def _keywords(rows: Prepared) -> np.ndarray:
     labels = rows.column("label")
     return np.array([-1 if label is None else rows.taxonomy.index(label) for label in labels], np.int64)
+
+
+def whole_set(folder: Path, size: int) -> LabelledPictures:
+    """All splits of a prepared set as one, in the order train, val, test: what is cut into folds."""
+    parts = [read_pictures(folder, split, size) for split in SPLITS if split in read_manifest(folder).splits]
+    first = parts[0]
+    return replace(
+        first,
+        split="all",
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("ids", "images", "targets", "values", "keyword")
+        },
+    )

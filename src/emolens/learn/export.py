@@ -50,13 +50,13 @@ def export(runs: Sequence[Path], data: Path, out: Path, int8: bool = False, chec
         if int8:
             train = rows_of(first, data, "train").images
             quantise(draft, train[:: max(1, len(train) // RANGE_PICTURES)], draft)
-        _embed(draft, draft_card(recipes, out.stem, val))
+        embed(draft, draft_card(recipes, out.stem, val))
         found = Classifier.load(draft).logits(val.images)
         card = calibrated(Classifier.load(draft).card, found, val).model_copy(
             update={"parity": parity(softmax(found), softmax(logits(net, val.images)), "int8" if int8 else "float32")}
         )
-        _embed(draft, card)
-        _publish(draft, card, out)
+        embed(draft, card)
+        publish(draft, card, out)
     return ModelCard.read(out.with_suffix(".json"))
 
 
@@ -90,15 +90,15 @@ def parity(exported: np.ndarray, original: np.ndarray, kind: str) -> Parity:
     return report
 
 
-def write_onnx(net: nn.Module, size: int, path: Path) -> None:
-    """Write a net as ONNX with input `images` (N, 1, size, size), N free, and output `logits` (N, K)."""
+def write_onnx(net: nn.Module, size: int, path: Path, channels: int = 1, outputs: Sequence[str] = ("logits",)) -> None:
+    """Write a net as ONNX with input `images` (N, channels, size, size), N free, and these of its outputs."""
     with _quiet():
         torch.onnx.export(
-            _Logits(net).eval(),
-            (torch.zeros(2, 1, size, size),),
+            _Named(net, outputs).eval(),
+            (torch.zeros(2, channels, size, size),),
             str(path),
             input_names=["images"],
-            output_names=["logits"],
+            output_names=list(outputs),
             dynamic_shapes={"images": {0: torch.export.Dim("n")}},
             dynamo=True,
             external_data=False,
@@ -118,19 +118,20 @@ def write_onnx(net: nn.Module, size: int, path: Path) -> None:
     onnx.save(model, str(path))
 
 
-class _Logits(nn.Module):
-    """A net's `logits` alone: ONNX outputs have no keys."""
+class _Named(nn.Module):
+    """Some of a net's outputs in their order: ONNX outputs have no keys."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, names: Sequence[str]) -> None:
         super().__init__()
         self.net = net
+        self.names = tuple(names)
 
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(images)["logits"]
-        return logits
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        found = self.net(images)
+        return tuple(found[name] for name in self.names)
 
 
-def _embed(path: Path, card: ModelCard) -> None:
+def embed(path: Path, card: ModelCard) -> None:
     """Put the card into the file's metadata, without the file's own digest, which it cannot hold."""
     model = onnx.load(str(path))
     del model.metadata_props[:]
@@ -138,7 +139,8 @@ def _embed(path: Path, card: ModelCard) -> None:
     onnx.save(model, str(path))
 
 
-def _publish(draft: Path, card: ModelCard, out: Path) -> None:
+def publish(draft: Path, card: ModelCard, out: Path) -> None:
+    """Put a finished file and its card in their places."""
     with replacing(out) as target:
         target.write_bytes(draft.read_bytes())
     card.model_copy(update={"sha256": sha256(out)}).write(out.with_suffix(".json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -74,6 +75,11 @@ def unscaled(values: Tensor) -> Tensor:
     """From -1 to 1 back to 1 to 9."""
     low, high = SCALE
     return values * ((high - low) / 2) + (low + high) / 2
+
+
+def unscaled_array(values: np.ndarray) -> np.ndarray:
+    """`unscaled` for NumPy arrays, float32."""
+    return unscaled(torch.from_numpy(values)).numpy()
 
 
 def value_loss(predicted: Tensor, wanted: Tensor) -> Tensor:

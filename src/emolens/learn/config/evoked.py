@@ -32,6 +32,9 @@ class WheelNet(Section):
     drop_path: float = Field(default=0, ge=0, lt=1)
     dropout: float = Field(default=0.5, ge=0, lt=1)
     hidden: int = Field(default=0, ge=0, description="width of a layer before the logits; 0 is without")
+    taps: tuple[str, ...] | None = Field(
+        default=None, description="layers whose mean and spread the head sees too; by default the last one's mean only"
+    )
     init: str = Field(default="none", description="what the wheel layer starts from; none is without the layer")
     sigma: float = Field(default=0.6, gt=0, description="width of the wheel's Gaussian, in steps")
     prior: Literal["frozen", "trained"] = "frozen"

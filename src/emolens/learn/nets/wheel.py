@@ -6,6 +6,8 @@ VGG19-BN, its first fully connected layer, one logit a class, then a K x K layer
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -25,6 +27,8 @@ VGG = "vgg19_bn"
 LOGIT_DROPOUT = 0.5
 """Share of logits that the legacy head drops, as VGG's classifier does with its units."""
 
+PROBE = 64
+"""Side of a blank picture that is shown to a trunk to learn how wide its layers are."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -110,11 +114,11 @@ class WheelPrior(nn.Module):
 
 
 class WheelHead(nn.Module):
-    """From pooled features (N, D) to `logits` (N, K) and `values` (N, 2): valence and arousal.
+    """From pooled features (N, D) to `logits` (N, K) and `values` (N, 2): valence and arousal, scaled to -1 to 1.
 
     With `legacy` the logits pass through the ReLU and the dropout that VGG's classifier left behind them in the
     original code, whether a wheel layer follows or not: so that each can be judged by itself. `hidden` puts a layer of
-    that width before the logits.
+    that width before the logits, with normalised features and a dropout of its own before it.
     """
 
     def __init__(
@@ -125,9 +129,17 @@ class WheelHead(nn.Module):
         legacy: bool = False,
         dropout: float = 0.5,
         hidden: int = 0,
+        hidden_dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        first = [nn.Linear(width, hidden), nn.GELU()] if hidden else []
+        first: list[nn.Module] = []
+        if hidden:
+            first = [
+                nn.BatchNorm1d(width, affine=False),
+                nn.Dropout(hidden_dropout),
+                nn.Linear(width, hidden),
+                nn.GELU(),
+            ]
         self.body = nn.Sequential(*first, nn.Dropout(dropout))
         self.classes = nn.Linear(hidden or width, classes)
         self.values = nn.Linear(hidden or width, 2)
@@ -140,17 +152,41 @@ class WheelHead(nn.Module):
 
 
 class EmotionWheelNet(nn.Module):
-    """A trunk, the mean of its features over the picture, and a `WheelHead`.
+    """A trunk, statistics of its features over the picture, and a `WheelHead`.
 
     Takes pictures (N, 3, H, W), normalised as the trunk's weights need. Gives `logits` (N, K), `values` (N, 2) and
-    `features` (N, C, h, w), whose mean the head saw, for maps of what in the picture brought an answer about.
+    `features` (N, C, h, w) of the trunk's last layer, for maps of what in the picture brought an answer about. The head
+    sees the mean of `features`; with `taps`, names of layers of the trunk, also the root mean square, and both of the
+    outputs of these layers: earlier layers tell of colour and texture, and how unevenly a feature lies tells of style.
     """
 
-    def __init__(self, trunk: nn.Module, head: WheelHead) -> None:
+    def __init__(self, trunk: nn.Module, head: WheelHead, taps: Sequence[str] | None = None) -> None:
         super().__init__()
         self.trunk = trunk
         self.head = head
+        self.taps = taps
         self.still: tuple[nn.Module, ...] = ()
+        self._seen: dict[str, Tensor] = {}
+        for name in taps or ():
+            trunk.get_submodule(name).register_forward_hook(self._keeper(name))
+
+    def _keeper(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            self._seen[name] = output
+
+        return keep
+
+    def pooled(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What the head sees, (N, D), and the features (N, C, h, w)."""
+        features = self.trunk(images)
+        if self.taps is None:
+            return features.mean(dim=(2, 3)), features
+        layers = [features, *(self._seen.pop(name) for name in self.taps)]
+        return torch.cat([mean_and_rms(layer) for layer in layers], dim=1), features
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        pooled, features = self.pooled(images)
+        return {**self.head(pooled), "features": features}
 
     def hold(self, stages: int) -> None:
         """Train only the last `stages` of the trunk's stages; the rest keep their weights and their statistics."""
@@ -166,9 +202,25 @@ class EmotionWheelNet(nn.Module):
             unit.eval()
         return self
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        features = self.trunk(images)  # (N, C, h, w)
-        return {**self.head(features.mean(dim=(2, 3))), "features": features}
+
+def mean_and_rms(features: Tensor) -> Tensor:
+    """(N, C, h, w) -> (N, 2 C): how much there is of each feature, and how unevenly it lies over the picture."""
+    square = features.square().mean(dim=(2, 3))
+    return torch.cat([features.mean(dim=(2, 3)), (square + 1e-6).sqrt()], dim=1)
+
+
+def pooled_width(trunk: nn.Module, taps: Sequence[str] | None) -> int:
+    """How many numbers `EmotionWheelNet.pooled` gives. Raises `UnknownName` for a tap that is no layer of the trunk."""
+    width = int(trunk.num_features)  # type: ignore[arg-type]
+    if taps is None:
+        return width
+    layers = dict(trunk.named_modules())
+    for name in taps:
+        if name not in layers:
+            raise UnknownName("layer of the backbone", name, [layer for layer in layers if layer])
+    net = EmotionWheelNet(copy.deepcopy(trunk).eval(), WheelHead(1, 1), taps)
+    with torch.no_grad():
+        return int(net.pooled(torch.zeros(1, 3, PROBE, PROBE))[0].shape[1])
 
 
 def _stages(trunk: nn.Module) -> list[nn.Module]:
@@ -193,9 +245,9 @@ def wheel_net(
     matrix = prior_matrix(settings.init, taxonomy, targets, settings.sigma, seed)
     prior = None if matrix is None else WheelPrior(matrix, settings.prior == "trained", settings.on)
     trunk = _trunk(settings, pretrained)
-    width = int(trunk.num_features)  # type: ignore[arg-type]
+    width = pooled_width(trunk, settings.taps)
     head = WheelHead(width, len(taxonomy), prior, settings.legacy_head, settings.dropout, settings.hidden)
-    net = EmotionWheelNet(trunk, head)
+    net = EmotionWheelNet(trunk, head, settings.taps)
     if settings.stages is not None:
         net.hold(settings.stages)
     return net
