@@ -51,18 +51,14 @@ Sources = Annotated[
 ]
 Tasks = Annotated[
     list[str] | None,
-    typer.Option(
-        "--task", metavar="NAME,...", help="expression, group, evoked; by default all that apply.", show_default=False
-    ),
+    typer.Option("--task", metavar="NAME,...", help="expression, group, evoked; by default all that apply.", show_default=False),
 ]
 Whole = Annotated[bool, typer.Option("--whole-image", help="Each picture is one face, already cropped.")]
 Out = Annotated[
     str | None, typer.Option("--out", metavar="DIR", help="Write drawings, results.json and results.csv here.")
 ]
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write a JSON list; - is standard output.")]
-Csv = Annotated[
-    str | None, typer.Option("--csv", metavar="FILE", help="Write one row per face, group, evoked; - as above.")
-]
+Csv = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write one row per face, group, evoked; - as above.")]
 Parquet = Annotated[str | None, typer.Option("--parquet", metavar="FILE", help="The same rows as Parquet.")]
 Detector = Annotated[str, typer.Option("--detector", metavar="NAME|FILE", help="auto, mtcnn, yunet, or a YuNet file.")]
 Models = Annotated[

@@ -87,7 +87,9 @@ class Screen:
     def summary(self, results: Tally) -> None:
         """Counts over many pictures: what was read, faces, what they show, how the groups look."""
         read = "with faces" if results.looked else "read"
-        statuses = self.dot.join(f"{n} {read if s == 'ok' else _spoken(s)}" for s, n in results.statuses.most_common())
+        statuses = self.dot.join(
+            f"{n} {read if s == 'ok' else _spoken(s)}" for s, n in results.statuses.most_common()
+        )
         faces = [_n(results.faces, "face")] if results.looked else []
         counted = self.dot.join([*faces, statuses, *self.device])
         self.console.print(f"\n[bold]{_n(results.pictures, 'picture')}[/]{self.dot}{counted}")

@@ -44,10 +44,10 @@ class BothViews(nn.Module):
         self.net = net
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
+        n = images.shape[0]
         found = self.net(torch.cat([images, images.flip(-1)]))
-        logits, values = (sum(found[name].chunk(2)) / 2 for name in ("logits", "values"))
-        features = found["features"].chunk(2)[0]
-        return {"logits": logits, "values": unscaled(values).clamp(1, 9), "features": features}
+        logits, values = ((found[name][:n] + found[name][n:]) / 2 for name in ("logits", "values"))
+        return {"logits": logits, "values": unscaled(values).clamp(1, 9), "features": found["features"][:n]}
 
 
 def write_evoked(
@@ -103,7 +103,7 @@ def _card(
         name=name,
         version=__version__,
         task="evoked",
-        summary=f"What a picture evokes in those who look at it: {len(pictures.taxonomy)} emotions, valence and arousal",
+        summary=f"What a picture evokes in its viewers: {len(pictures.taxonomy)} emotions, valence and arousal",
         labels=pictures.taxonomy.classes,
         taxonomy=pictures.taxonomy.name,
         size=pictures.images.shape[1],

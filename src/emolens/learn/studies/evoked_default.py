@@ -31,7 +31,7 @@ from emolens.places import home
 
 SIZE = 256
 MEMBERS = 4
-CANDIDATES = (Member(hidden=256, hidden_dropout=0.4), Member())
+CANDIDATES = (Member(hidden_dropout=0.4), Member())
 """What is chosen among, by the KL divergence on the inner fold."""
 
 
@@ -44,8 +44,8 @@ class Answers:
 
 
 TRAINING = (
-    f"emolens study evoked_default: EfficientNet-Lite0 from ImageNet, frozen; {MEMBERS} heads on the mean and spread of "
-    "three of its layers, averaged, both views of the picture averaged"
+    f"emolens study evoked_default: EfficientNet-Lite0 from ImageNet, frozen; {MEMBERS} heads on the mean and spread "
+    "of three of its layers, averaged, both views of the picture averaged"
 )
 
 
@@ -90,7 +90,7 @@ def distributed(pictures: LabelledPictures) -> LabelledPictures:
     """The pictures, if they have distributions. Raises `DataError` where they have labels alone."""
     if (pictures.targets.max(axis=1) >= 1).all():
         raise DataError(
-            "the set names one class a picture and no distribution, so there is nothing to compare a distribution with; "
+            "the set names one class a picture and no distribution, so there is nothing to learn one from; "
             "give Emotion6, or a table with a column for each probability"
         )
     return pictures

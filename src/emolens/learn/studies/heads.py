@@ -1,4 +1,4 @@
-"""Many small heads on the same frozen features, all folds and seeds at once: a step is one product of stacked matrices."""
+"""Many small heads on the same frozen features, all folds and seeds at once, as products of stacked matrices."""
 
 from __future__ import annotations
 
