@@ -93,7 +93,9 @@ def linear_model(
     if values is not None:
         nodes.append(helper.make_node("Gemm", ["flat", "values_weight", "values_bias"], ["values"]))
         outputs.append(helper.make_tensor_value_info("values", TensorProto.FLOAT, [batch, values[1].size]))
-        constants += [numpy_helper.from_array(part, f"values_{n}") for n, part in zip(("weight", "bias"), values, strict=True)]
+        constants += [
+            numpy_helper.from_array(part, f"values_{n}") for n, part in zip(("weight", "bias"), values, strict=True)
+        ]
     frames = helper.make_tensor_value_info("frames", TensorProto.FLOAT, [batch, channels, card.size, card.size])
     graph = helper.make_graph(nodes, "linear", [frames], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)

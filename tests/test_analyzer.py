@@ -354,7 +354,7 @@ def astronaut() -> np.ndarray:
 
 def test_a_real_photo_from_file_to_rows(model, astronaut, tmp_path):
     Image.fromarray(astronaut).save(tmp_path / "astronaut.png")
-    result = Analyzer(models=[model]).analyze(tmp_path / "astronaut.png")
+    result = Analyzer("expression,group", models=[model]).analyze(tmp_path / "astronaut.png")
     assert (result.status, result.size, result.detector) == ("ok", (512, 512), "mtcnn")
     x1, y1, x2, y2 = result.faces[0].box
     assert x1 < 225 < x2  # her nose, read off the picture

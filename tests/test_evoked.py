@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +130,16 @@ def test_alone_it_looks_for_no_face_and_loads_nothing_for_them(model: Path, monk
     assert analyzer.classes == EMOTION6.classes
 
 
+def test_alone_it_loads_neither_the_cascade_nor_what_builds_its_graphs(model: Path) -> None:
+    code = (
+        "import sys; from emolens import Analyzer; import numpy as np;"
+        f"Analyzer('evoked', models=[{str(model)!r}]).analyze(np.zeros((40, 40, 3), np.uint8));"
+        "print(*{'onnx', 'torch', 'matplotlib', 'emolens.faces.mtcnn', 'emolens.draw'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
 def test_pictures_together_are_what_each_is_alone(both: list[Path]) -> None:
     sources = [picture(60 + 20 * seed, 90, seed) for seed in range(7)]
     analyzer = Analyzer("expression,evoked", ONE_FACE, both, batch_size=3)
@@ -192,6 +204,8 @@ def test_the_default_is_all_that_applies(both: list[Path], tmp_path: Path, monke
     assert Analyzer(detector=ONE_FACE).tasks == everything
     assert Analyzer(detector=ONE_FACE, models=both[1:]).tasks == everything
     assert Analyzer(whole_image=True).tasks == faces_only  # a cropped face is no picture of the kind it learnt from
+    assert Analyzer(detector=ONE_FACE, frames=True).tasks == faces_only  # each frame would cost as much as a photo
+    assert Analyzer(detector=ONE_FACE, frames=True, models=both[:1]).tasks == everything
     assert choices.checked_tasks("evoked, group") == ("group", "evoked")
 
 

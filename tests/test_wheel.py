@@ -67,7 +67,7 @@ def test_names_and_their_stand_ins() -> None:
 
 
 def test_what_has_no_place_is_named_with_the_way_out() -> None:
-    with pytest.raises(LabelError, match="neutral of taxonomy emotion6 has no place.*convert"):
+    with pytest.raises(LabelError, match=r"neutral of taxonomy emotion6 has no place.*convert"):
         wheel_distance(EMOTION6)
     for sigma in (0, -1, float("nan")):
         with pytest.raises(OptionError, match="sigma"):

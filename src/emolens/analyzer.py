@@ -30,7 +30,7 @@ from emolens.group import GroupModel, group_affect
 from emolens.limits import LIMITS, Limits
 from emolens.models.session import Classifier
 from emolens.picture_reader import PictureReader
-from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status
+from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,13 @@ class Analyzer:
     they need is loaded: no detector for what a picture evokes. `detector`: `auto` (MTCNN), `mtcnn`, `yunet`, the path
     of a YuNet file, or any object with the protocol `FaceDetector`. `models`: paths of ONNX files, each in the place
     of the shipped model for the task that its card names. `whole_image` takes each picture as one face that is already
-    cropped, without a detector. `abstain_below`: predictions with a confidence below it, 0 to 1, are marked
-    `abstained`. `min_face`: smallest face to report, the shorter side in pixels. `min_score`: least detection score of
-    a face to report, 0 to 1; by default all that the detector lets through. `batch_size`: pictures that go through the
-    models together. `group`: what makes the group from the faces. `limits`: how large, small and slow a picture may be.
+    cropped, without a detector. What such a picture evokes is read only where that is named, by task or model, since
+    no model learnt from crops; nor is it by default for the `frames` of a video, each of which would cost as much as a
+    photo. `abstain_below`: predictions with a confidence below it, 0 to 1, are marked `abstained`. `min_face`: smallest
+    face to report, the shorter side in pixels. `min_score`: least detection score of a face to report, 0 to 1; by
+    default all that the detector lets through. `batch_size`: pictures that go through the models together. `group`:
+    what makes the group from the faces. `limits`: how large, small and slow a picture may be.
 
-    `models` names the models in use by their task, `classes` all their classes, `provider` the device they run on;
     `detector` is None where no face is looked for.
 
     Raises `UnknownName` for a task or detector that is not known, `OptionError` for a value that is not allowed and
@@ -74,26 +75,38 @@ class Analyzer:
         min_score: float | None = None,
         batch_size: int = 8,
         group: GroupModel = group_affect,
+        frames: bool = False,
         limits: Limits = LIMITS,
     ) -> None:
         given = model_files(models)
-        wanted = checked_tasks(tasks, given, whole_image)
+        wanted = checked_tasks(tasks, given, faces_only=whole_image or frames)
         check_options(abstain_below, min_face, min_score, batch_size)
         self.whole_image = whole_image
         self.abstain_below = abstain_below
         self.batch_size = batch_size
         self.limits = limits
         self._group = group
-        self.models = {task: Classifier.load(model_file(task, given)) for task in needed_models(wanted)}
+        loaded = {task: Classifier.load(model_file(task, given)) for task in needed_models(wanted)}
         self.detector: FaceDetector | None = None
         self._faces: FaceReader | None = None
-        if (face_model := self.models.get("expression")) is not None:
+        if (face_model := loaded.get("expression")) is not None:
             if group is group_affect:
                 wanted = served_tasks(wanted, face_model, named=tasks is not None)
             self.detector = None if whole_image else chosen_detector(detector, min_face)
             self._faces = FaceReader(face_model, self.detector, min_face, min_score)
-        self._pictures = PictureReader(self.models["evoked"]) if "evoked" in self.models else None
+        self._pictures = PictureReader(loaded["evoked"]) if "evoked" in loaded else None
         self.tasks = wanted
+
+    @property
+    def models(self) -> dict[Task, Classifier]:
+        """The models in use, by the task that they serve."""
+        readers: dict[Task, FaceReader | PictureReader | None] = {"expression": self._faces, "evoked": self._pictures}
+        return {task: reader.model for task, reader in readers.items() if reader is not None}
+
+    @property
+    def model(self) -> Classifier:
+        """The model of the expressions, or that of what pictures evoke where nothing else was asked for."""
+        return next(iter(self.models.values()))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -103,7 +116,7 @@ class Analyzer:
     @property
     def provider(self) -> str:
         """ONNX Runtime's name for the device that the models run on, such as CPUExecutionProvider."""
-        return next(iter(self.models.values())).provider
+        return self.model.provider
 
     def analyze(self, source: Any, on_error: OnError = "raise") -> PhotoResult:
         """Analyze one picture: path, URL, bytes, PIL picture or RGB array.
@@ -234,35 +247,19 @@ def analyze(
     """Analyze one picture with an `Analyzer` that is kept for the next call with the same options."""
     tasks = tasks if isinstance(tasks, str) or tasks is None else tuple(tasks)
     models = (models,) if isinstance(models, (str, Path)) else tuple(models)
+    options: dict[str, Any] = {
+        "whole_image": whole_image,
+        "abstain_below": abstain_below,
+        "min_face": min_face,
+        "min_score": min_score,
+    }
     if isinstance(detector, Hashable):
         with _KEEPING:
-            analyzer = _kept(tasks, detector, models, whole_image, abstain_below, min_face, min_score)
+            analyzer = _kept(tasks, detector, models, **options)
     else:
-        analyzer = _new(tasks, detector, models, whole_image, abstain_below, min_face, min_score)
+        analyzer = Analyzer(tasks, detector, models, **options)
     return analyzer.analyze(source, on_error)
 
 
 _KEEPING = Lock()  # so that two threads with one first question do not load the models twice
-
-
-def _new(
-    tasks: tuple[str, ...] | str | None,
-    detector: str | Path | FaceDetector,
-    models: tuple[str | Path, ...],
-    whole_image: bool,
-    abstain_below: float | None,
-    min_face: int | None,
-    min_score: float | None,
-) -> Analyzer:
-    return Analyzer(
-        tasks,
-        detector,
-        models,
-        whole_image=whole_image,
-        abstain_below=abstain_below,
-        min_face=min_face,
-        min_score=min_score,
-    )
-
-
-_kept = lru_cache(maxsize=4)(_new)
+_kept = lru_cache(maxsize=4)(Analyzer)

@@ -57,17 +57,17 @@ def _shipped(task: Task) -> list[str]:
 
 
 def checked_tasks(
-    tasks: Iterable[str] | str | None, given: Mapping[Task, Path] | None = None, whole_image: bool = False
+    tasks: Iterable[str] | str | None, given: Mapping[Task, Path] | None = None, faces_only: bool = False
 ) -> tuple[Task, ...]:
     """Names of tasks, or one string with commas, as tasks in their own order; for None all that apply.
 
-    What a picture evokes applies where a model for it is shipped or `given`; for pictures that are cropped faces
-    (`whole_image`) only where one is given, since it was not learnt from such. Raises `UnknownName` with the near miss,
-    `OptionError` for a task that is not served yet, for none at all, or where a given model serves none of them.
+    What a picture evokes applies where a model for it is shipped or `given`; where pictures are asked about their
+    `faces_only`, as crops are, just where one is given. Raises `UnknownName` with the near miss, `OptionError` for a
+    task that is not served yet, for none at all, or for a given model that serves none of them.
     """
     given = given or {}
     if tasks is None:
-        evoked = "evoked" in given or (not whole_image and bool(_shipped("evoked")))
+        evoked = "evoked" in given or (not faces_only and bool(_shipped("evoked")))
         return TASKS if evoked else FACE_TASKS
     names = [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks)]
     for name in names:

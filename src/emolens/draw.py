@@ -30,7 +30,8 @@ NOTICE = "apparent expression, not feeling"
 LEAST_WIDTH = 320  # a narrower picture is enlarged by a whole factor, or no text would be legible on it
 MOST_HEIGHT = 8000  # ... but not beyond this height
 TOP = 3  # bars beside a face
-PANEL_LINES = 24  # at least so many lines of its type fit on the picture, so that the panel is no larger than that
+PANEL_LINES = 24  # of its type fit on the picture, so that the panel is hardly larger than what it belongs to
+PANEL_TYPE = 1 / 120  # of the width: of a panorama the panel may be larger
 
 
 def annotate(image: np.ndarray, result: PhotoResult) -> np.ndarray:
@@ -243,7 +244,7 @@ def _with_panel(whole: Image.Image, result: PhotoResult, height: int) -> Image.I
     """The same with what the picture evokes below it; `height` is that of the picture in it."""
     if result.evoked is None:
         return whole
-    size = max(13, min(_type_size((whole.width, height)), height / PANEL_LINES))
+    size = max(13, min(_type_size((whole.width, height)), max(height / PANEL_LINES, whole.width * PANEL_TYPE)))
     panel = as_pixels(evoked_panel(result.evoked, whole.width, size))
     longer = Image.new("RGB", (whole.width, whole.height + len(panel)), PAPER)
     longer.paste(whole)

@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from emolens.palette import PAPER, Colour
 
 Point: TypeAlias = tuple[float, float]
+Anchor: TypeAlias = Literal["start", "middle", "end"]
 FONTS = "Aileron, Helvetica, Arial, sans-serif"  # Pillow's own first: what is measured with it fits
 MOST_PIXELS = 24_000_000  # of a supersampled drawing
 
@@ -48,7 +49,7 @@ class Words:
     at: Point
     size: float
     colour: Colour
-    anchor: Literal["start", "middle", "end"] = "start"
+    anchor: Anchor = "start"
 
 
 Shape: TypeAlias = "Polygon | Line | Words"
@@ -135,10 +136,17 @@ def as_pixels(drawing: Drawing, scale: float = 1.0) -> np.ndarray:
     return np.asarray(picture)
 
 
+def _extent(points: Sequence[Point]) -> tuple[float, float]:
+    xs, ys = zip(*points, strict=True)
+    return max(xs) - min(xs), max(ys) - min(ys)
+
+
 def _paint(draw: ImageDraw.ImageDraw, shapes: Sequence[Shape], scale: float) -> None:
     for shape in shapes:
         if isinstance(shape, Polygon):
-            draw.polygon([(x * scale, y * scale) for x, y in shape.points], fill=shape.fill)
+            points = [(x * scale, y * scale) for x, y in shape.points]
+            if min(_extent(points)) >= 0.5:  # Pillow gives every polygon the width of its edge, one of a share of 0 too
+                draw.polygon(points, fill=shape.fill)
         elif isinstance(shape, Line):
             points = [(x * scale, y * scale) for x, y in shape.points]
             draw.line(points, fill=shape.colour, width=max(1, round(shape.width * scale)))

@@ -103,7 +103,7 @@ EKMAN6 = Taxonomy("ekman6", ("anger", "disgust", "fear", "happiness", "sadness",
 EMOTION6 = Taxonomy("emotion6", (*EKMAN6.classes, "neutral"))
 """Emotion6 (Peng et al. 2015), in the column order of ground_truth.txt."""
 MIKELS8 = Taxonomy("mikels8", ("amusement", "awe", "contentment", "excitement", "anger", "disgust", "fear", "sadness"))
-"""The eight emotions that pictures evoke (Mikels et al. 2005), the positive four first; Artphoto and FI name them so."""
+"""The eight emotions that pictures evoke (Mikels et al. 2005), the positive four first; of Artphoto and FI."""
 GROUP3 = Taxonomy("group3", ("negative", "neutral", "positive"))
 """Group affect as in GAF (Dhall et al.), labels 0 to 2."""
 

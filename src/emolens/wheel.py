@@ -35,12 +35,13 @@ def wheel_distance(taxonomy: Taxonomy) -> np.ndarray:
     absent = [name for name, place in found.items() if place is None]
     if absent:
         raise LabelError(
-            f"{', '.join(absent)} of taxonomy {taxonomy.name} has no place on the emotion wheel; take a set without it, "
-            "see taxonomy.convert"
+            f"{', '.join(absent)} of taxonomy {taxonomy.name} has no place on the emotion wheel; take a set without "
+            "it, see taxonomy.convert"
         )
     places = np.array([place for place in found.values() if place is not None], np.int64)
     apart = np.abs(places[:, None] - places[None, :])
-    return np.minimum(apart, len(WHEEL) - apart)
+    shorter: np.ndarray = np.minimum(apart, len(WHEEL) - apart)
+    return shorter
 
 
 def wheel_prior(taxonomy: Taxonomy, sigma: float = 0.6) -> np.ndarray:

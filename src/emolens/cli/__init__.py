@@ -60,7 +60,7 @@ def _usage(error: Any) -> str:
 
 app = typer.Typer(
     cls=Door,
-    help="What each face in a photo shows, and how the group looks. Apparent expression, not feeling.",
+    help="What each face in a photo shows, how the group looks, what it evokes. Apparent expression, not feeling.",
     epilog="Start with: emolens analyze PHOTO",
     add_completion=False,  # two options that nobody asked for on every help page
     invoke_without_command=True,

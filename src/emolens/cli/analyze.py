@@ -51,14 +51,18 @@ Sources = Annotated[
 ]
 Tasks = Annotated[
     list[str] | None,
-    typer.Option("--task", metavar="NAME,...", help="expression, group, evoked; by default all that apply.", show_default=False),
+    typer.Option(
+        "--task", metavar="NAME,...", help="expression, group, evoked; by default all that apply.", show_default=False
+    ),
 ]
 Whole = Annotated[bool, typer.Option("--whole-image", help="Each picture is one face, already cropped.")]
 Out = Annotated[
     str | None, typer.Option("--out", metavar="DIR", help="Write drawings, results.json and results.csv here.")
 ]
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write a JSON list; - is standard output.")]
-Csv = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write one row per face, group, evoked; - as above.")]
+Csv = Annotated[
+    str | None, typer.Option("--csv", metavar="FILE", help="Write one row per face, group, evoked; - as above.")
+]
 Parquet = Annotated[str | None, typer.Option("--parquet", metavar="FILE", help="The same rows as Parquet.")]
 Detector = Annotated[str, typer.Option("--detector", metavar="NAME|FILE", help="auto, mtcnn, yunet, or a YuNet file.")]
 Models = Annotated[
@@ -119,7 +123,9 @@ def analyze(
         _refuse(sources, whole_image=whole_image, json=json, csv=csv, parquet=parquet)
         from emolens.cli.video import watch_videos
 
-        analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, batch_size)
+        analyzer = load_analyzer(
+            task, detector, model, False, abstain_below, min_face, min_score, batch_size, frames=True
+        )
         watch_videos(sources, analyzer, out, quiet=quiet)
         return
     targets = _targets(json, csv, parquet, out)
@@ -192,8 +198,9 @@ def load_analyzer(
     min_face: int | None,
     min_score: float | None,
     batch_size: int | None,
+    frames: bool = False,
 ) -> Analyzer:
-    """The `Analyzer` that the options ask for."""
+    """The `Analyzer` that the options ask for; `frames` of a video, or photos."""
     from emolens.analyzer import Analyzer
 
     options: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}
@@ -205,6 +212,7 @@ def load_analyzer(
         abstain_below=abstain_below,
         min_face=min_face,
         min_score=min_score,
+        frames=frames,
         **options,
     )
 

@@ -38,7 +38,7 @@ STYLES = {
     "positive": "#56b4e9",
 }
 NOTICE = "Apparent expression, not feeling: what a face shows is not what a person feels."
-EVOKES_NOTICE = "Evoked in viewers, as many would say on average; it is not felt by those in the picture."
+EVOKES_NOTICE = "Evoked in viewers, on average over many; not felt by those in the picture."
 
 
 class _Paper(Console):
@@ -87,9 +87,7 @@ class Screen:
     def summary(self, results: Tally) -> None:
         """Counts over many pictures: what was read, faces, what they show, how the groups look."""
         read = "with faces" if results.looked else "read"
-        statuses = self.dot.join(
-            f"{n} {read if s == 'ok' else _spoken(s)}" for s, n in results.statuses.most_common()
-        )
+        statuses = self.dot.join(f"{n} {read if s == 'ok' else _spoken(s)}" for s, n in results.statuses.most_common())
         faces = [_n(results.faces, "face")] if results.looked else []
         counted = self.dot.join([*faces, statuses, *self.device])
         self.console.print(f"\n[bold]{_n(results.pictures, 'picture')}[/]{self.dot}{counted}")
@@ -148,7 +146,8 @@ class Screen:
             line.append(self.dot).append(f"{n} {label}" if len(result.faces) > 1 else label, style=_style(label))
 
     def _table(self, result: PhotoResult) -> Table:
-        table = self._columns("face", "shows") if result.faces else self._columns("", "")
+        names = ("face", "shows") if result.faces else ("", "")
+        table = self._columns(*names, 6 if result.evoked else 5)
         for number, prediction in enumerate(result.expressions, start=1):
             self._row(table, str(number), prediction)
         if result.group:
@@ -159,9 +158,9 @@ class Screen:
                 table.add_row("", "", "", Text(f"{affect}, of 1 to 9"), "")
         return table
 
-    def _columns(self, who: str, does: str) -> Table:
+    def _columns(self, who: str, does: str, width: int) -> Table:
         table = Table(box=None, padding=(0, 1), header_style="dim")
-        table.add_column(who, justify="right", style="dim", no_wrap=True, min_width=5)
+        table.add_column(who, justify="right", style="dim", no_wrap=True, min_width=width)
         table.add_column(does, no_wrap=True)
         table.add_column("sure", justify="right", no_wrap=True)
         table.add_column("distribution", no_wrap=True)

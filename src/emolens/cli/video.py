@@ -80,7 +80,7 @@ def video(
     """
     _check(rows, every, fps, out, quiet)
     limit_threads(threads)
-    analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, batch_size)
+    analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, batch_size, frames=True)
     watch_videos(sources, analyzer, out, rows, not (no_video or no_pictures), not no_pictures, quiet, every, fps)
 
 
