@@ -88,7 +88,7 @@ def _root(
 
 
 def _register() -> None:
-    from emolens.cli import analyze, data, doctor, ensemble, evaluate, learn, maps, models, video
+    from emolens.cli import analyze, data, doctor, ensemble, evaluate, learn, maps, models, study, video
 
     app.command()(analyze.analyze)
     app.command()(video.video)
@@ -96,7 +96,14 @@ def _register() -> None:
     app.add_typer(data.app, name="data")
     app.command()(doctor.doctor)
     app.command("compare-maps")(maps.compare_maps)
-    for command in (learn.train, learn.export, evaluate.predict, evaluate.evaluate, ensemble.ensemble):
+    for command in (
+        learn.train,
+        learn.export,
+        evaluate.predict,
+        evaluate.evaluate,
+        ensemble.ensemble,
+        study.study,
+    ):
         app.command()(command)
 
 

@@ -35,7 +35,7 @@ def train(
     threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="CPU threads; by default all cores.")] = None,
 ) -> None:
     """Train a recipe into a run folder: checkpoints, metrics and the settings that repeat it."""
-    _needs_torch()
+    needs_torch()
     import torch
 
     from emolens.learn.config import changed
@@ -66,7 +66,7 @@ def export(
     best: Annotated[bool, typer.Option("--best", help="The epoch with the lowest KL on val, not the last.")] = False,
 ) -> None:
     """Write runs as one ONNX model with its card: calibrated on val, and held to the net it came from."""
-    _needs_torch()
+    needs_torch()
     from emolens.learn.export import export as write
     from emolens.learn.predict import expression_recipe
 
@@ -94,7 +94,8 @@ def _prepared(data: Path, name: str, options: Mapping[str, str]) -> Path:
         return prepared_folder(data, name, told, **options)
 
 
-def _needs_torch() -> None:
+def needs_torch() -> None:
+    """Raises `MissingExtra` where what training needs is not installed."""
     from importlib.util import find_spec
 
     if any(find_spec(name) is None for name in ("torch", "lightning")):

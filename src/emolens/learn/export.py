@@ -22,7 +22,7 @@ from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.files import replacing
 from emolens.learn.cards import draft_card
 from emolens.learn.loading import rows_of
-from emolens.learn.predict import expression_recipe, load_runs, logits
+from emolens.learn.predict import expression_recipe, load_runs, logits, planes
 from emolens.learn.quantise import quantise
 from emolens.models.card import METADATA_KEY, ModelCard, Parity
 from emolens.models.session import Classifier, softmax
@@ -50,16 +50,17 @@ def export(runs: Sequence[Path], data: Path, out: Path, int8: bool = False, chec
         draft = Path(folder) / "model.onnx"
         write_onnx(net, first.net.size, draft, channels=1 if first.data.colour == "grey" else 3)
         if int8:
-            quantise(draft, train.images[:: max(1, len(train) // RANGE_PICTURES)], draft)
-        _embed(draft, draft_card(recipes, out.stem, train))
+            some = train.images[:: max(1, len(train) // RANGE_PICTURES)]
+            quantise(draft, planes(some).numpy(), draft)
+        embed(draft, draft_card(recipes, out.stem, train))
         written = Classifier.load(draft)
         found, file_speed = _timed(lambda rows: written.logits(rows.images, TIMED), val)
         wanted, net_speed = _timed(lambda rows: logits(net, rows.images, TIMED), val)
         held = parity(softmax(found), softmax(wanted), "int8" if int8 else "float32")
         held = held.model_copy(update={"file_speed": file_speed, "net_speed": net_speed})
         card = calibrated(written.card, found, val).model_copy(update={"parity": held})
-        _embed(draft, card)
-        _publish(draft, card, out)
+        embed(draft, card)
+        publish(draft, card, out)
     return ModelCard.read(out.with_suffix(".json"))
 
 
@@ -101,15 +102,15 @@ def parity(exported: np.ndarray, original: np.ndarray, kind: str) -> Parity:
     return report
 
 
-def write_onnx(net: nn.Module, size: int, path: Path, channels: int = 1) -> None:
-    """Write a net as ONNX with input `images` (N, channels, size, size), N free, and output `logits` (N, K)."""
+def write_onnx(net: nn.Module, size: int, path: Path, channels: int = 1, outputs: Sequence[str] = ("logits",)) -> None:
+    """Write a net as ONNX with input `images` (N, channels, size, size), N free, and these of its outputs."""
     with _quiet():
         torch.onnx.export(
-            _Logits(net).eval(),
+            _Named(net, outputs).eval(),
             (torch.zeros(2, channels, size, size),),
             str(path),
             input_names=["images"],
-            output_names=["logits"],
+            output_names=list(outputs),
             dynamic_shapes={"images": {0: torch.export.Dim("n")}},
             dynamo=True,
             external_data=False,
@@ -129,19 +130,20 @@ def write_onnx(net: nn.Module, size: int, path: Path, channels: int = 1) -> None
     onnx.save(model, str(path))
 
 
-class _Logits(nn.Module):
-    """A net's `logits` alone: ONNX outputs have no keys."""
+class _Named(nn.Module):
+    """Some of a net's outputs in their order: ONNX outputs have no keys."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, names: Sequence[str]) -> None:
         super().__init__()
         self.net = net
+        self.names = tuple(names)
 
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(images)["logits"]
-        return logits
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        found = self.net(images)
+        return tuple(found[name] for name in self.names)
 
 
-def _embed(path: Path, card: ModelCard) -> None:
+def embed(path: Path, card: ModelCard) -> None:
     """Put the card into the file's metadata, without the file's own digest, which it cannot hold."""
     model = onnx.load(str(path))
     del model.metadata_props[:]
@@ -149,7 +151,8 @@ def _embed(path: Path, card: ModelCard) -> None:
     onnx.save(model, str(path))
 
 
-def _publish(draft: Path, card: ModelCard, out: Path) -> None:
+def publish(draft: Path, card: ModelCard, out: Path) -> None:
+    """Put a finished file and its card in their places."""
     with replacing(out) as target:
         target.write_bytes(draft.read_bytes())
     card.model_copy(update={"sha256": sha256(out)}).write(out.with_suffix(".json"))

@@ -9,12 +9,16 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+COLOURS = 3
+BATCH_VALUES = 2**19
+
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime carries no types
-    def __init__(self, images: np.ndarray, batch: int = 64) -> None:
-        planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+    def __init__(self, images: np.ndarray) -> None:
+        # Every activation of a batch is kept at once: 64 colour pictures of 256 px would take 17 GB.
+        batch = max(1, min(64, BATCH_VALUES // images[0].size))
         starts = range(0, len(images), batch)
-        self._batches = iter([{"images": planes[s : s + batch].astype(np.float32)} for s in starts])
+        self._batches = iter({"images": images[s : s + batch]} for s in starts)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._batches, None)
@@ -23,10 +27,10 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime car
 def quantise(model: Path, images: np.ndarray, out: Path) -> None:
     """Write `model` (input `images`) with its convolutions in int8.
 
-    Ranges are taken from pictures, uint8 (N, H, W) grey or (N, H, W, 3) RGB. Weights are scaled per channel,
+    Ranges are taken from `images`, what the net is fed: float32 (N, C, H, W). Weights are scaled per channel,
     activations are unsigned. Weights use seven bits, so that processors without VNNI, whose 16-bit sums would overflow,
-    give the same answer. Convolutions that look at a grey picture itself stay in float32: they cost next to nothing,
-    and leaving them doubled the agreement that eight bits lose.
+    give the same answer. Convolutions that look at the picture itself stay in float32: they cost next to nothing, and
+    leaving them doubled the agreement that eight bits lose.
     """
     folded = out.with_suffix(".folded.onnx")
     quant_pre_process(str(model), str(folded), skip_symbolic_shape=True)
@@ -47,7 +51,47 @@ def quantise(model: Path, images: np.ndarray, out: Path) -> None:
 
 
 def _on_the_picture(model: Path) -> list[str]:
-    """Names of the convolutions with a single input channel."""
+    """Names of the convolutions with so few input channels, three at most, that it must be the picture's."""
     graph = onnx.load(str(model)).graph
-    single = {weights.name for weights in graph.initializer if len(weights.dims) == 4 and weights.dims[1] == 1}
-    return [node.name for node in graph.node if node.op_type == "Conv" and node.input[1] in single]
+    inputs = {weights.name: weights.dims[1] for weights in graph.initializer if len(weights.dims) == 4}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    return [node.name for node in convolutions if inputs.get(node.input[1], COLOURS + 1) * _groups(node) <= COLOURS]
+
+
+def _groups(node: onnx.NodeProto) -> int:
+    """In how many groups a convolution's channels are taken: all of them where it works on each by itself."""
+    return next((int(each.i) for each in node.attribute if each.name == "group"), 1)
+
+
+def shrink_weights(model: Path, least: int = 1024) -> None:
+    """Store weights of `least` numbers and more in int8, a scale for each output; they are multiplied in float.
+
+    A quarter of the bytes, none of the speed, and none of what eight-bit activations lose: the distribution over
+    emotions of a frozen EfficientNet-Lite0 kept its top class for 89 % of pictures with them, and 99 % without. Weights
+    that look at the picture itself stay as they are.
+    """
+    whole = onnx.load(str(model))
+    graph = whole.graph
+    left = set(_on_the_picture(model))
+    axes = {node.input[1]: _output_axis(node) for node in graph.node
+            if node.op_type in ("Conv", "Gemm", "MatMul") and node.name not in left}  # fmt: skip
+    for weights in [each for each in graph.initializer if each.name in axes and np.prod(each.dims) >= least]:
+        parts = _in_eight_bits(onnx.numpy_helper.to_array(weights), axes[weights.name])
+        names = [f"{weights.name}.{kind}" for kind in ("int8", "scale")]
+        graph.initializer.extend(map(onnx.numpy_helper.from_array, parts, names))
+        graph.initializer.remove(weights)
+        graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, [weights.name], axis=axes[weights.name]))
+    onnx.save(whole, str(model))
+
+
+def _output_axis(node: onnx.NodeProto) -> int:
+    """Along which axis of its weights the outputs of a layer lie."""
+    turned = any(each.name == "transB" and each.i for each in node.attribute)
+    return 0 if node.op_type == "Conv" or turned else 1
+
+
+def _in_eight_bits(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights as int8, and the scale of each output along `axis`."""
+    others = tuple(at for at in range(values.ndim) if at != axis)
+    scale = np.maximum(np.abs(values).max(axis=others, keepdims=True), 1e-12) / 127
+    return np.round(values / scale).astype(np.int8), scale.reshape(-1).astype(np.float32)

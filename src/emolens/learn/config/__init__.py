@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from emolens.errors import OptionError
 from emolens.learn.config.base import Data, Optim, Recipe, Section, changed
+from emolens.learn.config.evoked import EvokedData, EvokedLoss, EvokedRecipe, WheelNet
 from emolens.learn.config.expression import (
     Augment,
     Distil,
@@ -17,7 +18,7 @@ from emolens.learn.config.expression import (
 )
 from emolens.learn.config.nets import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet
 
-RECIPE_TYPES: dict[str, type[Recipe]] = {"expression": ExpressionRecipe}
+RECIPE_TYPES: dict[str, type[Recipe]] = {"expression": ExpressionRecipe, "evoked": EvokedRecipe}
 """The kind of recipe that each task has."""
 
 
@@ -37,6 +38,9 @@ __all__ = [
     "Data",
     "DepthwiseNet",
     "Distil",
+    "EvokedData",
+    "EvokedLoss",
+    "EvokedRecipe",
     "ExpressionData",
     "ExpressionRecipe",
     "Loss",
@@ -46,6 +50,7 @@ __all__ = [
     "ResNet",
     "Section",
     "VggNet",
+    "WheelNet",
     "changed",
     "parse_recipe",
 ]

@@ -14,6 +14,7 @@ from emolens.learn.recipes.attention import (
     dan_rafdb,
     efficientnet_b3_ck_raf_aff,
 )
+from emolens.learn.recipes.evoked import evoked_emotion6, evoked_folder, ew_mtcnn, ew_mtcnn_lite0
 from emolens.learn.recipes.expression import (
     dan_ferplus,
     expression_fer2013,
@@ -41,6 +42,10 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
         dan_affectnet8,
         dan_ck_raf_aff,
         efficientnet_b3_ck_raf_aff,
+        evoked_emotion6,
+        evoked_folder,
+        ew_mtcnn,
+        ew_mtcnn_lite0,
     )
 }
 

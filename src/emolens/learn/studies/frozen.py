@@ -1,0 +1,97 @@
+"""What a frozen trunk sees in every picture, in several random views, computed once and kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from emolens.data.pictures import LabelledPictures
+from emolens.files import replacing
+from emolens.learn.nets.backbone import LITE0, backbone
+from emolens.learn.nets.wheel import EmotionWheelNet, WheelHead, trunk_range
+
+PLAIN = 2
+"""The first views: the picture as it is, and mirrored. Figures are read off these, training draws from all."""
+BATCH = 8
+TAPS = ("blocks.4", "blocks.5.0")
+"""Layers of EfficientNet-Lite0 whose statistics stand beside those of the last: at 1/16 and at 1/32 of the side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """How a picture is varied: the least share of it that a random view shows, and how far its ratio may bend."""
+
+    random: int = 4
+    least: float = 0.45
+    bend: float = 0.25
+    light: float = 0.15
+
+    def __len__(self) -> int:
+        return PLAIN + self.random
+
+
+def frozen_net(taps: Sequence[str] = TAPS) -> EmotionWheelNet:
+    """EfficientNet-Lite0 from ImageNet, offline, whose statistics are the features; its head is never used."""
+    trunk = backbone(LITE0, "wheel")
+    return EmotionWheelNet(trunk, WheelHead(1, 1), taps).eval().to(memory_format=torch.channels_last)
+
+
+def frozen_features(pictures: LabelledPictures, views: Views, kept: Path, say: Callable[[str], None]) -> np.ndarray:
+    """The pooled statistics of every picture in every view, float16 (views, N, D).
+
+    View 0 is the picture, view 1 its mirror image, the others are random. Views that `kept` holds are read from there.
+    """
+    net = frozen_net()
+    found = []
+    for view in range(len(views)):
+        path = kept / f"view-{view}.npy"
+        if not path.is_file():
+            say(f"features of {len(pictures)} pictures, view {view + 1} of {len(views)}")
+            kept.mkdir(parents=True, exist_ok=True)
+            features = _features(net, pictures.images, view, views)
+            with replacing(path) as draft, draft.open("wb") as file:
+                np.save(file, features)
+        found.append(np.load(path))
+    return np.stack(found)
+
+
+@torch.inference_mode()
+def _features(net: EmotionWheelNet, images: np.ndarray, view: int, views: Views) -> np.ndarray:
+    low, span = (torch.tensor(each).view(1, 3, 1, 1) for each in trunk_range(net.trunk))
+    chance, rows = np.random.default_rng(view), []
+    for at in range(0, len(images), BATCH):
+        seen = np.stack([varied(image, view, views, chance) for image in images[at : at + BATCH]])
+        batch = (torch.from_numpy(seen).permute(0, 3, 1, 2).float() - low) / span
+        rows.append(net.pooled(batch.contiguous(memory_format=torch.channels_last))[0].numpy().astype(np.float16))
+    return np.concatenate(rows)
+
+
+def varied(image: np.ndarray, view: int, views: Views, chance: np.random.Generator) -> np.ndarray:
+    """One view of a picture, uint8 (S, S, 3): as it is, mirrored, or a random part of it in another light."""
+    if view >= PLAIN:
+        image = _relit(_part(image, views, chance), views.light, chance)
+    return np.ascontiguousarray(image[:, ::-1]) if view % 2 else image
+
+
+def _part(image: np.ndarray, views: Views, chance: np.random.Generator) -> np.ndarray:
+    side = image.shape[0]
+    area, ratio = chance.uniform(views.least, 1), np.exp(chance.uniform(-views.bend, views.bend))
+    width, height = min(1, np.sqrt(area * ratio)) * side, min(1, np.sqrt(area / ratio)) * side
+    left, top = chance.uniform(0, side - width), chance.uniform(0, side - height)
+    box = (left, top, left + width, top + height)
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC, box=box))
+
+
+def _relit(image: np.ndarray, by: float, chance: np.random.Generator) -> np.ndarray:
+    """Contrast, brightness and saturation each changed by up to about this share."""
+    levels = image.astype(np.float32)
+    mean = levels.mean()
+    levels = (levels - mean) * chance.uniform(1 - by, 1 + by) + mean * chance.uniform(1 - by, 1 + by)
+    grey = levels.mean(axis=2, keepdims=True)
+    levels = grey + (levels - grey) * chance.uniform(1 - 2 * by, 1 + 2 * by)
+    return np.asarray(np.clip(levels, 0, 255), dtype=np.uint8)
