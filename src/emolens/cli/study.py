@@ -12,9 +12,7 @@ from emolens.cli.printing import progress
 
 def study(
     name: Annotated[str, typer.Argument(metavar="NAME", help="emotion_wheel, evoked_default or split_leak.")],
-    data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Emotion6; FER2013 for split_leak.")
-    ],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Emotion6; FER2013 for split_leak.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where figures, plots and page go.")],
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Repetitions, for the spread over seeds.")] = 3,
     epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Of the nets that a study trains.")] = 20,
