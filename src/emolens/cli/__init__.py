@@ -88,13 +88,15 @@ def _root(
 
 
 def _register() -> None:
-    from emolens.cli import analyze, data, doctor, learn, models, video
+    from emolens.cli import analyze, data, doctor, learn, models, notice, serve, video
 
     app.command()(analyze.analyze)
     app.command()(video.video)
+    app.command()(serve.serve)
     app.add_typer(models.app, name="models")
     app.add_typer(data.app, name="data")
     app.command()(doctor.doctor)
+    app.command()(notice.notice)
     for command in (learn.train, learn.export, learn.evaluate):
         app.command()(command)
 
