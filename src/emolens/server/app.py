@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import resources
@@ -25,7 +25,7 @@ from starlette.requests import ClientDisconnect
 
 from emolens import __version__
 from emolens.analyzer import Analyzer
-from emolens.draw import annotate
+from emolens.draw import COLOURS, annotate
 from emolens.errors import EmolensError, InputError
 from emolens.records import PhotoResult
 from emolens.server import schema
@@ -40,8 +40,9 @@ from emolens.server.timeline import timeline_response
 from emolens.server.worker import Answer, Worker
 from emolens.sources import MARK, URL, source_name
 from emolens.summary import NOTICE
-from emolens.tables import nested, rows
+from emolens.tables import columns, nested, rows
 from emolens.urls import fetch
+from emolens.writers import csv_cells, csv_lines
 
 Value = TypeVar("Value")
 WEB = resources.files("emolens.server") / "web"
@@ -78,6 +79,15 @@ class _Desk:
                 return await _while_there(request, told)
         except TimeoutError:
             raise Problem(503, f"no answer within {wait:g} s, the service is busy; come again", SOON) from None
+
+    def csv(self, results: Sequence[PhotoResult]) -> str:
+        """The rows of results as `emolens analyze --csv` writes them."""
+        names, text = columns(self.analyzer.model.classes.classes), io.StringIO()
+        lines = csv_lines(text)
+        lines.writerow(names)
+        for result in results:
+            lines.writerows(csv_cells(rows(result), names))
+        return text.getvalue()
 
     async def _answer(self, source: Upload | str) -> Answer | InputError:
         try:
@@ -124,13 +134,13 @@ def create_app(analyzer: Analyzer, service: Service | None = None) -> FastAPI:
     _refusals(app)
     _pictures(app, desk)
     _facts(app, desk)
-    _page(app)
+    _page(app, desk)
     return app
 
 
 def _pictures(app: FastAPI, desk: _Desk) -> None:
     """What pictures and videos are sent to."""
-    with_rows = Query(False, alias="rows", description="Add the tidy rows, as `emolens analyze --csv` writes them.")
+    with_csv = Query(False, alias="csv", description="Add the tidy rows as `emolens analyze --csv` writes them.")
 
     @app.post(
         "/v1/analyze",
@@ -139,14 +149,15 @@ def _pictures(app: FastAPI, desk: _Desk) -> None:
         responses={200: {"model": schema.Answer, "content": {"application/json": {"example": schema.EXAMPLE}}}, **schema.TROUBLES},
         openapi_extra={"requestBody": schema.BODY},
     )
-    async def analyze(request: Request, with_rows: bool = with_rows) -> JSONResponse:
+    async def analyze(request: Request, with_csv: bool = with_csv) -> JSONResponse:
         async with desk.visit(request) as visit:
             sources = await read_sources(request, desk.service, visit)
             answers = await desk.answers(request, sources)
             if len(answers) == 1 and isinstance(answers[0], InputError):
                 raise answers[0]
             results = [_result(one, source) for one, source in zip(answers, sources, strict=True)]
-            return _told({"results": [nested(one) for one in results], "notice": NOTICE}, results, with_rows)
+            told = {"results": [nested(one) for one in results], "notice": NOTICE}
+            return JSONResponse({**told, "csv": desk.csv(results)} if with_csv else told)
 
     @app.post(
         "/v1/annotate",
@@ -172,7 +183,7 @@ def _pictures(app: FastAPI, desk: _Desk) -> None:
         responses={200: {"model": schema.FilmAnswer}, **schema.TROUBLES},
         openapi_extra={"requestBody": schema.FILM_BODY},
     )
-    async def video(request: Request, with_rows: bool = with_rows) -> JSONResponse:
+    async def video(request: Request, with_csv: bool = with_csv) -> JSONResponse:
         async with desk.visit(request) as visit:
             films = await read_sources(request, desk.service, visit)
             if len(films) > 1 or isinstance(films[0], str):
@@ -180,12 +191,15 @@ def _pictures(app: FastAPI, desk: _Desk) -> None:
             if desk.films.locked():
                 raise Problem(503, "another video is being watched; come again", 10)
             async with desk.films:
-                return JSONResponse(await _watched(request, films[0], desk, with_rows))
+                frames: list[PhotoResult] = []
+                told = await _watched(request, partial(film_answer, films[0], desk.analyzer, desk.service, frames.append))
+                return JSONResponse({**told, "csv": desk.csv(frames)} if with_csv else told)
 
 
-async def _watched(request: Request, film: Upload, desk: _Desk, with_rows: bool) -> dict[str, Any]:
+async def _watched(request: Request, watch: Callable[[Event], Value]) -> Value:
+    """What `watch` gives in a thread of its own; it is stopped where the client leaves."""
     stop = Event()
-    work = partial(film_answer, film, desk.analyzer, desk.service, with_rows, stop)
+    work = partial(watch, stop)
     running = asyncio.ensure_future(anyio.to_thread.run_sync(work))
     try:
         return await _while_there(request, asyncio.shield(running))
@@ -198,10 +212,6 @@ def _result(answer: Answer | InputError, source: Upload | str) -> PhotoResult:
     if isinstance(answer, InputError):
         return PhotoResult(source_name(source), answer.status, message=problem_of(answer).reason)  # type: ignore[arg-type]
     return answer[0]
-
-
-def _told(content: dict[str, Any], results: list[PhotoResult], with_rows: bool) -> JSONResponse:
-    return JSONResponse({**content, "rows": [row for one in results for row in rows(one)]} if with_rows else content)
 
 
 def _drawn(result: PhotoResult, picture: np.ndarray) -> tuple[bytes, str]:
@@ -239,7 +249,21 @@ def _facts(app: FastAPI, desk: _Desk) -> None:
         return Response(desk.metrics.text(), media_type=CONTENT_TYPE)
 
 
-def _page(app: FastAPI) -> None:
+def _page(app: FastAPI, desk: _Desk) -> None:
+    """The page and what it is made of; none of it needs the key."""
+    facts = {
+        "colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in COLOURS.items()},
+        "limits": desk.service.told(),
+        "urls": desk.service.allow_urls,
+        "models": [desk.analyzer.model.card.name],
+        "detector": desk.analyzer.detector.name if desk.analyzer.detector else "",
+        "version": __version__,
+    }
+
+    @app.get("/web/facts.json", include_in_schema=False)
+    async def told() -> JSONResponse:
+        return JSONResponse(facts)
+
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
         return Response((WEB / "index.html").read_bytes(), media_type="text/html", headers=PAGE_HEADERS)

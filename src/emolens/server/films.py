@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import cache, partial
 from threading import Event
 from typing import Any
@@ -12,11 +14,11 @@ from emolens.analyzer import Analyzer
 from emolens.errors import InputError, TooLarge
 from emolens.overlay import overlay
 from emolens.page import timeline_content
+from emolens.records import FrameResult
 from emolens.server.bodies import Upload
 from emolens.server.problems import Problem
 from emolens.server.service import Service
 from emolens.summary import Summary
-from emolens.tables import rows
 from emolens.video import VideoReader
 from emolens.watching import watch
 
@@ -24,14 +26,15 @@ SMOOTH_S = 0.5
 """Boxes on key moments show the mean over about so long, as those of `emolens video` do."""
 
 
-def film_answer(film: Upload, analyzer: Analyzer, service: Service, with_rows: bool, stop: Event) -> dict[str, Any]:
-    """Summary, timeline and, if asked for, rows of a video; it ends early once `stop` is set.
+def film_answer(
+    film: Upload, analyzer: Analyzer, service: Service, keep: Callable[[FrameResult], None], stop: Event
+) -> dict[str, Any]:
+    """Summary and timeline of a video, whose frames `keep` is given; it ends early once `stop` is set.
 
     What is damaged or cut off is told up to there, with the reason in `message`. Raises `InputError` for what is no
     video or too long, `Problem` 503 where it takes too long.
     """
     summary = Summary(film.name)
-    found: list[dict[str, Any]] = []
     message = ""
     deadline = time.monotonic() + service.film_wait
     try:
@@ -39,17 +42,16 @@ def film_answer(film: Upload, analyzer: Analyzer, service: Service, with_rows: b
             if stop.is_set() or time.monotonic() > deadline:
                 raise Problem(503, f"not watched to its end in {service.film_wait:g} s; send a shorter part", 10)
             summary.add(result, cache(partial(overlay, result.pixels, result)))  # type: ignore[arg-type]
-            found += rows(result) if with_rows else []
+            keep(replace(result, pixels=None))
     except InputError as error:
         if not summary.frames or isinstance(error, TooLarge):
             raise
         message = str(error)
     summary.finish()
-    answer = {"summary": summary.record(), "timeline": timeline_content(summary), "message": message}
-    return {**answer, "rows": found} if with_rows else answer
+    return {"summary": summary.record(), "timeline": timeline_content(summary), "message": message}
 
 
-def _results(film: Upload, analyzer: Analyzer, service: Service) -> Any:
+def _results(film: Upload, analyzer: Analyzer, service: Service) -> Iterator[FrameResult]:
     reader = VideoReader(film, service.pictures)
     try:
         _check_length(film.name, reader.duration_s or 0.0, service)

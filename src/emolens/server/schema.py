@@ -66,7 +66,7 @@ class Answer(_Told):
     """One result for each picture, in the order in which they came."""
 
     results: list[PictureTold]
-    rows: list[dict[str, Any]] | None = Field(None, description="The same as tidy rows, with `rows=true`.")
+    csv: str | None = Field(None, description="The same as tidy rows, with `csv=true`.")
     notice: str
 
 
@@ -75,7 +75,7 @@ class FilmAnswer(_Told):
 
     summary: dict[str, Any]
     timeline: dict[str, Any] = Field(description="What the page draws the timeline from.")
-    rows: list[dict[str, Any]] | None = Field(None, description="A row a face and frame, with `rows=true`.")
+    csv: str | None = Field(None, description="A row a face and frame, with `csv=true`.")
     message: str = Field("", description="Why it ended early, where it did.")
 
 
