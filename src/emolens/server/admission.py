@@ -15,10 +15,10 @@ SOON = 1
 
 
 class Visit:
-    """One request that is inside; `hold` counts the bytes of its body while they are in memory."""
+    """One request that is inside; `hold` counts the bytes of its body, of which there are no more once it `ended`."""
 
     def __init__(self, admission: Admission) -> None:
-        self._admission, self.held = admission, 0
+        self._admission, self.held, self.ended = admission, 0, False
 
     def hold(self, count: int) -> None:
         """Raises `Problem` 413 for a body that is too large, 503 where all bodies together are."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import io
 import json
 import re
@@ -49,7 +48,8 @@ async def read_sources(request: Request, service: Service, visit: Visit) -> list
         wait = f"{service.upload_seconds:g} s"
         raise Problem(408, f"the body was not here after {wait}; send a smaller one, or over a faster line") from None
     except Problem:
-        await _linger(request)
+        if not visit.ended:
+            await _linger(request)
         raise
     if not found:
         raise Problem(422, "no picture came; send one or more in the field 'file'")
@@ -79,6 +79,7 @@ async def _counted(request: Request, visit: Visit) -> AsyncGenerator[bytes, None
     async for chunk in request.stream():
         visit.hold(len(chunk))
         yield chunk
+    visit.ended = True
 
 
 async def _whole(body: AsyncIterator[bytes]) -> bytes:
@@ -90,7 +91,7 @@ async def _whole(body: AsyncIterator[bytes]) -> bytes:
 
 async def _linger(request: Request) -> None:
     with anyio.move_on_after(LINGER):
-        while (await request.receive())["type"] == "http.request":
+        while (await request.receive()).get("more_body", False):
             pass  # dropped as it comes
 
 
@@ -104,6 +105,8 @@ async def _form(request: Request, body: AsyncGenerator[bytes, None], service: Se
     )
     try:
         form = await parser.parse()
+        if not parser.ended:
+            raise ValueError("its end is missing")
     except (MultiPartException, MultipartParseError, KeyError, ValueError, UnicodeError, LookupError) as error:
         reason = as_shown(getattr(error, "message", None) or str(error))
         raise Problem(422, f"the multipart body cannot be read ({reason.rstrip('.')}); send it whole") from None
@@ -121,13 +124,18 @@ async def _form(request: Request, body: AsyncGenerator[bytes, None], service: Se
 
 class _InMemory(MultiPartParser):
     spool_max_size = 2**62  # never to disk; `Visit.hold` bounds what is held
+    ended = False
+
+    def on_end(self) -> None:
+        """The closing boundary, without which the last pictures may be missing."""
+        self.ended = True
 
 
 def _named(body: bytes, service: Service) -> list[Upload | str]:
     """The sources of `{"source": "data:..."}` or `{"source": ["data:...", ...]}`."""
     try:
         source: Any = json.loads(body)["source"]
-    except (ValueError, LookupError, TypeError, RecursionError, binascii.Error):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise Problem(422, 'the JSON body is not {"source": "data:image/...;base64,..."} or a list of such') from None
     sources = source if isinstance(source, list) else [source]
     return [_allowed(one, service) for one in sources]

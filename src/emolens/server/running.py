@@ -72,6 +72,11 @@ def open_socket(host: str, port: int) -> socket.socket:
 def run(app: FastAPI, sock: socket.socket) -> None:
     """Serve until a signal comes, then answer who is inside and return."""
     _log_to_stderr()
+    server_of(app).run(sockets=[sock])
+
+
+def server_of(app: FastAPI) -> uvicorn.Server:
+    """The server, not yet started."""
     config = uvicorn.Config(
         app,
         http=Prompt,  # not httptools, which bounds no header
@@ -84,7 +89,7 @@ def run(app: FastAPI, sock: socket.socket) -> None:
         timeout_graceful_shutdown=STOP_SECONDS,
         h11_max_incomplete_event_size=HEADER_BYTES,
     )
-    uvicorn.Server(config).run(sockets=[sock])
+    return uvicorn.Server(config)
 
 
 def _log_to_stderr() -> None:

@@ -16,6 +16,7 @@ function add(given) {
   const fresh = given.map(itemOf);
   if (!fresh.length) return;
   items.push(...fresh);
+  if (document.body.classList.contains("empty")) by("meaning").open = false;
   document.body.classList.remove("empty");
   by("work").hidden = false;
   show(fresh[0]);
@@ -41,13 +42,13 @@ function next() {
 function show(item) {
   current = item;
   const picture = item.state === "done" && !item.film;
-  document.body.classList.toggle("film", item.film && item.state === "done");
   if (item.state === "waiting") showWait(item);
   else if (item.state === "trouble") showTrouble(item, () => { item.state = "waiting"; item.asked = false; show(item); next(); });
   else if (item.film) showTimeline(item);
   else showPicture(item, item.chosen, choose);
   by("panel").replaceChildren(...(picture ? panels(item.result, item.chosen, choose) : []));
   by("panel").hidden = !picture;
+  by("work").classList.toggle("alone", !picture);
   by("annotated").hidden = !picture;
   by("csv").disabled = by("json").disabled = !items.some(one => one.state === "done");
   strip();
@@ -78,7 +79,7 @@ function clear() {
   items = [];
   current = null;
   document.body.classList.add("empty");
-  document.body.classList.remove("film");
+  by("meaning").open = true;
   by("work").hidden = true;
   for (const id of ["stage", "panel", "strip"]) by(id).replaceChildren();
   say("Everything is forgotten.");

@@ -38,10 +38,11 @@ export function showWait(item) {
 }
 
 export function showTrouble(item, again) {
+  const why = item.message.startsWith(`${item.name}: `) ? item.message.slice(item.name.length + 2) : item.message;
   by("stage").replaceChildren(make("div", { class: "message" },
     make("div", { class: "sign trouble", "aria-hidden": "true" }, "!"),
     make("h2", {}, `${item.name} was not analysed`),
-    make("p", {}, item.message),
+    make("p", {}, why.charAt(0).toUpperCase() + why.slice(1)),
     item.again ? make("button", { type: "button", onclick: again }, "Try again") : null));
 }
 
@@ -49,8 +50,6 @@ export function showTimeline(item) {
   const frame = make("iframe", { src: "/web/timeline.html", title: `Timeline of ${item.name}` });
   window.timeline = { ...item.answer.timeline, film: item.shown }; // the frame asks its parent for it, see server/timeline.py
   frame.addEventListener("load", () => {
-    const page = frame.contentDocument.documentElement;
-    if (document.documentElement.dataset.theme) page.style.colorScheme = document.documentElement.dataset.theme;
     const fit = () => { frame.style.height = `${frame.contentDocument.body.scrollHeight + 4}px`; };
     new frame.contentWindow.ResizeObserver(fit).observe(frame.contentDocument.body);
     fit();
