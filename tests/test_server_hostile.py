@@ -381,16 +381,17 @@ def test_a_deep_or_odd_json_is_refused(client):
 def test_bodies_made_from_openapi_find_no_fault(analyzer):
     """Every operation, with bodies that fit the document and bodies that do not: statuses and forms are as declared."""
     schemathesis = pytest.importorskip("schemathesis")
-    schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(analyzer, Service()), headers={"Host": "localhost"})
+    app = create_app(analyzer, Service())
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers={"Host": "localhost"})
     for operation in (found.ok() for found in schema.get_all_operations()):
+        declared = app.openapi()["paths"][operation.path][operation.method]["responses"].keys() | {"405"}
         for mode in schemathesis.GenerationMode:
 
-            @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+            @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), database=None)
             @given(case=operation.as_strategy(generation_mode=mode))
-            def one_case(case):
+            def one_case(case, declared=declared):
                 response = case.call(base_url="http://localhost")
                 assert response.status_code < 500
-                declared = operation.responses
-                assert response.status_code == 200 or str(response.status_code) in declared or response.status_code == 405
+                assert str(response.status_code) in declared
 
             one_case()
