@@ -11,7 +11,6 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
-from fakes import linear_model
 from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
@@ -21,6 +20,7 @@ from emolens.records import Face
 from emolens.server.app import create_app
 from emolens.server.running import open_socket, server_of
 from emolens.server.service import Service
+from fakes import linear_model
 
 HOME = "http://localhost"
 

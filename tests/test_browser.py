@@ -12,19 +12,22 @@ import shutil
 from pathlib import Path
 
 import pytest
-from serving import served
 
 from emolens.analyzer import Analyzer
 from emolens.records import PhotoResult
 from emolens.server.app import create_app
 from emolens.server.service import Service
 from emolens.tables import nested, rows
+from serving import served
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install 'emolens[dev]'")
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: pip install 'emolens[dev]'"
+)
 
 CHROMIUM = os.environ.get("EMOLENS_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).is_file(), reason="chromium is not here: apt-get install chromium, or name it in EMOLENS_CHROMIUM"
+    not Path(CHROMIUM).is_file(),
+    reason="chromium is not here: apt-get install chromium, or name it in EMOLENS_CHROMIUM",
 )
 ARGUMENTS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 """CI runs as root, where chromium has no sandbox; its camera is a moving picture that it draws itself."""
@@ -77,7 +80,9 @@ def open_page(chromium, address):
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
-        page.on("request", lambda request: asked.add(re.sub(r"^(\w+:(//[^/]*)?).*", r"\1", request.url, flags=re.DOTALL)))
+        page.on(
+            "request", lambda request: asked.add(re.sub(r"^(\w+:(//[^/]*)?).*", r"\1", request.url, flags=re.DOTALL))
+        )
         page.goto(to)
         if ready:
             page.wait_for_selector("body[data-ready]")
@@ -180,7 +185,9 @@ def test_several_pictures_and_one_that_is_none(open_page, astronaut, tmp_path):
     (tmp_path / "notes.txt").write_text("not a picture")
     page = open_page()
     choose(page, astronaut, tmp_path / "notes.txt")
-    page.wait_for_function("() => ![...document.querySelectorAll('#strip button')].some(b => b.textContent.includes('…'))")
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('#strip button')].some(b => b.textContent.includes('…'))"
+    )
     strip = page.locator("#strip button")
     assert [strip.nth(n).locator("span").inner_text() for n in (0, 1)] == ["2", "!"]
     strip.nth(1).click()
@@ -279,8 +286,24 @@ def test_a_service_with_a_key_asks_for_it(open_page, analyzer, astronaut):
 
 def test_what_a_picture_evokes_has_its_wheel_where_it_is_told(open_page, astronaut, analyzer):
     """The library's own answer with the field of the task `evoked` put beside it, as its JSON has it."""
-    shares = {"anger": 0.05, "disgust": 0.05, "fear": 0.1, "happiness": 0.5, "sadness": 0.05, "surprise": 0.2, "neutral": 0.05}
-    evoked = {"status": "ok", "label": "happiness", "confidence": 0.5, "entropy": 1.5, "distribution": shares, "valence": 7.0, "arousal": 5.0}
+    shares = {
+        "anger": 0.05,
+        "disgust": 0.05,
+        "fear": 0.1,
+        "happiness": 0.5,
+        "sadness": 0.05,
+        "surprise": 0.2,
+        "neutral": 0.05,
+    }
+    evoked = {
+        "status": "ok",
+        "label": "happiness",
+        "confidence": 0.5,
+        "entropy": 1.5,
+        "distribution": shares,
+        "valence": 7.0,
+        "arousal": 5.0,
+    }
     told = {"results": [{**nested(analyzer.analyze(astronaut)), "evoked": evoked}], "csv": ""}
     page = open_page()
     choose(page, astronaut)

@@ -13,12 +13,12 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from fakes import linear_model
-from serving import PNG
 from typer.testing import CliRunner
 
 from emolens.cli import app
 from emolens.notice import LANGUAGES, notice
+from fakes import linear_model
+from serving import PNG
 
 KEY = "k" * 24
 EMOLENS = (sys.executable, "-c", "from emolens.cli import main; main()")

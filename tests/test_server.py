@@ -13,7 +13,6 @@ import tempfile
 import numpy as np
 import pytest
 from PIL import Image
-from serving import HOME, PNG, client_of, encoded, linear_analyzer, picture
 from typer.testing import CliRunner
 
 from emolens import __version__, analyze
@@ -23,6 +22,7 @@ from emolens.server.guards import HEADERS
 from emolens.server.schema import EXAMPLE, Answer
 from emolens.summary import NOTICE
 from emolens.tables import nested
+from serving import HOME, PNG, client_of, encoded, linear_analyzer, picture
 
 URI = "data:image/png;base64," + base64.b64encode(PNG).decode()
 PNG_TYPE = {"content-type": "image/png"}
@@ -129,7 +129,11 @@ def test_one_picture_that_cannot_be_read_is_a_refusal_with_a_reason(client, data
         ({"json": {"source": "data:image/png;base64,*"}}, 422, "not base64"),
         ({"json": {"source": "https://example.org/a.jpg"}}, 422, "fetches no URLs"),
         ({"files": [("photo", ("a.png", PNG))]}, 422, "'photo'"),
-        ({"content": b"--x\r\nbroken", "headers": {"content-type": "multipart/form-data; boundary=x"}}, 422, "multipart"),
+        (
+            {"content": b"--x\r\nbroken", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+            422,
+            "multipart",
+        ),
         ({"content": b"abc", "headers": {"content-type": "multipart/form-data"}}, 422, "multipart"),
     ],
 )
@@ -330,7 +334,10 @@ def test_what_is_no_short_video_is_refused(analyzer, tmp_path):
         assert "clip.mp4: a video of 3 s" in answer.json()["detail"]
         assert client.post("/v1/video", files=[upload()]).status_code == 415
         assert client.post("/v1/video", json={"source": URI}).status_code == 422
-        for list_of_names in (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", b"ffconcat version 1.0\nfile /etc/passwd\n"):
+        for list_of_names in (
+            b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n",
+            b"ffconcat version 1.0\nfile /etc/passwd\n",
+        ):
             answer = client.post("/v1/video", files=[("file", ("a.mp4", list_of_names, "video/mp4"))])
             assert answer.status_code == 415  # ffmpeg would open the files that it names
 

@@ -16,12 +16,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
-from serving import PNG, TwoFaces, client_of, encoded, linear_analyzer, picture, served
 
 from emolens import urls
 from emolens.server import running
 from emolens.server.app import create_app
 from emolens.server.service import Service
+from serving import PNG, TwoFaces, client_of, encoded, linear_analyzer, picture, served
 
 PNG_TYPE = {"content-type": "image/png"}
 
@@ -57,7 +57,10 @@ BOMBS = {
     "rows that unpack a thousandfold, within what is allowed": (png(3000, 3000, rows=bytes(9001 * 3000)), 200),
     "a text that unpacks to 64 MiB": (png(64, 64, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**26)))), 422),
     "a GIF that says it is 65535 px wide": (b"GIF89a\xff\xff\xff\xff\0\0\0" + bytes(40), 422),
-    "a BMP that says it is 2 gigapixels": (b"BM" + bytes(12) + struct.pack("<IiiHH", 40, 50_000, 50_000, 1, 24) + bytes(40), 413),
+    "a BMP that says it is 2 gigapixels": (
+        b"BM" + bytes(12) + struct.pack("<IiiHH", 40, 50_000, 50_000, 1, 24) + bytes(40),
+        413,
+    ),
 }
 
 
@@ -167,7 +170,9 @@ def test_no_url_leads_inside(fetching, monkeypatch, url):
         assert "secret" not in answer.text
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/a", "gopher://x/", "/etc/passwd", "a.png", "-", "//x/y"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://example.org/a", "gopher://x/", "/etc/passwd", "a.png", "-", "//x/y"]
+)
 def test_only_http_is_a_url(fetching, url):
     answer = fetching.post("/v1/analyze", json={"source": url})
     assert answer.status_code == 422
@@ -224,7 +229,9 @@ def test_a_public_url_is_fetched_and_its_name_shown_without_secrets(fetching, si
     assert "abc" not in answer.text
 
 
-@pytest.mark.parametrize("target", ["http://inside.test/", "http://10.0.0.1/", "http://[::1]:1/", "file:///etc/passwd", "http://both.test/"])
+@pytest.mark.parametrize(
+    "target", ["http://inside.test/", "http://10.0.0.1/", "http://[::1]:1/", "file:///etc/passwd", "http://both.test/"]
+)
 def test_a_redirect_does_not_lead_inside(fetching, site, target):
     answer = fetching.post("/v1/analyze", json={"source": f"http://public.test:{site}/to/{target}"})
     assert answer.status_code == 422
@@ -373,7 +380,14 @@ def test_an_answer_that_takes_too_long_is_503(tmp_path):
 
 
 def test_a_deep_or_odd_json_is_refused(client):
-    for body in (b"[" * 100_000, b'{"source": ' + b"[" * 100_000, json.dumps({"source": {}}).encode(), b"\xff\xfe", b"null", b"NaN"):
+    for body in (
+        b"[" * 100_000,
+        b'{"source": ' + b"[" * 100_000,
+        json.dumps({"source": {}}).encode(),
+        b"\xff\xfe",
+        b"null",
+        b"NaN",
+    ):
         answer = client.post("/v1/analyze", content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 422
 

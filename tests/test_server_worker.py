@@ -7,13 +7,13 @@ from threading import Event
 
 import numpy as np
 import pytest
-from serving import TwoFaces, encoded, linear_analyzer, picture
 
 from emolens.errors import TooLarge, Unreadable
 from emolens.records import Face
 from emolens.server.metrics import Metrics
 from emolens.server.service import Service
 from emolens.server.worker import Worker
+from serving import TwoFaces, encoded, linear_analyzer, picture
 
 
 class Held(TwoFaces):

@@ -35,27 +35,40 @@ _QUEUE = number("--queue", int, "a whole number")
 _CLIENT = number("--per-client", int, "a whole number")
 _BATCH = number("--batch-size", int, "a whole number")
 
-Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where to listen; other than this machine: with a key.")]
+Host = Annotated[
+    str, typer.Option("--host", metavar="ADDRESS", help="Where to listen; other than this machine: with a key.")
+]
 Port = Annotated[int, typer.Option("--port", metavar="N", parser=_PORT, help="0 takes a free one.")]
 KeyFile = Annotated[
     str | None, typer.Option("--api-key-file", metavar="FILE", help=f"A key that callers must send; or set {KEY}.")
 ]
 Urls = Annotated[bool, typer.Option("--allow-urls", help="Fetch pictures by URL, from public addresses only.")]
 Origins = Annotated[
-    list[str] | None, typer.Option("--allow-origin", metavar="URL", help="A site whose pages may call (CORS). Repeatable.")
+    list[str] | None,
+    typer.Option("--allow-origin", metavar="URL", help="A site whose pages may call (CORS). Repeatable."),
 ]
-MaxMb = Annotated[float | None, typer.Option("--max-mb", metavar="N", parser=_COUNT, help="MiB of a picture; by default 20.")]
+MaxMb = Annotated[
+    float | None, typer.Option("--max-mb", metavar="N", parser=_COUNT, help="MiB of a picture; by default 20.")
+]
 MaxPixels = Annotated[
     float | None, typer.Option("--max-megapixels", metavar="N", parser=_PIXELS, help="Of a picture; by default 40.")
 ]
-MaxFaces = Annotated[int | None, typer.Option("--max-faces", metavar="N", parser=_FACES, help="In a picture; by default 200.")]
-Seconds = Annotated[float | None, typer.Option("--timeout", metavar="S", parser=_SECONDS, help="For an answer; by default 60.")]
-Queue = Annotated[int | None, typer.Option("--queue", metavar="N", parser=_QUEUE, help="Requests inside; by default 64.")]
+MaxFaces = Annotated[
+    int | None, typer.Option("--max-faces", metavar="N", parser=_FACES, help="In a picture; by default 200.")
+]
+Seconds = Annotated[
+    float | None, typer.Option("--timeout", metavar="S", parser=_SECONDS, help="For an answer; by default 60.")
+]
+Queue = Annotated[
+    int | None, typer.Option("--queue", metavar="N", parser=_QUEUE, help="Requests inside; by default 64.")
+]
 PerClient = Annotated[
-    int | None, typer.Option("--per-client", metavar="N", parser=_CLIENT, help="Of those from one address; by default 32.")
+    int | None,
+    typer.Option("--per-client", metavar="N", parser=_CLIENT, help="Of those from one address; by default 32."),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", metavar="N", parser=_BATCH, help="Pictures analysed together; by default 8.")
+    int | None,
+    typer.Option("--batch-size", metavar="N", parser=_BATCH, help="Pictures analysed together; by default 8."),
 ]
 
 
@@ -105,7 +118,8 @@ def serve(
     hosts = tuple(dict.fromkeys((*LOOPBACK, f"[{host}]" if ":" in host else host.lower()))) if near else ()
     service = Service(api_key=key, allow_urls=allow_urls, hosts=hosts, origins=tuple(allow_origin or ()), **given)
     sock = open_socket(host, port)
-    limit_threads(threads or 1)  # the cores are shared out by pictures, not inside one
+    # Cores are shared out by pictures, not inside one, unless there is only one at a time.
+    limit_threads(threads or (1 if service.batch > 1 else None))
     analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, None)
     if not near:
         _warn(host, key)
@@ -137,7 +151,9 @@ def _key(file: str | None) -> str:
 
 
 def _warn(host: str, key: str) -> None:
-    typer.echo(f"emolens: warning: {host} can be reached from other machines, over HTTP that anyone between can read", err=True)
+    typer.echo(
+        f"emolens: warning: {host} can be reached from other machines, over HTTP that anyone between can read", err=True
+    )
     if not key:
         typer.echo(
             f"emolens: warning: anyone who reaches it can use it; give a key (--api-key-file FILE or {KEY}), "

@@ -128,7 +128,10 @@ def create_app(analyzer: Analyzer, service: Service | None = None) -> FastAPI:
     )
     if service.origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=service.origins, allow_methods=["GET", "POST"], allow_headers=["Authorization"]
+            CORSMiddleware,
+            allow_origins=service.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization"],
         )
     app.add_middleware(Guard, service=service, metrics=metrics)
     _refusals(app)
@@ -146,7 +149,10 @@ def _pictures(app: FastAPI, desk: _Desk) -> None:
         "/v1/analyze",
         summary="What each face shows, and how the group looks",
         description="One picture that cannot be read is a refusal; among several it is a result with a status.",
-        responses={200: {"model": schema.Answer, "content": {"application/json": {"example": schema.EXAMPLE}}}, **schema.TROUBLES},
+        responses={
+            200: {"model": schema.Answer, "content": {"application/json": {"example": schema.EXAMPLE}}},
+            **schema.TROUBLES,
+        },
         openapi_extra={"requestBody": schema.BODY},
     )
     async def analyze(request: Request, with_csv: bool = with_csv) -> JSONResponse:
@@ -163,7 +169,10 @@ def _pictures(app: FastAPI, desk: _Desk) -> None:
         "/v1/annotate",
         summary="One picture with boxes, labels and the group drawn on it",
         response_class=Response,
-        responses={200: {"description": "The picture.", "content": {"image/jpeg": {}, "image/png": {}}}, **schema.TROUBLES},
+        responses={
+            200: {"description": "The picture.", "content": {"image/jpeg": {}, "image/png": {}}},
+            **schema.TROUBLES,
+        },
         openapi_extra={"requestBody": schema.BODY},
     )
     async def annotated(request: Request) -> Response:
@@ -192,7 +201,9 @@ def _pictures(app: FastAPI, desk: _Desk) -> None:
                 raise Problem(503, "another video is being watched; come again", 10)
             async with desk.films:
                 frames: list[PhotoResult] = []
-                told = await _watched(request, partial(film_answer, films[0], desk.analyzer, desk.service, frames.append))
+                told = await _watched(
+                    request, partial(film_answer, films[0], desk.analyzer, desk.service, frames.append)
+                )
                 return JSONResponse({**told, "csv": desk.csv(frames)} if with_csv else told)
 
 
@@ -234,11 +245,18 @@ def _facts(app: FastAPI, desk: _Desk) -> None:
         "version": __version__,
     }
 
-    @app.get("/v1/models", summary="The models that answer here, their terms, and the limits", response_model=schema.Models)
+    @app.get(
+        "/v1/models", summary="The models that answer here, their terms, and the limits", response_model=schema.Models
+    )
     async def models() -> JSONResponse:
         return JSONResponse(told)
 
-    @app.get("/healthz", summary="Whether pictures are answered", response_model=schema.Health, responses={503: schema.TROUBLES[503]})
+    @app.get(
+        "/healthz",
+        summary="Whether pictures are answered",
+        response_model=schema.Health,
+        responses={503: schema.TROUBLES[503]},
+    )
     async def health() -> JSONResponse:
         if not desk.worker.alive:
             raise Problem(503, "the model worker has ended; start the service again", 10)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client import CONTENT_TYPE_LATEST as CONTENT_TYPE
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -17,14 +17,14 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "emolens_requests", "Requests answered.", ["path", "status"], registry=self.registry
-        )
+        self.requests = Counter("emolens_requests", "Requests answered.", ["path", "status"], registry=self.registry)
         self.seconds = Histogram(
             "emolens_request_seconds", "From the first byte to the answer.", ["path"], buckets=SECONDS,
             registry=self.registry,
         )  # fmt: skip
-        self.pictures = Counter("emolens_pictures", "Pictures by what became of them.", ["status"], registry=self.registry)
+        self.pictures = Counter(
+            "emolens_pictures", "Pictures by what became of them.", ["status"], registry=self.registry
+        )
         self.faces = Counter("emolens_faces", "Faces answered.", registry=self.registry)
         self.inside = Gauge("emolens_requests_inside", "Requests waiting or being answered.", registry=self.registry)
         self.batches = Histogram(

@@ -1,11 +1,11 @@
 """Refusals: an HTTP status, one line that says why, and when it is worth coming again.
 
-    401  no key, or another one            413  too many bytes, pixels, faces, pictures, seconds
-    403  called from another site          415  a kind of body or file that is not read
-    404  no such page                      421  called by a name that is not ours
-    405  no such method here               422  a body or picture that is broken, too small or not allowed
-    408  the body did not arrive in time   429  one client has its share inside already
-                                           503  the queue is full, or the answer took too long
+401  no key, or another one            413  too many bytes, pixels, faces, pictures, seconds
+403  called from another site          415  a kind of body or file that is not read
+404  no such page                      421  called by a name that is not ours
+405  no such method here               422  a body or picture that is broken, too small or not allowed
+408  the body did not arrive in time   429  one client has its share inside already
+                                       503  the queue is full, or the answer took too long
 """
 
 from __future__ import annotations

@@ -29,7 +29,9 @@ class Said(_Told):
     label: str | None = Field(None, examples=["happiness"])
     confidence: float | None = Field(None, description="Calibrated probability that the label is right.")
     entropy: float | None = Field(None, description="Shannon entropy of the distribution in nats.")
-    distribution: dict[str, float] | None = Field(None, description="Sums to 1; calibrated to how people's votes spread.")
+    distribution: dict[str, float] | None = Field(
+        None, description="Sums to 1; calibrated to how people's votes spread."
+    )
 
 
 class FaceTold(Said):
@@ -144,7 +146,13 @@ EXAMPLE: dict[str, Any] = {
                     "track_id": None,
                     "box": [178.93, 58.5469, 268.612, 174.282],
                     "score": 0.999957,
-                    "landmarks": [[204.01, 101.095], [246.343, 103.288], [224.948, 127.165], [201.599, 140.835], [244.916, 141.525]],
+                    "landmarks": [
+                        [204.01, 101.095],
+                        [246.343, 103.288],
+                        [224.948, 127.165],
+                        [201.599, 140.835],
+                        [244.916, 141.525],
+                    ],
                     "status": "ok",
                     "label": "happiness",
                     "confidence": 0.999965,

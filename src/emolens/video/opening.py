@@ -147,7 +147,9 @@ def _held(file: IO[bytes]) -> Place:
     head = file.read(16)
     form = next((form for form, signature in SIGNATURES.items() if signature.match(head)), None)
     if form is None:
-        raise Unsupported(f"{as_shown(name)}: not a video that is read from a file object; allowed: MP4, MOV, MKV, WebM, AVI")
+        raise Unsupported(
+            f"{as_shown(name)}: not a video that is read from a file object; allowed: MP4, MOV, MKV, WebM, AVI"
+        )
     file.seek(0)
     return Place(name, file, "file", form)
 
