@@ -3,12 +3,12 @@
     python benchmarks/serve.py load --clients 200 --seconds 60
     python benchmarks/serve.py bodies --count 10000
 
-`load` starts `emolens serve` twice, with micro-batching and with `--batch-size 1`, which leaves all cores to one picture
-at a time. Clients post photos over connections of their own, each the next one as soon as it has its answer; a refusal
-(429, 503) must carry Retry-After, and the client waits for so long. It tells answers a second, the percentiles of the
-time from the first byte sent to the last one read, of answered requests only, what was refused, what went wrong, and the
-memory of the service after a tenth of the time and at the end, and its CPU time an answer. The clients run on the same
-cores as the service.
+`load` starts `emolens serve` twice, with micro-batching and with `--batch-size 1`, which gives all cores to one picture
+after the other. Clients post photos over connections of their own, each the next one as soon as it has its answer; a
+refusal (429, 503) must carry Retry-After, and the client waits for so long. It tells answers a second, the percentiles
+of the time from the first byte sent to the last one read (of answered requests only), what was refused, what went
+wrong, the memory of the service after a tenth of the time and at the end, and its CPU time an answer. The clients run
+on the same cores as the service.
 
 `bodies` posts broken pictures (half of the count: real ones with bytes changed, cut, doubled, spliced and headers that
 lie) and bodies made by schemathesis from the OpenAPI document (the other half), and counts statuses; a 5xx other than
@@ -28,7 +28,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -71,14 +71,13 @@ class Service:
 def service(*options: str) -> Iterator[Service]:
     code = "from emolens.cli import main; main()"
     command = [sys.executable, "-c", code, "serve", "--port", "0", *options]
-    log = Path(os.devnull).open("w")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:
         assert started.stderr is not None
         port = next((int(m[1]) for line in started.stderr if (m := re.search(r"http://\S+:(\d+) ", line))), 0)
         if not port:
             raise SystemExit("the service did not start")
         drain = ThreadPoolExecutor(1)
-        drain.submit(lambda: [log.write(line) for line in started.stderr or ()])
+        drain.submit(lambda: [None for _ in started.stderr or ()])  # its log; a full pipe would stop it
         try:
             yield Service(port, started.pid)
         finally:
@@ -149,41 +148,44 @@ async def storm(port: int, requests: list[bytes], clients: int, seconds: float, 
     await asyncio.gather(*(client(port, requests, until, seed, tally) for seed in range(clients)))
 
 
+COLUMNS = (
+    "service", "answers/s", "p50 s", "p99 s", "refused 429 / 503", "faults", "MiB after a tenth, at the end",
+    "pictures a batch", "CPU ms an answer",
+)  # fmt: skip
+
+
 def load(asked: argparse.Namespace) -> int:
     requests = [as_request(data) for data in photos(asked.data, asked.max_side)]
-    print(
-        f"{asked.clients} clients for {asked.seconds:g} s, {len(requests)} photos, longer side at most {asked.max_side} px\n"
-    )
-    print(
-        "| service | answers/s | p50 s | p99 s | refused 429 / 503 | faults | MiB after a tenth, at the end | pictures a batch | CPU ms an answer |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    rates, faults = [], 0
-    for name, batch in ((f"micro-batching, up to {asked.batch}", asked.batch), ("without", 1)):
-        with service(
-            "--batch-size", str(batch), "--queue", str(asked.queue), "--per-client", str(asked.queue)
-        ) as running:
-            asyncio.run(storm(running.port, requests, min(8, asked.clients), min(3, asked.seconds), Tally()))  # warm
-            tally, used = Tally(), running.cpu_seconds()
-            asyncio.run(storm(running.port, requests, asked.clients, asked.seconds / 10, tally))
-            first = running.megabytes()
-            asyncio.run(storm(running.port, requests, asked.clients, asked.seconds * 9 / 10, tally))
-            last, mean = running.megabytes(), mean_batch(running.get("/metrics")[1])
-            used = 1000 * (running.cpu_seconds() - used) / max(1, len(tally.seconds))
-        rates.append(len(tally.seconds) / asked.seconds)
-        faults += sum(tally.faults.values())
-        told = np.percentile(tally.seconds or [np.nan], [50, 99])
-        refused = f"{tally.statuses[429]} / {tally.statuses[503]}"
-        wrong = ", ".join(f"{n} {what}" for what, n in tally.faults.items()) or "none"
-        print(
-            f"| {name} | {rates[-1]:.2f} | {told[0]:.2f} | {told[1]:.2f} | {refused} | {wrong} | {first:.0f}, {last:.0f} | {mean:.2f} | {used:.0f} |"
-        )
-    print(
-        f"\nmicro-batching answers {rates[0] / rates[1]:.2f} times as many\n\n{this_machine(asked)}"
-        if rates[1]
-        else "\nno answer"
-    )
-    return 1 if faults else 0
+    print(f"{asked.clients} clients, {asked.seconds:g} s, {len(requests)} photos of up to {asked.max_side} px\n")
+    print(as_row(COLUMNS), as_row("---" for _ in COLUMNS), sep="\n", flush=True)
+    batched = under_load(f"micro-batching, up to {asked.batch}", asked.batch, requests, asked)
+    alone = under_load("without", 1, requests, asked)
+    print(f"\nmicro-batching answers {batched[0] / max(alone[0], 1e-9):.2f} times as many\n\n{this_machine(asked)}")
+    return 1 if batched[1] or alone[1] else 0
+
+
+def under_load(name: str, batch: int, requests: list[bytes], asked: argparse.Namespace) -> tuple[float, int]:
+    """Prints a row; answers a second and the number of faults."""
+    queue = str(asked.queue)
+    with service("--batch-size", str(batch), "--queue", queue, "--per-client", queue) as running:
+        asyncio.run(storm(running.port, requests, 8, min(3, asked.seconds), Tally()))  # warm
+        tally, used, began = Tally(), running.cpu_seconds(), time.monotonic()
+        asyncio.run(storm(running.port, requests, asked.clients, asked.seconds / 10, tally))
+        first = running.megabytes()
+        asyncio.run(storm(running.port, requests, asked.clients, asked.seconds * 9 / 10, tally))
+        rate = len(tally.seconds) / (time.monotonic() - began)
+        used = 1000 * (running.cpu_seconds() - used) / max(1, len(tally.seconds))
+        last, mean = running.megabytes(), mean_batch(running.get("/metrics")[1])
+    half, most = np.percentile(tally.seconds or [np.nan], [50, 99])
+    wrong = ", ".join(f"{n} {what}" for what, n in tally.faults.items()) or "none"
+    refused = f"{tally.statuses[429]} / {tally.statuses[503]}"
+    figures = (f"{rate:.2f}", f"{half:.2f}", f"{most:.2f}", refused, wrong, f"{first:.0f}, {last:.0f}")
+    print(as_row((name, *figures, f"{mean:.2f}", f"{used:.0f}")), flush=True)
+    return rate, sum(tally.faults.values())
+
+
+def as_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def this_machine(asked: argparse.Namespace) -> str:
@@ -191,8 +193,8 @@ def this_machine(asked: argparse.Namespace) -> str:
 
 
 def mean_batch(metrics: str) -> float:
-    found = {key: float(re.search(rf"emolens_batch_pictures_{key} ([\d.e+]+)", metrics)[1]) for key in ("sum", "count")}  # type: ignore[index]
-    return found["sum"] / max(1, found["count"])
+    found = dict(re.findall(r"emolens_batch_pictures_(sum|count) ([\d.e+]+)", metrics))
+    return float(found["sum"]) / max(1.0, float(found["count"]))
 
 
 def photos(data: Path, max_side: int) -> list[bytes]:

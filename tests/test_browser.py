@@ -121,7 +121,8 @@ def test_a_dropped_photo_shows_its_faces(open_page, astronaut, analyzer):
         """packed => {
             const transfer = new DataTransfer();
             transfer.items.add(new File([Uint8Array.from(atob(packed), c => c.charCodeAt(0))], "astronaut.png"));
-            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+            const drop = new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
+            document.body.dispatchEvent(drop);
         }""",
         packed,
     )
@@ -236,7 +237,8 @@ def test_a_picture_is_pasted(open_page, astronaut):
     page.evaluate(
         """packed => {
             const transfer = new DataTransfer();
-            transfer.items.add(new File([Uint8Array.from(atob(packed), c => c.charCodeAt(0))], "image.png", { type: "image/png" }));
+            const bytes = Uint8Array.from(atob(packed), c => c.charCodeAt(0));
+            transfer.items.add(new File([bytes], "image.png", { type: "image/png" }));
             document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true }));
         }""",
         base64.b64encode(astronaut.read_bytes()).decode(),

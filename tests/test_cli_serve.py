@@ -68,7 +68,7 @@ def test_it_listens_on_this_machine_alone_and_ends_cleanly(tmp_path):
         _, said = started.communicate(timeout=60)
         assert started.returncode in (0, -signal.SIGTERM)
     assert "Traceback" not in said
-    assert sorted(os.listdir(tmp_path)) == ["linear.json", "linear.onnx"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["linear.json", "linear.onnx"]
 
 
 def test_beyond_this_machine_it_warns_and_a_key_from_the_environment_guards_it(tmp_path):

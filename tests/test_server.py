@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from emolens import __version__, analyze
 from emolens.cli import app as command
-from emolens.server.app import WEB
 from emolens.server.guards import HEADERS
+from emolens.server.pages import WEB
 from emolens.server.schema import EXAMPLE, Answer
 from emolens.summary import NOTICE
 from emolens.tables import nested

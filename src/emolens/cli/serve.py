@@ -136,7 +136,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _key(file: str | None) -> str:
-    """The key of the file, else of the environment; not of the command line, which every user of the machine can read."""
+    """The key of the file, else of the environment: every user of a machine can read its command lines."""
     key, where = os.environ.get(KEY, ""), KEY
     if file is not None:
         try:

@@ -2,114 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib import resources
-from threading import Event
-from typing import Any, TypeVar
 
-import anyio
 import anyio.to_thread
 import numpy as np
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
-from fastapi.staticfiles import StaticFiles
 from PIL import Image
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from emolens import __version__
 from emolens.analyzer import Analyzer
-from emolens.draw import COLOURS, annotate
+from emolens.draw import annotate
 from emolens.errors import EmolensError, InputError
 from emolens.records import PhotoResult
 from emolens.server import schema
-from emolens.server.admission import SOON, Admission, Visit
 from emolens.server.bodies import Upload, read_sources
+from emolens.server.desk import Desk, watched
 from emolens.server.films import film_answer
-from emolens.server.guards import PAGE, Guard
+from emolens.server.guards import Guard
 from emolens.server.metrics import CONTENT_TYPE, Metrics
+from emolens.server.pages import add_pages
 from emolens.server.problems import Problem, as_response, problem_of
 from emolens.server.service import Service
-from emolens.server.timeline import timeline_response
-from emolens.server.worker import Answer, Worker
-from emolens.sources import MARK, URL, source_name
+from emolens.server.worker import Answer
+from emolens.sources import MARK, source_name
 from emolens.summary import NOTICE
-from emolens.tables import columns, nested, rows
-from emolens.urls import fetch
-from emolens.writers import csv_cells, csv_lines
+from emolens.tables import nested
 
-Value = TypeVar("Value")
-WEB = resources.files("emolens.server") / "web"
 MOST_OF_JPEG = 65_500  # pixels on a side that the format can hold
-FETCHES = 4  # URLs fetched at once
-PAGE_HEADERS = {"Content-Security-Policy": PAGE, "Cache-Control": "no-cache"}
-
-
-class _Desk:
-    """What the routes share: the worker, who is inside, and the answers on their way."""
-
-    def __init__(self, analyzer: Analyzer, service: Service, metrics: Metrics) -> None:
-        self.analyzer, self.service, self.metrics = analyzer, service, metrics
-        self.admission = Admission(service)
-        self.worker = Worker(analyzer, service, metrics)
-        self.films = asyncio.Lock()
-        self.fetches = anyio.CapacityLimiter(FETCHES)
-
-    @asynccontextmanager
-    async def visit(self, request: Request) -> AsyncIterator[Visit]:
-        with self.admission.visit(request.client.host if request.client else "") as visit:
-            self.metrics.inside.set(self.admission.inside)
-            try:
-                yield visit
-            finally:
-                self.metrics.inside.set(self.admission.inside - 1)
-
-    async def answers(self, request: Request, sources: list[Upload | str]) -> list[Answer | InputError]:
-        """The answer for each source, or what kept it from being read. Raises `Problem` 503 after too long."""
-        wait = self.service.answer_seconds
-        try:
-            with anyio.fail_after(wait):
-                told = asyncio.gather(*(self._answer(source) for source in sources))
-                return await _while_there(request, told)
-        except TimeoutError:
-            raise Problem(503, f"no answer within {wait:g} s, the service is busy; come again", SOON) from None
-
-    def csv(self, results: Sequence[PhotoResult]) -> str:
-        """The rows of results as `emolens analyze --csv` writes them."""
-        names, text = columns(self.analyzer.model.classes.classes), io.StringIO()
-        lines = csv_lines(text)
-        lines.writerow(names)
-        for result in results:
-            lines.writerows(csv_cells(rows(result), names))
-        return text.getvalue()
-
-    async def _answer(self, source: Upload | str) -> Answer | InputError:
-        try:
-            if isinstance(source, str) and URL.match(source):
-                data = await anyio.to_thread.run_sync(
-                    fetch, source, self.service.pictures, limiter=self.fetches, abandon_on_cancel=True
-                )
-                source = Upload(data, source_name(source))
-            answer = await asyncio.wrap_future(self.worker.submit(source))
-        except InputError as error:
-            self.metrics.pictures.labels(error.status).inc()
-            return error
-        self.metrics.pictures.labels(answer[0].status).inc()
-        self.metrics.faces.inc(len(answer[0].faces))
-        return answer
 
 
 def create_app(analyzer: Analyzer, service: Service | None = None) -> FastAPI:
     """The service around an analyzer that looks for faces; its worker runs until the app's lifespan ends."""
     service = service or Service()
     metrics = Metrics()
-    desk = _Desk(analyzer, service, metrics)
+    desk = Desk(analyzer, service, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -137,11 +70,11 @@ def create_app(analyzer: Analyzer, service: Service | None = None) -> FastAPI:
     _refusals(app)
     _pictures(app, desk)
     _facts(app, desk)
-    _page(app, desk)
+    add_pages(app, desk)
     return app
 
 
-def _pictures(app: FastAPI, desk: _Desk) -> None:
+def _pictures(app: FastAPI, desk: Desk) -> None:
     """What pictures and videos are sent to."""
     with_csv = Query(False, alias="csv", description="Add the tidy rows as `emolens analyze --csv` writes them.")
 
@@ -158,7 +91,7 @@ def _pictures(app: FastAPI, desk: _Desk) -> None:
     async def analyze(request: Request, with_csv: bool = with_csv) -> JSONResponse:
         async with desk.visit(request) as visit:
             sources = await read_sources(request, desk.service, visit)
-            answers = await desk.answers(request, sources)
+            answers = await desk.answers(request, sources, visit)
             if len(answers) == 1 and isinstance(answers[0], InputError):
                 raise answers[0]
             results = [_result(one, source) for one, source in zip(answers, sources, strict=True)]
@@ -180,7 +113,7 @@ def _pictures(app: FastAPI, desk: _Desk) -> None:
             sources = await read_sources(request, desk.service, visit)
             if len(sources) > 1:
                 raise Problem(413, f"{len(sources)} pictures came, one is drawn at a time; send them one by one")
-            (answer,) = await desk.answers(request, sources)
+            (answer,) = await desk.answers(request, sources, visit)
             if isinstance(answer, InputError):
                 raise answer
             data, kind = await anyio.to_thread.run_sync(_drawn, *answer)
@@ -201,22 +134,10 @@ def _pictures(app: FastAPI, desk: _Desk) -> None:
                 raise Problem(503, "another video is being watched; come again", 10)
             async with desk.films:
                 frames: list[PhotoResult] = []
-                told = await _watched(
+                told = await watched(
                     request, partial(film_answer, films[0], desk.analyzer, desk.service, frames.append)
                 )
                 return JSONResponse({**told, "csv": desk.csv(frames)} if with_csv else told)
-
-
-async def _watched(request: Request, watch: Callable[[Event], Value]) -> Value:
-    """What `watch` gives in a thread of its own; it is stopped where the client leaves."""
-    stop = Event()
-    work = partial(watch, stop)
-    running = asyncio.ensure_future(anyio.to_thread.run_sync(work))
-    try:
-        return await _while_there(request, asyncio.shield(running))
-    finally:
-        stop.set()
-        await asyncio.wait([running])  # its frame in work; then the next video may come
 
 
 def _result(answer: Answer | InputError, source: Upload | str) -> PhotoResult:
@@ -233,7 +154,7 @@ def _drawn(result: PhotoResult, picture: np.ndarray) -> tuple[bytes, str]:
     return written.getvalue(), f"image/{form.lower()}"
 
 
-def _facts(app: FastAPI, desk: _Desk) -> None:
+def _facts(app: FastAPI, desk: Desk) -> None:
     """What can be asked without a picture."""
     model = desk.analyzer.model
     told = {
@@ -267,41 +188,6 @@ def _facts(app: FastAPI, desk: _Desk) -> None:
         return Response(desk.metrics.text(), media_type=CONTENT_TYPE)
 
 
-def _page(app: FastAPI, desk: _Desk) -> None:
-    """The page and what it is made of; none of it needs the key."""
-    facts = {
-        "colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in COLOURS.items()},
-        "limits": desk.service.told(),
-        "urls": desk.service.allow_urls,
-        "models": [desk.analyzer.model.card.name],
-        "detector": desk.analyzer.detector.name if desk.analyzer.detector else "",
-        "version": __version__,
-    }
-
-    @app.get("/web/facts.json", include_in_schema=False)
-    async def told() -> JSONResponse:
-        return JSONResponse(facts)
-
-    @app.get("/", include_in_schema=False)
-    async def index() -> Response:
-        return Response((WEB / "index.html").read_bytes(), media_type="text/html", headers=PAGE_HEADERS)
-
-    @app.get("/web/timeline.html", include_in_schema=False)
-    async def timeline() -> Response:
-        return timeline_response()
-
-    app.mount("/web", _Files(directory=str(WEB)), name="web")
-
-
-class _Files(StaticFiles):
-    """Scripts and styles: asked for again each time, so that a new version is seen at once."""
-
-    def file_response(self, *args: Any, **options: Any) -> Response:
-        response = super().file_response(*args, **options)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
 def _refusals(app: FastAPI) -> None:
     """Every refusal in one form."""
 
@@ -323,22 +209,3 @@ def _refusals(app: FastAPI) -> None:
         response = as_response(Problem(error.status_code, str(error.detail)))
         response.headers.update(error.headers or {})
         return response
-
-
-async def _while_there(request: Request, work: Awaitable[Value]) -> Value:
-    """What work gives, unless the client leaves first: then it is cancelled. Raises `ClientDisconnect`."""
-    task = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(request))
-    try:
-        await asyncio.wait([task, leaving], return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-        return task.result()
-    finally:
-        for one in (task, leaving):
-            one.cancel()
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from emolens.errors import EmolensError, FetchError, InputError, MissingExtra, TooLarge, Unsupported
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818  RFC 9457 calls it so
     """A request that is refused; `retry_after` in seconds where waiting helps."""
 
     def __init__(self, status: int, reason: str, retry_after: int | None = None) -> None:

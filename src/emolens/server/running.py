@@ -99,4 +99,5 @@ def _log_to_stderr() -> None:
     ours.addHandler(lines)
     ours.setLevel(logging.INFO)
     ours.propagate = False
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # its faults hold messages; ours are told without
+    for library in ("uvicorn", "python_multipart"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # they quote what came; ours are told without

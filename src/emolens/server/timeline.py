@@ -1,4 +1,4 @@
-"""The page of a timeline, `emolens.page`, as a frame of our own page: it takes what it shows from the page around it."""
+"""The page of a timeline, `emolens.page`, as a frame of our own page, from which it takes what it shows."""
 
 from __future__ import annotations
 

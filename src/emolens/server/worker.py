@@ -50,7 +50,7 @@ class Worker:
         self._limits = service.pictures
         self._encoded: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._decoded: queue.Queue[_Job | None] = queue.Queue(maxsize=service.batch)
-        self._cores = min(service.batch, os.cpu_count() or 1)
+        self._cores = min(service.batch, _cores())
         self._lookers = ThreadPoolExecutor(self._cores, thread_name_prefix="emolens-look")
         decoders = [Thread(target=self._decode, name=f"emolens-decode-{n}", daemon=True) for n in range(2)]
         self._judge_thread = Thread(target=self._judge, name="emolens-judge", daemon=True)
@@ -157,6 +157,11 @@ class Worker:
                     TooLarge(f"{job.name}: {len(found)} faces, at most {most} are judged; send a part of the picture")
                 )
         return [job for job, _ in kept], [found for _, found in kept]
+
+
+def _cores() -> int:
+    """The cores that this process may use: in a container often fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _fail(job: _Job, error: Exception) -> None:
