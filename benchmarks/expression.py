@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from emolens.choices import expression_model
+from emolens.choices import model_file, model_files
 from emolens.models.session import Classifier
 from peers import machine, versions
 
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="by default all cores")
     parser.add_argument("--json", action="store_true", help="one JSON object and no table")
     asked = parser.parse_args()
-    path = expression_model(asked.model or ())
+    path = model_file("expression", model_files(asked.model or ()))
     model = Classifier.load(path, asked.threads)
     rows = [measured(model, batch, asked.repeats) for batch in asked.batches]
     cores = asked.threads or os.cpu_count() or 1

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from emolens.data.fer2013 import LabelledFaces, read_ferplus
+from emolens.data.fer2013 import read_ferplus
+from emolens.data.labelled import LabelledFaces
 from emolens.faces.align import box_matrices, similarity, warp
 from emolens.faces.detector import FaceDetector
 from emolens.faces.yunet import YuNet

@@ -170,7 +170,7 @@ def test_faces_with_a_low_score_are_left_out(model):
 
 
 def test_what_is_known_is_what_can_be_asked_for():
-    with pytest.raises(UnknownName, match=r"Known: expression, group$"):
+    with pytest.raises(UnknownName, match=r"Known: evoked, expression, group$"):
         Analyzer("emotions")
 
 
@@ -188,7 +188,7 @@ def test_another_group_model_takes_its_place(model):
     ("options", "error", "reason"),
     [
         ({"tasks": ["expresion"]}, UnknownName, "Did you mean 'expression'"),
-        ({"tasks": "evoked"}, OptionError, "no model of this version serves it; use expression or group"),
+        ({"tasks": "stimuli"}, OptionError, "no model of this version serves it; use expression, group, evoked"),
         ({"tasks": []}, OptionError, "no task"),
         ({"abstain_below": 1.5}, OptionError, "from 0 to 1"),
         ({"abstain_below": float("nan")}, OptionError, "from 0 to 1"),
@@ -212,10 +212,12 @@ def test_on_error_is_checked_at_the_call_and_not_at_the_first_result(model):
 
 
 def test_models_are_placed_by_the_task_of_their_card(model, tmp_path):
-    with pytest.raises(OptionError, match="2 models for task 'expression'"):
+    with pytest.raises(OptionError, match="two models for task 'expression', one is allowed"):
         Analyzer(detector=TWO_FACES, models=[model, model])
-    with pytest.raises(OptionError, match="evoked"):
-        Analyzer(detector=TWO_FACES, models=[linear_model(tmp_path / "e.onnx", linear_card(task="evoked"))])
+    with pytest.raises(OptionError, match="its card says task 'stimuli'; models for 'expression' or 'evoked' can be"):
+        Analyzer(detector=TWO_FACES, models=[linear_model(tmp_path / "s.onnx", linear_card(task="stimuli"))])
+    with pytest.raises(OptionError, match=r"linear.onnx is for task 'expression', which is not asked for \(evoked\)"):
+        Analyzer("evoked", models=[model])
     with pytest.raises(ModelError, match="absent"):
         Analyzer(detector=TWO_FACES, models=[tmp_path / "absent.onnx"])
     bare = linear_model(tmp_path / "bare.onnx", linear_card(framing=None))
@@ -352,7 +354,7 @@ def astronaut() -> np.ndarray:
 
 def test_a_real_photo_from_file_to_rows(model, astronaut, tmp_path):
     Image.fromarray(astronaut).save(tmp_path / "astronaut.png")
-    result = Analyzer(models=[model]).analyze(tmp_path / "astronaut.png")
+    result = Analyzer("expression,group", models=[model]).analyze(tmp_path / "astronaut.png")
     assert (result.status, result.size, result.detector) == ("ok", (512, 512), "mtcnn")
     x1, y1, x2, y2 = result.faces[0].box
     assert x1 < 225 < x2  # her nose, read off the picture

@@ -17,7 +17,8 @@ from emolens.analyzer import Analyzer
 from emolens.records import PhotoResult
 from emolens.server.app import create_app
 from emolens.server.service import Service
-from emolens.tables import nested, rows
+from emolens.tables import rows
+from fakes import evoked_model
 from serving import served
 
 playwright = pytest.importorskip(
@@ -286,39 +287,29 @@ def test_a_service_with_a_key_asks_for_it(open_page, analyzer, astronaut):
         page.context.close()
 
 
-def test_what_a_picture_evokes_has_its_wheel_where_it_is_told(open_page, astronaut, analyzer):
-    """The library's own answer with the field of the task `evoked` put beside it, as its JSON has it."""
-    shares = {
-        "anger": 0.05,
-        "disgust": 0.05,
-        "fear": 0.1,
-        "happiness": 0.5,
-        "sadness": 0.05,
-        "surprise": 0.2,
-        "neutral": 0.05,
-    }
-    evoked = {
-        "status": "ok",
-        "label": "happiness",
-        "confidence": 0.5,
-        "entropy": 1.5,
-        "distribution": shares,
-        "valence": 7.0,
-        "arousal": 5.0,
-    }
-    told = {"results": [{**nested(analyzer.analyze(astronaut)), "evoked": evoked}], "csv": ""}
+def test_what_a_picture_evokes_has_its_wheel(open_page, astronaut, tmp_path):
+    analyzer = Analyzer(models=[evoked_model(tmp_path / "evoked.onnx")])
+    said = analyzer.analyze(astronaut).evoked
+    assert said is not None
+    with served(create_app(analyzer, Service())) as port:
+        page = open_page(f"http://127.0.0.1:{port}/")
+        choose(page, astronaut)
+        assert page.locator("#evoked .big").inner_text().strip() == said.label
+        wheel, plane = page.locator("#evoked svg").nth(0), page.locator("#evoked svg").nth(1)
+        assert wheel.locator(".petal").count() == 6  # neutral is the middle
+        assert f"{said.label} {said.probability(said.label) * 100:.0f} %" in wheel.get_attribute("aria-label")
+        dot = plane.locator(".dot")  # on a square of 120, whose edges are 1 and 9
+        assert float(dot.get_attribute("cx")) == pytest.approx((said.valence - 1) * 15, abs=0.01)
+        assert float(dot.get_attribute("cy")) == pytest.approx(120 - (said.arousal - 1) * 15, abs=0.01)
+        assert page.locator(".box").count() == 2
+        assert serious(page) == []
+        page.context.close()
+
+
+def test_where_nothing_is_evoked_there_is_no_wheel(open_page, astronaut):
     page = open_page()
     choose(page, astronaut)
     assert page.locator("#evoked").count() == 0
-    page.click("#clear")
-    page.route("**/v1/analyze*", lambda route: route.fulfill(json=told))
-    choose(page, astronaut)
-    wheel = page.locator("#evoked svg").first
-    assert wheel.locator(".petal").count() == 6  # neutral is the middle
-    assert "happiness 50 %" in wheel.get_attribute("aria-label")
-    dot = page.locator("#evoked .dot")
-    assert (float(dot.get_attribute("cx")), float(dot.get_attribute("cy"))) == (90.0, 60.0)  # 7 and 5 of 1 to 9, on 120
-    assert serious(page) == []
 
 
 def test_a_service_that_has_ended_is_an_error_that_can_be_tried_again(open_page, analyzer, astronaut):

@@ -12,7 +12,7 @@ from fakes import POINTS, linear_card
 def test_a_card_comes_back_as_it_was_written(tmp_path):
     path = tmp_path / "m.json"
     metric = {"name": "accuracy", "value": 0.85, "n": 3546, "subset": "argmax"}
-    card = linear_card(summary="Größe ≠ size", metrics=(metric,))
+    card = linear_card(summary="Größe ≠ size", metrics=(metric,), picture="stretched")
     card.write(path)
     assert ModelCard.read(path) == card
     assert json.loads(path.read_text(encoding="utf-8"))["labels"][1] == "happiness"
@@ -42,6 +42,7 @@ def test_a_known_taxonomy_has_its_own_classes_in_its_own_order():
         ({"mean": [float("nan")]}, "mean"),
         ({"colour": "bgr"}, "colour"),
         ({"task": "expresion"}, "task"),
+        ({"picture": "cropped"}, "picture"),
         ({"lables": ["anger"]}, "lables"),
         ({"licences": {"code": "MIT"}}, "licences"),
     ],

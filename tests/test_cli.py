@@ -23,12 +23,13 @@ from PIL import Image
 from emolens import __version__
 from emolens.cli import app
 from emolens.cli.annotated import AnnotatedPictures
-from emolens.cli.console import Screen, Tally
+from emolens.cli.console import Screen
 from emolens.cli.leaving import Signals
+from emolens.cli.tally import Tally
 from emolens.group import group_affect
 from emolens.records import Face, PhotoResult, Prediction
 from emolens.taxonomy import FERPLUS
-from fakes import linear_model
+from fakes import evoked_card, evoked_model, linear_card, linear_model
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -227,6 +228,97 @@ def test_the_standard_input_is_a_source_and_is_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "picture_annotated.jpg").is_file()
 
 
+# --- what a picture evokes -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def evokes(run: Run, tmp_path: Path) -> Run:
+    """`emolens analyze --task evoked` with a small random net."""
+    (tmp_path / "net").mkdir()
+    model = evoked_model(tmp_path / "net" / "evoked.onnx")
+
+    def command(*args: object) -> tuple[int, str, str]:
+        return run("analyze", "--task", "evoked", "--model", model, *args)
+
+    return command
+
+
+def test_what_a_picture_evokes_is_told_with_the_terms_of_its_data_first(evokes: Run, tmp_path: Path) -> None:
+    code, out, err = evokes(picture(tmp_path / "a.png"))
+    assert (code, err) == (0, "")
+    first, title, *table = out.splitlines()
+    assert first == "linear_evoked learnt from Six Tests: academic research only"
+    assert title.endswith("a.png  48 × 40")  # noqa: RUF001  nobody looked for faces, and nothing is said about any
+    assert any(line.strip().startswith("evokes ") and "█" in line for line in table)
+    assert any("valence" in line and "arousal" in line for line in table)
+    assert "not felt by those in the picture" in out
+    assert "face" not in out
+    listed = evokes(picture(tmp_path / "a.png"), "--csv", "-")
+    assert listed[2].startswith("linear_evoked learnt from")
+    (row,) = csv.DictReader(io.StringIO(listed[1]))
+    assert (row["target"], row["task"], row["status"]) == ("image", "evoked", "ok")
+    assert 1 <= float(row["valence"]) <= 9
+    assert evokes(picture(tmp_path / "a.png"), "--quiet") == (0, "", "")
+
+
+def test_beside_a_face_it_is_one_more_row(run: Run, tmp_path: Path) -> None:
+    models = ["--model", linear_model(tmp_path / "f.onnx"), "--model", evoked_model(tmp_path / "e.onnx")]
+    args = ["--task", "expression,evoked", "--whole-image", *models]
+    code, out, _ = run("analyze", picture(tmp_path / "a.png"), *args, "--csv", tmp_path / "r.csv")
+    assert code == 0
+    rows = [line.split()[0] for line in out.splitlines() if "█" in line]
+    assert rows == ["1", "evokes"]
+    assert "a person feels" in out
+    with (tmp_path / "r.csv").open(newline="") as file:
+        assert [(row["target"], row["task"]) for row in csv.DictReader(file)] == [
+            ("face", "expression"), ("image", "evoked")]  # fmt: skip
+
+
+def test_a_model_that_may_be_used_freely_has_no_line_of_terms(run: Run, tmp_path: Path) -> None:
+    free = evoked_card(licences=linear_card().licences)
+    out = run(
+        "analyze", picture(tmp_path / "a.png"), "--model", evoked_model(tmp_path / "e.onnx", free), "--task", "evoked"
+    )[1]
+    assert "learnt from" not in out
+
+
+def test_many_pictures_evoke_a_line_each_and_a_summary(evokes: Run, tmp_path: Path) -> None:
+    photos = [picture(tmp_path / f"{n}.png", n) for n in range(5)]
+    code, out, _ = evokes(*photos, tmp_path / "gone.png")
+    assert code == 0
+    assert sum(" evokes " in line and "valence" in line for line in out.splitlines()) == 5
+    assert "6 pictures" in out
+    assert "5 read" in out
+    assert "1 not found" in out
+    assert "pictures evoke" in out
+    assert "0 faces" not in out
+
+
+def test_what_a_picture_evokes_is_drawn_and_not_taken_for_a_photo_later(evokes: Run, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for folder in ("a", "b"):
+        picture(photos / folder / "x.png")
+    assert evokes(photos, "--out", photos)[0] == 0
+    drawn = sorted(p.name for p in photos.iterdir() if p.is_file())
+    assert drawn == sorted(
+        [f"x_{kind}{n}.{suffix}" for kind, suffix in (("annotated", "jpg"), ("evoked", "png"), ("evoked", "svg"))
+         for n in ("", "_2")] + ["results.csv", "results.json"])  # fmt: skip
+    with Image.open(photos / "x_evoked.png") as sheet:
+        assert sheet.width > 1000
+    assert (photos / "x_evoked.svg").read_text(encoding="utf-8").startswith("<svg ")
+    record = json.loads((photos / "results.json").read_text(encoding="utf-8"))[0]
+    assert record["evoked"]["valence"] is not None
+    evokes(photos, "--json", tmp_path / "again.json")
+    assert len(json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))) == 2
+
+
+def test_a_model_of_another_task_is_one_line(run: Run, tmp_path: Path) -> None:
+    photo, model = picture(tmp_path / "a.png"), evoked_model(tmp_path / "e.onnx")
+    code, out, err = run("analyze", photo, "--task", "expression", "--model", model)
+    assert (code, out) == (2, "")
+    one_line(err, "e.onnx is for task 'evoked'", "not asked for (expression)")
+
+
 # --- folders and annotated pictures ----------------------------------------------------------------------------------
 
 
@@ -292,7 +384,8 @@ def test_a_photo_goes_through_the_detector_in_the_box(run: Run, tmp_path: Path) 
     astronaut = pytest.importorskip("skimage.data", reason="the photo comes with scikit-image").astronaut()
     Image.fromarray(astronaut).save(tmp_path / "astronaut.png")
     model = linear_model(tmp_path / "net.onnx")
-    code, out, err = run("analyze", tmp_path / "astronaut.png", "--model", model, "--csv", "-", "--min-face", "60")
+    faces = ["--model", model, "--task", "expression,group"]
+    code, out, err = run("analyze", tmp_path / "astronaut.png", *faces, "--csv", "-", "--min-face", "60")
     assert code == 0
     assert "mtcnn" in err
     face, group = csv.DictReader(io.StringIO(out))
@@ -300,7 +393,7 @@ def test_a_photo_goes_through_the_detector_in_the_box(run: Run, tmp_path: Path) 
     nose = (226, 123)  # measured on the photo, as are the sides of the face: x 180 to 270, y 75 to 178
     assert 150 < float(face["x1"]) < nose[0] < float(face["x2"]) < 300
     assert 40 < float(face["y1"]) < nose[1] < float(face["y2"]) < 210
-    _, out, _ = run("analyze", tmp_path / "astronaut.png", "--model", model, "--min-face", "400")
+    _, out, _ = run("analyze", tmp_path / "astronaut.png", *faces, "--min-face", "400")
     assert "no face found" in " ".join(out.split())
 
 
@@ -558,6 +651,10 @@ def test_models_are_listed_with_their_licences(run: Run) -> None:
 def test_a_model_file_shows_its_card(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("models", "show", linear_model(tmp_path / "net.onnx"))
     assert code == 0
+    assert "whole pictures" not in out
+    shown = " ".join(run("models", "show", evoked_model(tmp_path / "evoked.onnx"))[1].split())
+    assert "rgb, 16 x 16 px, whole pictures stretched" in shown
+    assert "Six Tests: academic research only" in shown
     assert "card of linear 1" in out
     assert "contempt" in out
 

@@ -56,7 +56,7 @@ def test_splits_and_targets(tmp_path: Path) -> None:
     assert [len(read_ferplus(root, split)) for split in SPLITS] == [2, 1, 2]
     np.testing.assert_allclose(read_ferplus(root, "train").targets[0, :3], [0.6, 0.1, 0.1])
     strict = read_ferplus(root, "test", "majority")
-    assert strict.ids.tolist() == ["fer5.png"]
+    assert strict.ids.tolist() == ["fer2013-00005"]
     assert strict.targets[0, 0] == 1
 
 

@@ -9,7 +9,7 @@ from emolens.errors import CardError, ChecksumError, ModelError, OptionError
 from emolens.models.session import Classifier, open_session, softmax
 from emolens.places import sha256
 from emolens.taxonomy import FERPLUS
-from fakes import linear_card, linear_model, linear_weights
+from fakes import evoked_model, linear_card, linear_model, linear_weights
 
 
 def frames(count: int, size: int = 16, colours: int = 0) -> np.ndarray:
@@ -50,6 +50,17 @@ def test_the_batch_size_does_not_change_the_answer(tmp_path, batch):
     for batch_size in (1, 2, 3, 100):
         for ours, theirs in zip(model.predict(frames(7), batch_size), whole, strict=True):
             np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_several_outputs_come_from_one_run(tmp_path):
+    model = Classifier.load(evoked_model(tmp_path / "m.onnx"))
+    assert model.outputs == ("logits", "values")
+    frames = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    found = model.answers(frames, ("values", "logits"), batch_size=2)
+    np.testing.assert_allclose(found["logits"], model.logits(frames), atol=1e-5)
+    np.testing.assert_allclose(found["values"][:, 0], 5 + (frames[..., 0].mean(axis=(1, 2)) - 127.5) / 64, atol=1e-4)
+    for ours, theirs in zip(model.judged(found["logits"]), model.predict(frames), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def test_no_frames_give_no_rows(tmp_path):

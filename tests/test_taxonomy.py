@@ -29,6 +29,7 @@ PUBLISHED = {
     "affectnet7": (0, "Neutral Happy Sad Surprise Fear Disgust Anger"),
     "emotion6": (0, "anger disgust fear joy sadness surprise neutral"),  # columns of ground_truth.txt
     "ekman6": (0, "anger disgust fear joy sadness surprise"),
+    "mikels8": (0, "amusement awe contentment excitement anger disgust fear sadness"),  # the folders of FI
     "group3": (0, "negative neutral positive"),  # GAF 2.0
 }
 

@@ -1,4 +1,4 @@
-"""What each face in a photo shows, and how the group looks.
+"""What each face in a photo shows, how the group looks, and what the photo evokes.
 
 The public names are loaded when they are first asked for (PEP 562), so that `import emolens` costs next to nothing.
 """

@@ -1,50 +1,63 @@
-"""From a picture to a `PhotoResult`: decode, find faces, run the models, in batches."""
+"""From a picture to a `PhotoResult`: decode, look, read with the models, in batches."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
 
 import numpy as np
-from PIL import Image
 
-from emolens.choices import OnError, check_on_error, check_options, checked_tasks, expression_model, served_tasks
+from emolens.choices import (
+    OnError,
+    check_on_error,
+    check_options,
+    checked_tasks,
+    chosen_detector,
+    model_file,
+    model_files,
+    needed_models,
+    served_tasks,
+)
 from emolens.decoding import decode, decode_ahead
-from emolens.errors import CardError, InputError, OptionError
-from emolens.faces.align import frame_faces
+from emolens.errors import InputError, OptionError
+from emolens.face_reader import FaceReader, SeenFaces
 from emolens.faces.detector import FaceDetector
 from emolens.group import GroupModel, group_affect
 from emolens.limits import LIMITS, Limits
 from emolens.models.session import Classifier
-from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status
+from emolens.picture_reader import PictureReader
+from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status, Task
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A picture that was looked at: its (width, height), its faces, their frames uint8 (F, h, w) or (F, h, w, 3)."""
+    """What the readers took from a picture of (width, height) pixels; the picture itself is not kept."""
 
     name: str
     size: tuple[int, int]
-    faces: list[Face]
-    frames: np.ndarray
+    faces: SeenFaces | None
+    whole: np.ndarray | None
 
 
 class Analyzer:
-    """Says what each face in a picture shows and how the group looks. May be used by many threads at once.
+    """Says what each face in a picture shows, how the group looks and what the picture evokes. Serves many threads.
 
-    `tasks`: names of tasks, or one string with commas; by default every shipped task. `detector`: `auto` (MTCNN),
-    `mtcnn`, `yunet`, the path of a YuNet file, or any object with the protocol `FaceDetector`. `models`: paths of
-    ONNX files that take the place of the shipped model for the task that their card names. `whole_image` takes each
-    picture as one face that is already cropped, without a detector. `abstain_below`: predictions with a confidence
-    below it, 0 to 1, are marked `abstained`. `min_face`: smallest face to report, the shorter side in pixels.
-    `min_score`: least detection score of a face to report, 0 to 1; by default all that the detector lets through.
-    `batch_size`: pictures whose faces go through the model together. `group`: what makes the group from the faces.
-    `limits`: how large, small and slow a picture may be.
+    `tasks`: names of tasks, or one string with commas; by default all that apply (`choices.checked_tasks`). Only what
+    they need is loaded: no detector for what a picture evokes. `detector`: `auto` (MTCNN), `mtcnn`, `yunet`, the path
+    of a YuNet file, or any object with the protocol `FaceDetector`. `models`: paths of ONNX files, each in the place
+    of the shipped model for the task that its card names. `whole_image` takes each picture as one face that is already
+    cropped, without a detector. What such a picture evokes is read only where that is named, by task or model, since
+    no model learnt from crops; nor is it by default for the `frames` of a video, each of which would cost as much as a
+    photo. `abstain_below`: predictions with a confidence below it, 0 to 1, are marked `abstained`. `min_face`: smallest
+    face to report, the shorter side in pixels. `min_score`: least detection score of a face to report, 0 to 1; by
+    default all that the detector lets through. `batch_size`: pictures that go through the models together. `group`:
+    what makes the group from the faces. `limits`: how large, small and slow a picture may be.
+
+    `detector` is None where no face is looked for.
 
     Raises `UnknownName` for a task or detector that is not known, `OptionError` for a value that is not allowed and
     `ModelError` for a model that cannot be used.
@@ -62,22 +75,48 @@ class Analyzer:
         min_score: float | None = None,
         batch_size: int = 8,
         group: GroupModel = group_affect,
+        frames: bool = False,
         limits: Limits = LIMITS,
     ) -> None:
-        wanted = checked_tasks(tasks)
+        given = model_files(models)
+        wanted = checked_tasks(tasks, given, faces_only=whole_image or frames)
         check_options(abstain_below, min_face, min_score, batch_size)
         self.whole_image = whole_image
         self.abstain_below = abstain_below
-        self.min_face = min_face
-        self.min_score = min_score
         self.batch_size = batch_size
         self.limits = limits
         self._group = group
-        self.model = Classifier.load(expression_model(models))
-        self.tasks = wanted if group is not group_affect else served_tasks(wanted, self.model, named=tasks is not None)
-        if not whole_image and self.model.card.framing is None:
-            raise CardError(f"model {self.model.card.name}: its card has no face framing; use it with whole_image=True")
-        self.detector = None if whole_image else _detector(detector, min_face)
+        loaded = {task: Classifier.load(model_file(task, given)) for task in needed_models(wanted)}
+        self.detector: FaceDetector | None = None
+        self._faces: FaceReader | None = None
+        if (face_model := loaded.get("expression")) is not None:
+            if group is group_affect:
+                wanted = served_tasks(wanted, face_model, named=tasks is not None)
+            self.detector = None if whole_image else chosen_detector(detector, min_face)
+            self._faces = FaceReader(face_model, self.detector, min_face, min_score)
+        self._pictures = PictureReader(loaded["evoked"]) if "evoked" in loaded else None
+        self.tasks = wanted
+
+    @property
+    def models(self) -> dict[Task, Classifier]:
+        """The models in use, by the task that they serve."""
+        readers: dict[Task, FaceReader | PictureReader | None] = {"expression": self._faces, "evoked": self._pictures}
+        return {task: reader.model for task, reader in readers.items() if reader is not None}
+
+    @property
+    def model(self) -> Classifier:
+        """The model of the expressions, or that of what pictures evoke where nothing else was asked for."""
+        return next(iter(self.models.values()))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of all models in use, each once: what a table needs columns for."""
+        return tuple(dict.fromkeys(name for model in self.models.values() for name in model.classes.classes))
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's name for the device that the models run on, such as CPUExecutionProvider."""
+        return self.model.provider
 
     def analyze(self, source: Any, on_error: OnError = "raise") -> PhotoResult:
         """Analyze one picture: path, URL, bytes, PIL picture or RGB array.
@@ -95,7 +134,7 @@ class Analyzer:
     def analyze_many(self, sources: Iterable[Any], on_error: OnError = "record") -> Iterator[PhotoResult]:
         """Analyze pictures as they come and yield the results in the same order, in flat memory.
 
-        Pictures are decoded ahead while others are looked at; the faces of `batch_size` pictures go through the model
+        Pictures are decoded ahead while others are looked at; `batch_size` pictures, or their faces, go through a model
         together, so results come in batches.
         A picture that cannot be read becomes a result with a status (`record`), is left out (`skip`), or ends the run
         with its `InputError` once the results before it are out (`raise`). Closing the iterator stops its threads.
@@ -110,25 +149,21 @@ class Analyzer:
         """The faces of each picture, RGB uint8 (H, W, 3), that are not smaller than `min_face`, by falling score.
 
         With `max_side` a picture whose longer side is larger, in pixels, is looked at averaged down by the smallest
-        whole factor that fits; boxes are in its own pixels all the same. Raises `OptionError` for an analyzer that
-        takes whole pictures.
+        whole factor that fits; boxes are in its own pixels all the same. No face where no task needs any. Raises
+        `OptionError` for an analyzer that takes each picture as a face.
         """
-        if self.detector is None:
-            raise OptionError("an Analyzer with whole_image=True looks for no faces; make one with a detector")
-        factors = [-(-max(p.shape[:2]) // max_side) if max_side else 1 for p in pictures]
-        found = self.detector.detect_batch([_reduced(p, n) for p, n in zip(pictures, factors, strict=True)])
-        faces = [[_enlarged(face, n) for face in one] for one, n in zip(found, factors, strict=True)]
-        return [[face for face in one if self._counts(face)] for one in faces]
+        return self._faces.find(pictures, max_side) if self._faces else [[] for _ in pictures]
 
     def analyze_found(
         self, pictures: Sequence[np.ndarray], faces: Sequence[Sequence[Face]], name: str = "array"
     ) -> list[PhotoResult]:
         """The results of pictures, RGB uint8 (H, W, 3), whose faces are known: `faces` has those of each picture.
 
-        All faces go through the model together; `name` is the source that the results state.
+        All pictures, and all faces, go through a model together; `name` is the source that the results state.
         """
-        seen = [self._framed(name, picture, found) for picture, found in zip(pictures, faces, strict=True)]
-        return self._answer(seen)
+        reader = self._faces
+        seen = [reader.framed(*pair) if reader else None for pair in zip(pictures, faces, strict=True)]
+        return self._answer([self._seen(name, *pair) for pair in zip(pictures, seen, strict=True)])
 
     def _stream(self, sources: Iterable[Any], on_error: OnError) -> Iterator[PhotoResult]:
         batch: list[_Seen | PhotoResult] = []
@@ -145,74 +180,56 @@ class Analyzer:
         yield from self._answer(batch)
 
     def _look(self, name: str, picture: np.ndarray | InputError) -> _Seen | PhotoResult:
-        """The faces of a picture and their frames; the picture itself is not kept."""
         if isinstance(picture, InputError):
             return PhotoResult(name, cast(Status, picture.status), message=str(picture))
-        size = (picture.shape[1], picture.shape[0])
-        card = self.model.card
-        grey = card.colour == "grey"
-        if self.detector is None or card.framing is None:
-            whole = Face(np.array([0, 0, *size], np.float32), 1.0)
-            return _Seen(name, size, [whole], _whole_frame(picture, card.size, grey)[None])
-        return self._framed(name, picture, self.find([picture])[0])
+        return self._seen(name, picture, self._faces.look(picture) if self._faces else None)
 
-    def _framed(self, name: str, picture: np.ndarray, faces: Sequence[Face]) -> _Seen:
-        card, found_by = self.model.card, "given" if self.detector is None else self.detector.name
-        if card.framing is None:
-            raise CardError(f"model {card.name}: its card has no face framing; it takes whole pictures only")
-        frames = frame_faces(picture, faces, card.framing, card.size, card.colour == "grey", found_by)
-        return _Seen(name, (picture.shape[1], picture.shape[0]), list(faces), frames)
-
-    def _counts(self, face: Face) -> bool:
-        return _shorter_side(face) >= (self.min_face or 0) and face.score >= (self.min_score or 0)
+    def _seen(self, name: str, picture: np.ndarray, faces: SeenFaces | None) -> _Seen:
+        whole = self._pictures.look(picture) if self._pictures else None
+        return _Seen(name, (picture.shape[1], picture.shape[0]), faces, whole)
 
     def _answer(self, batch: Sequence[_Seen | PhotoResult]) -> list[PhotoResult]:
-        """The results of some pictures; the faces of all of them go through the model together."""
+        """The results of some pictures; what the readers took from all of them goes through each model together."""
         looked_at = [seen for seen in batch if isinstance(seen, _Seen)]
-        faces = [face for seen in looked_at for face in seen.faces]
-        expressions = iter(self._expressions(faces, [seen.frames for seen in looked_at]) if faces else ())
+        faces = [seen.faces for seen in looked_at if seen.faces is not None]
+        pictures = [seen.whole for seen in looked_at if seen.whole is not None]
+        expressions = iter(self._faces.read(faces) if self._faces else ())
+        evoked = iter(self._pictures.read(pictures) if self._pictures else ())
         return [
-            self._result(seen, tuple(islice(expressions, len(seen.faces)))) if isinstance(seen, _Seen) else seen
+            self._result(seen, next(expressions, ()), next(evoked, None)) if isinstance(seen, _Seen) else seen
             for seen in batch
         ]
 
-    def _expressions(self, faces: Sequence[Face], frames: Sequence[np.ndarray]) -> list[Prediction]:
-        distributions, confidences = self.model.predict(np.concatenate(frames))
-        return [
-            Prediction(
-                "expression",
-                self.model.classes,
-                distribution,
-                confidence,
-                self.model.card.name,
-                face,
-                abstained=self._abstains(confidence),
-                model_sha=self.model.sha256,
-            )
-            for face, distribution, confidence in zip(faces, distributions, confidences.tolist(), strict=True)
-        ]
-
-    def _result(self, seen: _Seen, expressions: tuple[Prediction, ...]) -> PhotoResult:
+    def _result(self, seen: _Seen, shown: tuple[Prediction, ...], evoked: Prediction | None) -> PhotoResult:
+        faces = seen.faces.faces if seen.faces else ()
+        shown = tuple(self._weighed(one) for one in shown)
         return PhotoResult(
             seen.name,
-            "ok" if seen.faces else "no_face",
+            "ok" if faces or seen.faces is None else "no_face",
             seen.size,
-            tuple(seen.faces),
-            expressions if "expression" in self.tasks else (),
-            self._group_of(expressions, seen.faces, seen.size) if "group" in self.tasks else None,
-            "whole_image" if self.detector is None else self.detector.name,
+            faces,
+            shown if "expression" in self.tasks else (),
+            self._group_of(shown, faces, seen.size) if "group" in self.tasks else None,
+            self._looked_by,
+            evoked=evoked and self._weighed(evoked),
         )
 
     def _group_of(
         self, expressions: Sequence[Prediction], faces: Sequence[Face], size: tuple[int, int]
     ) -> GroupAffect | None:
         affect = self._group(expressions, faces, size)
-        if affect is None or not self._abstains(affect.prediction.confidence):
-            return affect
-        return replace(affect, prediction=replace(affect.prediction, abstained=True))
+        return affect and replace(affect, prediction=self._weighed(affect.prediction))
 
-    def _abstains(self, confidence: float) -> bool:
-        return self.abstain_below is not None and confidence < self.abstain_below
+    def _weighed(self, said: Prediction) -> Prediction:
+        """The same, marked as abstained where it is not sure enough."""
+        unsure = self.abstain_below is not None and said.confidence < self.abstain_below
+        return replace(said, abstained=True) if unsure else said
+
+    @property
+    def _looked_by(self) -> str:
+        if self._faces is None:
+            return ""
+        return "whole_image" if self.detector is None else self.detector.name
 
 
 def analyze(
@@ -230,67 +247,19 @@ def analyze(
     """Analyze one picture with an `Analyzer` that is kept for the next call with the same options."""
     tasks = tasks if isinstance(tasks, str) or tasks is None else tuple(tasks)
     models = (models,) if isinstance(models, (str, Path)) else tuple(models)
+    options: dict[str, Any] = {
+        "whole_image": whole_image,
+        "abstain_below": abstain_below,
+        "min_face": min_face,
+        "min_score": min_score,
+    }
     if isinstance(detector, Hashable):
         with _KEEPING:
-            analyzer = _kept(tasks, detector, models, whole_image, abstain_below, min_face, min_score)
+            analyzer = _kept(tasks, detector, models, **options)
     else:
-        analyzer = _new(tasks, detector, models, whole_image, abstain_below, min_face, min_score)
+        analyzer = Analyzer(tasks, detector, models, **options)
     return analyzer.analyze(source, on_error)
 
 
 _KEEPING = Lock()  # so that two threads with one first question do not load the models twice
-
-
-def _new(
-    tasks: tuple[str, ...] | str | None,
-    detector: str | Path | FaceDetector,
-    models: tuple[str | Path, ...],
-    whole_image: bool,
-    abstain_below: float | None,
-    min_face: int | None,
-    min_score: float | None,
-) -> Analyzer:
-    return Analyzer(
-        tasks,
-        detector,
-        models,
-        whole_image=whole_image,
-        abstain_below=abstain_below,
-        min_face=min_face,
-        min_score=min_score,
-    )
-
-
-_kept = lru_cache(maxsize=4)(_new)
-
-
-def _whole_frame(image: np.ndarray, size: int, grey: bool) -> np.ndarray:
-    """The whole picture as a frame, uint8 (size, size) or (size, size, 3); one that is not square is stretched."""
-    picture = Image.fromarray(image).convert("L") if grey else Image.fromarray(image)
-    return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
-
-
-def _reduced(image: np.ndarray, factor: int) -> np.ndarray:
-    return image if factor == 1 else np.asarray(Image.fromarray(image).reduce(factor))
-
-
-def _enlarged(face: Face, factor: int) -> Face:
-    """The same face in a picture whose pixels are `factor` times as many each way."""
-    if factor == 1:
-        return face
-    points = None if face.landmarks is None else face.landmarks * np.float32(factor)
-    return replace(face, box=face.box * np.float32(factor), landmarks=points)
-
-
-def _shorter_side(face: Face) -> float:
-    return float((face.box[2:] - face.box[:2]).min())
-
-
-def _detector(detector: str | Path | FaceDetector, min_face: int | None) -> FaceDetector:
-    if isinstance(detector, FaceDetector):
-        return detector
-    if not isinstance(detector, (str, Path)):
-        raise OptionError(f"detector is {type(detector).__name__}, needs a name, a file or an object with detect()")
-    from emolens.faces import load_detector  # the cascade and its graphs: not needed with a detector of one's own
-
-    return load_detector(str(detector), **({} if min_face is None else {"min_face": min_face}))
+_kept = lru_cache(maxsize=4)(Analyzer)

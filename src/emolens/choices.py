@@ -2,59 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from emolens.errors import LabelError, ModelError, OptionError, UnknownName
+from emolens.faces.detector import FaceDetector
 from emolens.models.catalogue import entries, where
 from emolens.models.session import Classifier, read_card
 from emolens.records import Task
 
 OnError: TypeAlias = Literal["record", "raise", "skip"]
 
-SHIPPED_TASKS: tuple[Task, ...] = ("expression", "group")
+FACE_TASKS: tuple[Task, ...] = ("expression", "group")
+TASKS: tuple[Task, ...] = (*FACE_TASKS, "evoked")
+"""What this version can be asked for, in the order of its answers; the group is made from the expressions."""
+MODEL_TASKS: tuple[Task, ...] = ("expression", "evoked")
+"""The tasks that a model serves."""
 
 
-def expression_model(models: Sequence[str | Path] | str | Path) -> Path:
-    """The path of the expression model: the one given, else the one shipped.
+def model_files(models: Sequence[str | Path] | str | Path) -> dict[Task, Path]:
+    """The model files that were named, by the task of their card.
 
-    Raises `OptionError` for two models of one task or a task that no model can be placed for, `ModelError` where none
-    is shipped.
+    Raises `OptionError` for two models of one task or a task that no model can be placed for, `ModelError` for a file
+    that is not there, `CardError` for one without a card.
     """
-    given = [Path(model) for model in ([models] if isinstance(models, (str, Path)) else models)]
-    for path in given:
-        if path.is_file() and (task := read_card(path).task) != "expression":
-            raise OptionError(f"{path}: its card says task {task!r}; models for 'expression' can be used here")
-    if len(given) > 1:
-        raise OptionError(f"{len(given)} models for task 'expression', one is allowed: {', '.join(map(str, given))}")
-    return given[0] if given else _shipped()
+    found: dict[Task, Path] = {}
+    for path in [Path(model) for model in ([models] if isinstance(models, (str, Path)) else models)]:
+        if not path.is_file():
+            raise ModelError(f"{path}: no such model file; 'emolens models list' shows what is here")
+        task = read_card(path).task
+        if task not in MODEL_TASKS:
+            known = " or ".join(map(repr, MODEL_TASKS))
+            raise OptionError(f"{path}: its card says task {task!r}; models for {known} can be used here")
+        if task in found:
+            raise OptionError(f"two models for task {task!r}, one is allowed: {found[task]}, {path}")
+        found[task] = path
+    return found
 
 
-def _shipped() -> Path:
-    found = [entry.name for entry in entries("expression") if entry.source == "shipped"]
+def model_file(task: Task, given: Mapping[Task, Path]) -> Path:
+    """The model for a task: the one that was named, else the one shipped. Raises `ModelError` where there is none."""
+    if task in given:
+        return given[task]
+    found = _shipped(task)
     if len(found) != 1:
-        came = f"{len(found)} expression models are" if found else "no expression model is"
+        came = f"{len(found)} {task} models are" if found else f"no {task} model is"
         raise ModelError(f"{came} inside this emolens, one is needed; install it again or name a model file")
     return where(found[0])
 
 
-def checked_tasks(tasks: Iterable[str] | str | None) -> tuple[Task, ...]:
-    """Names of tasks, or one string with commas, as tasks in their own order; all shipped ones for None.
+def _shipped(task: Task) -> list[str]:
+    return [entry.name for entry in entries(task) if entry.source == "shipped"]
 
-    Raises `UnknownName` with the near miss, `OptionError` for a task that has no model yet or for none at all.
+
+def checked_tasks(
+    tasks: Iterable[str] | str | None, given: Mapping[Task, Path] | None = None, faces_only: bool = False
+) -> tuple[Task, ...]:
+    """Names of tasks, or one string with commas, as tasks in their own order; for None all that apply.
+
+    What a picture evokes applies where a model for it is shipped or `given`; where pictures are asked about their
+    `faces_only`, as crops are, just where one is given. Raises `UnknownName` with the near miss, `OptionError` for a
+    task that is not served yet, for none at all, or for a given model that serves none of them.
     """
+    given = given or {}
     if tasks is None:
-        return SHIPPED_TASKS
+        evoked = "evoked" in given or (not faces_only and bool(_shipped("evoked")))
+        return TASKS if evoked else FACE_TASKS
     names = [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks)]
     for name in names:
         if name not in get_args(Task):
-            raise UnknownName("task", name, SHIPPED_TASKS)
-        if name not in SHIPPED_TASKS:
-            raise OptionError(f"task {name!r}: no model of this version serves it; use {' or '.join(SHIPPED_TASKS)}")
+            raise UnknownName("task", name, TASKS)
+        if name not in TASKS:
+            raise OptionError(f"task {name!r}: no model of this version serves it; use {', '.join(TASKS)}")
     if not names:
-        raise OptionError(f"no task is named; use one or more of {', '.join(SHIPPED_TASKS)}")
-    return tuple(task for task in SHIPPED_TASKS if task in names)
+        raise OptionError(f"no task is named; use one or more of {', '.join(TASKS)}")
+    asked = tuple(task for task in TASKS if task in names)
+    for task, path in given.items():
+        if task not in needed_models(asked):
+            raise OptionError(f"{path} is for task {task!r}, which is not asked for ({', '.join(asked)}); ask for both")
+    return asked
+
+
+def needed_models(tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """The tasks whose models serve these: the group needs that of the expressions."""
+    return tuple(task for task in MODEL_TASKS if task in tasks or (task == "expression" and "group" in tasks))
 
 
 def served_tasks(wanted: tuple[Task, ...], model: Classifier, named: bool) -> tuple[Task, ...]:
@@ -68,6 +100,17 @@ def served_tasks(wanted: tuple[Task, ...], model: Classifier, named: bool) -> tu
             raise OptionError(f"task 'group' needs labels with a polarity: {error}; give Analyzer(group=...)") from None
         return tuple(task for task in wanted if task != "group")
     return wanted
+
+
+def chosen_detector(detector: str | Path | FaceDetector, min_face: int | None) -> FaceDetector:
+    """A detector by its name or file, or the one given. Raises `UnknownName`, `OptionError` for what is none."""
+    if isinstance(detector, FaceDetector):
+        return detector
+    if not isinstance(detector, (str, Path)):
+        raise OptionError(f"detector is {type(detector).__name__}, needs a name, a file or an object with detect()")
+    from emolens.faces import load_detector  # the cascade and its graphs: not needed with a detector of one's own
+
+    return load_detector(str(detector), **({} if min_face is None else {"min_face": min_face}))
 
 
 def check_options(abstain_below: float | None, min_face: int | None, min_score: float | None, batch_size: int) -> None:

@@ -1,8 +1,7 @@
-"""A picture with its answer drawn on it: numbered boxes, what each face shows, and how the group looks.
+"""A picture with its answer drawn on it: numbered boxes, what each face shows, how the group looks, what it evokes.
 
-The pixels of the picture keep their place: the banner and, in crowded pictures, the list of faces are added below, so
-boxes in a table fit the drawing too. Colours are those of Okabe and Ito ("Color Universal Design", 2008), which people
-with any of the common colour blindnesses tell apart; every colour stands beside its name. The font is Pillow's own.
+The pixels of the picture keep their place: the banner, in crowded pictures the list of faces, and the panel of what the
+picture evokes are added below, so boxes in a table fit the drawing too.
 """
 
 from __future__ import annotations
@@ -12,35 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from emolens.errors import OutputError
+from emolens.evoked_chart import evoked_panel
 from emolens.files import replacing
+from emolens.palette import COLOURS, DIM, INK, PAPER, TRACK, UNSURE, Colour, Type, colour_of, ink_on, stacked
 from emolens.placing import Rect, Size, above, beside, place_all
 from emolens.records import PhotoResult, Prediction
+from emolens.shapes import as_pixels
 from emolens.sources import MARK
 
-Colour = tuple[int, int, int]
+__all__ = ["COLOURS", "DIM", "INK", "NOTICE", "PAPER", "TRACK", "UNSURE", "Colour", "Type", "annotate", "colour_of",
+           "ink_on", "save", "stacked"]  # fmt: skip
 
-COLOURS: dict[str, Colour] = {
-    "anger": (213, 94, 0),
-    "disgust": (0, 158, 115),
-    "fear": (204, 121, 167),
-    "happiness": (240, 228, 66),
-    "sadness": (0, 114, 178),
-    "surprise": (86, 180, 233),
-    "neutral": (205, 205, 205),
-    "contempt": (230, 159, 0),
-    "negative": (213, 94, 0),
-    "positive": (86, 180, 233),
-}
-UNSURE: Colour = (160, 160, 160)
-INK, DIM, PAPER, TRACK = (245, 245, 245), (170, 172, 178), (24, 26, 30), (66, 70, 78)
 NOTICE = "apparent expression, not feeling"
 LEAST_WIDTH = 320  # a narrower picture is enlarged by a whole factor, or no text would be legible on it
 MOST_HEIGHT = 8000  # ... but not beyond this height
 TOP = 3  # bars beside a face
+PANEL_LINES = 24  # of its type fit on the picture, so that the panel is hardly larger than what it belongs to
+PANEL_TYPE = 1 / 120  # of the width: of a panorama the panel may be larger
 
 
 def annotate(image: np.ndarray, result: PhotoResult) -> np.ndarray:
@@ -55,7 +46,7 @@ def annotate(image: np.ndarray, result: PhotoResult) -> np.ndarray:
         picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.LANCZOS)
     marks = _marks(result, factor)
     listed = _draw_faces(picture, marks)
-    return np.asarray(_with_footer(picture, result, listed))
+    return np.asarray(_with_panel(_with_footer(picture, result, listed), result, picture.height))
 
 
 def save(image: np.ndarray, path: str | Path) -> None:
@@ -110,25 +101,6 @@ def _marks(result: PhotoResult, factor: int) -> list[_Mark]:
         for n, (face, prediction) in enumerate(pairs, start=1)
         for x1, y1, x2, y2 in [(face.box * factor).tolist()]
     ]
-
-
-def colour_of(label: str) -> Colour:
-    """The colour of a class; that of ink for a class of somebody's own."""
-    return COLOURS.get(label, INK)
-
-
-class Type:
-    """A size of type and what is measured in it. `line` is the height of a line in pixels."""
-
-    def __init__(self, size: float) -> None:
-        self.size = round(size)
-        self.font = ImageFont.load_default(self.size)
-        self.line = round(self.size * 1.35)
-        self.pad = max(3, round(self.size * 0.35))
-
-    def width(self, text: str) -> float:
-        """Pixels that a text takes."""
-        return float(self.font.getlength(text))
 
 
 def _draw_faces(picture: Image.Image, marks: Sequence[_Mark]) -> list[_Mark]:
@@ -235,15 +207,11 @@ def _top(prediction: Prediction) -> list[str]:
     return [prediction.taxonomy.classes[n] for n in order]
 
 
-def ink_on(colour: Colour) -> Colour:
-    """Dark or light, whichever reads better on a colour (Rec. 601 luma)."""
-    red, green, blue = colour
-    return PAPER if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else INK
-
-
 def _with_footer(picture: Image.Image, result: PhotoResult, listed: Sequence[_Mark]) -> Image.Image:
     """The picture with a strip below it: the group banner, and the faces that had no room on the picture."""
-    kind = Type(max(13, min(0.017 * max(picture.size), picture.width / 24)))
+    if result.evoked and not result.faces and result.status == "ok":  # nobody looked for faces
+        return picture
+    kind = Type(_type_size(picture.size))
     cell = max((kind.width(m.words) for m in listed), default=0) + 7 * kind.size
     across = max(1, int((picture.width - 2 * kind.pad) // cell)) if listed else 1
     lines = -(-len(listed) // across)
@@ -268,6 +236,22 @@ def _with_footer(picture: Image.Image, result: PhotoResult, listed: Sequence[_Ma
     return whole
 
 
+def _type_size(size: tuple[int, int]) -> float:
+    return max(13, min(0.017 * max(size), size[0] / 24))
+
+
+def _with_panel(whole: Image.Image, result: PhotoResult, height: int) -> Image.Image:
+    """The same with what the picture evokes below it; `height` is that of the picture in it."""
+    if result.evoked is None:
+        return whole
+    size = max(13, min(_type_size((whole.width, height)), max(height / PANEL_LINES, whole.width * PANEL_TYPE)))
+    panel = as_pixels(evoked_panel(result.evoked, whole.width, size))
+    longer = Image.new("RGB", (whole.width, whole.height + len(panel)), PAPER)
+    longer.paste(whole)
+    longer.paste(Image.fromarray(panel), (0, whole.height))
+    return longer
+
+
 def _headline(result: PhotoResult) -> str:
     if not result.faces:
         return "No face found"
@@ -276,20 +260,6 @@ def _headline(result: PhotoResult) -> str:
         return faces
     said = result.group.prediction
     return f"Group: {'unsure' if said.abstained else f'{said.label} {said.confidence:.0%}'}  ·  {faces}"
-
-
-def stacked(draw: ImageDraw.ImageDraw, said: Prediction, bar: Rect, kind: Type, named: bool = False) -> None:
-    """A distribution as one bar; its parts are named where the name fits."""
-    left = bar[0]
-    for name, share in zip(said.taxonomy.classes, said.distribution.tolist(), strict=True):
-        right = left + share * (bar[2] - bar[0])
-        colour = colour_of(name)
-        if right - left >= 1:
-            draw.rectangle((left, bar[1], right, bar[3]), fill=colour)
-        text = f"{name} {share:.0%}"
-        if named and kind.width(text) + kind.pad < right - left:
-            draw.text((left + kind.pad, (bar[1] + bar[3]) / 2), text, font=kind.font, fill=ink_on(colour), anchor="lm")
-        left = right
 
 
 def _list_entry(draw: ImageDraw.ImageDraw, mark: _Mark, at: Size, kind: Type) -> None:

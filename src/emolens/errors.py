@@ -16,6 +16,7 @@
     │   ├── CardError            a model card is missing or wrong
     │   ├── ChecksumError        bytes are not those that were pinned
     │   └── NotFetched           the weights are not on this machine yet
+    ├── TrainingError        a run that cannot go on
     ├── OutputError          a result cannot be written
     └── MissingExtra         an optional dependency is not installed
 
@@ -97,6 +98,10 @@ class ChecksumError(ModelError):
 
 
 class NotFetched(ModelError):
+    pass
+
+
+class TrainingError(EmolensError):
     pass
 
 

@@ -22,7 +22,7 @@ from emolens.limits import LIMITS, Limits, as_shown
 from emolens.pixels import from_array, from_pil, upright
 from emolens.sources import expand, read_source, source_name
 
-__all__ = ["LIMITS", "Limits", "Source", "expand", "open_image", "source_name"]
+__all__ = ["LIMITS", "Limits", "Source", "expand", "open_image", "source_name", "stretched"]
 
 Source: TypeAlias = "str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray"
 
@@ -58,10 +58,20 @@ def open_image(source: Source, *, channel_order: Literal["rgb", "bgr"] = "rgb", 
     return _pixels(picture, name)
 
 
+def stretched(image: np.ndarray, size: int, grey: bool = False) -> np.ndarray:
+    """A whole picture, RGB uint8 (H, W, 3), as a square: uint8 (size, size, 3), or (size, size) where `grey`.
+
+    Pillow's bicubic filter, which averages over what it shrinks; a picture of six times the size or more on a side
+    is first averaged down by a whole factor: no difference to be seen, and a quarter of the time at 12 megapixels.
+    """
+    picture = Image.fromarray(image).convert("L") if grey else Image.fromarray(image)
+    return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0))
+
+
 def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
     width, height = size
     if min(size) < limits.min_side:
-        raise TooSmall(f"{name}: {width} x {height} pixels; a face needs {limits.min_side} or more on each side")
+        raise TooSmall(f"{name}: {width} x {height} pixels; {limits.min_side} or more are needed on each side")
     if width * height > limits.max_pixels:
         raise TooLarge(
             f"{name}: {width} x {height} pixels; at most {limits.max_pixels / 1e6:g} million are decoded; "

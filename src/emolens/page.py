@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from emolens.draw import COLOURS
 from emolens.lanes import GAP_S, HOLD_S, SMOOTHING_S
 from emolens.summary import NOTICE, Summary
-from emolens.timeline import Strip, headline, shown_classes, stack_order, strips, title
+from emolens.timeline import Strip, colours_of, headline, left_out, legend, stack_order, strips, title
 
 MOST = 60
 """So many people have a lane: those seen longest."""
@@ -37,7 +36,6 @@ def page_showing(content: str) -> str:
 def timeline_content(summary: Summary, film: str | None = None) -> dict[str, Any]:
     """All that the page shows, JSON-ready, with the pictures of the moments inside it."""
     found = strips(summary, MOST)
-    people = len(summary.people())
     return {
         "source": title(summary.source),
         "headline": headline(summary),
@@ -45,9 +43,9 @@ def timeline_content(summary: Summary, film: str | None = None) -> dict[str, Any
         "end": summary.last_s + summary.step,
         "step": summary.step,
         "lanes": [_lane(strip) for strip in found],
-        "left_out": max(0, people - sum(strip.title != "group" for strip in found)),
-        "classes": shown_classes(found),
-        "colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in COLOURS.items()},
+        "left_out": left_out(summary, found),
+        "legend": legend(found),
+        "colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in colours_of(found).items()},
         "moments": [
             {"says": m.says, "time": m.time_s, "frame": m.frame, "jpeg": base64.b64encode(m.jpeg).decode()}
             for m in summary.moments.list()

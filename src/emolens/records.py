@@ -13,6 +13,9 @@ from emolens.taxonomy import Taxonomy
 Status = Literal["ok", "no_face", "abstained", "not_found", "unreadable", "too_small", "too_large", "fetch_failed"]
 Task = Literal["expression", "group", "evoked", "stimuli"]
 
+LOWEST, HIGHEST = 1.0, 9.0
+"""The ends of valence and arousal: the scale of the self-assessment manikin (Bradley, Lang 1994), as in Emotion6."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
@@ -45,7 +48,8 @@ class Prediction:
     `distribution` is float32 (K,), sums to 1 and is calibrated to how people's votes spread. `confidence` is the
     calibrated probability that the top label is right; where no second calibration exists it is the top probability.
     The two answer different questions and neither may stand in for the other. `model` names the model, `model_sha`
-    is the hex sha256 of its weights, empty where there are none.
+    is the hex sha256 of its weights, empty where there are none. `valence` and `arousal`, 1 to 9, come with what a
+    picture evokes, from a model that gives them: 5 is neither unpleasant nor pleasant, neither calming nor exciting.
     """
 
     task: Task
@@ -56,6 +60,8 @@ class Prediction:
     face: Face | None = None
     abstained: bool = False
     model_sha: str = ""
+    valence: float | None = None
+    arousal: float | None = None
 
     def __post_init__(self) -> None:
         if self.distribution.shape != (len(self.taxonomy),):
@@ -64,6 +70,9 @@ class Prediction:
             )
         if not abs(float(self.distribution.sum()) - 1) < 1e-3 or float(self.distribution.min()) < 0:
             raise LabelError(f"not a distribution: {self.distribution.tolist()}")
+        for name, value in (("valence", self.valence), ("arousal", self.arousal)):
+            if value is not None and not LOWEST <= value <= HIGHEST:
+                raise LabelError(f"{name} is {value}, needs a number from {LOWEST:g} to {HIGHEST:g}")
 
     @property
     def label(self) -> str:
@@ -96,9 +105,11 @@ class GroupAffect:
 class PhotoResult:
     """Everything said about one picture.
 
-    `status` is `ok`, `no_face` (the picture was read, no face was found: an answer, not an error) or the status of the
-    error that kept it from being read, whose text is then `message`. `expressions` has one prediction per face, in
-    the order of `faces`, or is empty where that task was not asked for. `size` is (width, height) in pixels.
+    `status` is `ok`, `no_face` (faces were looked for and none was found: an answer, not an error) or the status of the
+    error that kept the picture from being read, whose text is then `message`. `expressions` has one prediction per
+    face, in the order of `faces`, or is empty where that task was not asked for. `evoked` is what the picture evokes in
+    those who look at it, where that was asked for; it may be there without a face. `size` is (width, height) in pixels.
+    `detector` names who looked for faces, empty where nobody did.
     """
 
     source: str
@@ -109,8 +120,11 @@ class PhotoResult:
     group: GroupAffect | None = None
     detector: str = ""
     message: str = ""
+    evoked: Prediction | None = None
 
     def __post_init__(self) -> None:
+        if self.evoked is not None and self.evoked.task != "evoked":
+            raise LabelError(f"what a picture evokes cannot be a prediction of task {self.evoked.task!r}")
         if self.expressions and len(self.expressions) != len(self.faces):
             raise LabelError(f"{len(self.expressions)} expressions for {len(self.faces)} faces")
 

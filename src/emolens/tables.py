@@ -1,8 +1,9 @@
 """Results as tidy rows and as nested records; `emolens.writers` streams either of them to a file.
 
-One row per target and task: a face and its expression, the group and its affect, or the picture itself where there is
-nothing else to say (`no_face`, or the status of the error that kept it from being read). Every file has the same
-columns in the same order, so files of different runs and models concatenate; what does not apply is empty.
+One row per target and task: a face and its expression, the group and its affect, the picture (`image`) and what it
+evokes. A picture in which no face was found, or that could not be read, has a row of its own that says so in `status`
+and has no task. Every file has the same columns in the same order, so files of different runs and models concatenate;
+what does not apply is empty.
 
 `face` counts from 1, as the numbers on an annotated picture do. The row of an abstained prediction has the status
 `abstained` and no label, and keeps its distribution, confidence and entropy: they say why.
@@ -45,12 +46,19 @@ def rows(result: PhotoResult) -> list[Row]:
 
     A class that has no column gets a key of its own, `p_<class>`.
     """
-    found = [_prediction_row(result, p, n) for n, p in enumerate(result.expressions, start=1)]
+    found = [
+        _prediction_row(result, p, "face", face=n, **_place(result.faces[n - 1]))
+        for n, p in enumerate(result.expressions, start=1)
+    ]
     if result.group is not None:
-        found.append(_prediction_row(result, result.group.prediction, None))
+        found.append(_prediction_row(result, result.group.prediction, "group"))
     if not found:  # detection alone was asked for
         found = [_row(result, target="face", face=n, status="ok", **_place(f)) for n, f in enumerate(result.faces, 1)]
-    return found or [_row(result, target="image", status=result.status)]
+    if result.status != "ok" or not (found or result.evoked):
+        found.append(_row(result, target="image", status=result.status))
+    if result.evoked is not None:
+        found.append(_prediction_row(result, result.evoked, "image"))
+    return found
 
 
 def _row(result: PhotoResult, **values: Any) -> Row:
@@ -60,17 +68,18 @@ def _row(result: PhotoResult, **values: Any) -> Row:
     return {**placed, **values}
 
 
-def _prediction_row(result: PhotoResult, prediction: Prediction, number: int | None) -> Row:
+def _prediction_row(result: PhotoResult, prediction: Prediction, target: str, **place: Any) -> Row:
     return _row(
         result,
-        target="group" if number is None else "face",
+        target=target,
         task=prediction.task,
-        face=number,
         status="abstained" if prediction.abstained else "ok",
-        **(_place(result.faces[number - 1]) if number else {}),
+        **place,
         label=None if prediction.abstained else prediction.label,
         confidence=float(prediction.confidence),
         entropy=prediction.entropy,
+        valence=prediction.valence,
+        arousal=prediction.arousal,
         model=prediction.model,
         model_sha=prediction.model_sha or None,
         **{f"p_{c}": float(p) for c, p in zip(prediction.taxonomy.classes, prediction.distribution, strict=True)},
@@ -88,10 +97,10 @@ def _text(name: str) -> str:
 
 
 def nested(result: PhotoResult) -> dict[str, Any]:
-    """One picture as a JSON-ready record: its faces, its group and the models that spoke."""
+    """One picture as a JSON-ready record: its faces, its group, what it evokes, and the models that spoke."""
     spoken: Sequence[Prediction | None] = result.expressions or (None,) * len(result.faces)
     group = result.group
-    models = [*result.expressions, *([group.prediction] if group else [])]
+    models = [*result.expressions, *([group.prediction] if group else []), *([result.evoked] if result.evoked else [])]
     return {
         "source": _text(result.source),
         **({"frame": result.frame, "time_s": result.time_s} if isinstance(result, FrameResult) else {}),
@@ -101,6 +110,7 @@ def nested(result: PhotoResult) -> dict[str, Any]:
         "detector": result.detector,
         "faces": [_nested_face(n, f, p) for n, (f, p) in enumerate(zip(result.faces, spoken, strict=True), start=1)],
         "group": group and {**_said(group.prediction), "contributions": [_short(w) for w in group.contributions]},
+        "evoked": result.evoked and _evoked(result.evoked),
         "models": {p.model: {"task": p.task, "sha256": p.model_sha} for p in models},
         "schema_version": SCHEMA_VERSION,
     }
@@ -127,6 +137,11 @@ def _said(prediction: Prediction) -> dict[str, Any]:
             c: _short(p) for c, p in zip(prediction.taxonomy.classes, prediction.distribution, strict=True)
         },
     }
+
+
+def _evoked(prediction: Prediction) -> dict[str, Any]:
+    values = {"valence": prediction.valence, "arousal": prediction.arousal}
+    return {**_said(prediction), **{name: None if v is None else _short(v) for name, v in values.items()}}
 
 
 def _short(value: float) -> float:

@@ -39,6 +39,11 @@ POLARITY = {
     "happiness": "positive",
     # Surprise is neither pleasant nor unpleasant by itself (Russell's circumplex puts it near valence 0).
     "surprise": "neutral",
+    # The four positive categories of Mikels et al. 2005.
+    "amusement": "positive",
+    "awe": "positive",
+    "contentment": "positive",
+    "excitement": "positive",
     "negative": "negative",
     "positive": "positive",
 }
@@ -97,10 +102,12 @@ EKMAN6 = Taxonomy("ekman6", ("anger", "disgust", "fear", "happiness", "sadness",
 """Ekman's six; also Emotion6's order (its `joy` is our `happiness`) without neutral."""
 EMOTION6 = Taxonomy("emotion6", (*EKMAN6.classes, "neutral"))
 """Emotion6 (Peng et al. 2015), in the column order of ground_truth.txt."""
+MIKELS8 = Taxonomy("mikels8", ("amusement", "awe", "contentment", "excitement", "anger", "disgust", "fear", "sadness"))
+"""The eight emotions that pictures evoke (Mikels et al. 2005), the positive four first; of Artphoto and FI."""
 GROUP3 = Taxonomy("group3", ("negative", "neutral", "positive"))
 """Group affect as in GAF (Dhall et al.), labels 0 to 2."""
 
-TAXONOMIES = {t.name: t for t in (FERPLUS, FER2013, RAFDB, AFFECTNET8, AFFECTNET7, EKMAN6, EMOTION6, GROUP3)}
+TAXONOMIES = {t.name: t for t in (FERPLUS, FER2013, RAFDB, AFFECTNET8, AFFECTNET7, EKMAN6, EMOTION6, MIKELS8, GROUP3)}
 
 
 def taxonomy(name: str, classes: Sequence[str] | None = None) -> Taxonomy:

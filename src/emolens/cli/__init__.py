@@ -60,7 +60,7 @@ def _usage(error: Any) -> str:
 
 app = typer.Typer(
     cls=Door,
-    help="What each face in a photo shows, and how the group looks. Apparent expression, not feeling.",
+    help="What each face in a photo shows, how the group looks, what it evokes. Apparent expression, not feeling.",
     epilog="Start with: emolens analyze PHOTO",
     add_completion=False,  # two options that nobody asked for on every help page
     invoke_without_command=True,
@@ -88,7 +88,7 @@ def _root(
 
 
 def _register() -> None:
-    from emolens.cli import analyze, data, doctor, learn, models, notice, serve, video
+    from emolens.cli import analyze, data, doctor, learn, maps, models, notice, serve, video
 
     app.command()(analyze.analyze)
     app.command()(video.video)
@@ -97,6 +97,7 @@ def _register() -> None:
     app.add_typer(data.app, name="data")
     app.command()(doctor.doctor)
     app.command()(notice.notice)
+    app.command("compare-maps")(maps.compare_maps)
     for command in (learn.train, learn.export, learn.evaluate):
         app.command()(command)
 

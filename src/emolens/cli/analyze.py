@@ -15,7 +15,8 @@ from emolens.errors import OptionError
 
 if TYPE_CHECKING:
     from emolens.analyzer import Analyzer
-    from emolens.cli.console import Screen, Tally
+    from emolens.cli.console import Screen
+    from emolens.cli.tally import Tally
     from emolens.records import PhotoResult
     from emolens.writers import Writer
 
@@ -50,14 +51,18 @@ Sources = Annotated[
 ]
 Tasks = Annotated[
     list[str] | None,
-    typer.Option("--task", metavar="NAME,...", help="expression, group; by default both.", show_default=False),
+    typer.Option(
+        "--task", metavar="NAME,...", help="expression, group, evoked; by default all that apply.", show_default=False
+    ),
 ]
 Whole = Annotated[bool, typer.Option("--whole-image", help="Each picture is one face, already cropped.")]
 Out = Annotated[
-    str | None, typer.Option("--out", metavar="DIR", help="Write annotated pictures, results.json, results.csv here.")
+    str | None, typer.Option("--out", metavar="DIR", help="Write drawings, results.json and results.csv here.")
 ]
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write a JSON list; - is standard output.")]
-Csv = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write one row per face and group; - as above.")]
+Csv = Annotated[
+    str | None, typer.Option("--csv", metavar="FILE", help="Write one row per face, group, evoked; - as above.")
+]
 Parquet = Annotated[str | None, typer.Option("--parquet", metavar="FILE", help="The same rows as Parquet.")]
 Detector = Annotated[str, typer.Option("--detector", metavar="NAME|FILE", help="auto, mtcnn, yunet, or a YuNet file.")]
 Models = Annotated[
@@ -108,7 +113,7 @@ def analyze(
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what each face in photos shows, and how the group looks. Videos go to `emolens video`.
+    """Say what each face in photos shows, how the group looks, what the photo evokes. Videos go to `emolens video`.
 
     Exit code: 0, with a line that counts what could not be read; 1 for any of those under --strict; 2 where something
     must be changed, as for a single photo that cannot be read.
@@ -118,14 +123,16 @@ def analyze(
         _refuse(sources, whole_image=whole_image, json=json, csv=csv, parquet=parquet)
         from emolens.cli.video import watch_videos
 
-        analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, batch_size)
+        analyzer = load_analyzer(
+            task, detector, model, False, abstain_below, min_face, min_score, batch_size, frames=True
+        )
         watch_videos(sources, analyzer, out, quiet=quiet)
         return
     targets = _targets(json, csv, parquet, out)
     cards = [os.path.splitext(file)[0] + ".json" for file in model or ()]  # noqa: PTH122  "." has no stem for pathlib
     _spare_inputs(targets, [*sources, detector, *(model or ()), *cards])
     analyzer = load_analyzer(task, detector, model, whole_image, abstain_below, min_face, min_score, batch_size)
-    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer.model.provider))
+    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer))
     _leave(tally, stopped, strict)
 
 
@@ -191,8 +198,9 @@ def load_analyzer(
     min_face: int | None,
     min_score: float | None,
     batch_size: int | None,
+    frames: bool = False,
 ) -> Analyzer:
-    """The `Analyzer` that the options ask for."""
+    """The `Analyzer` that the options ask for; `frames` of a video, or photos."""
     from emolens.analyzer import Analyzer
 
     options: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}
@@ -204,14 +212,18 @@ def load_analyzer(
         abstain_below=abstain_below,
         min_face=min_face,
         min_score=min_score,
+        frames=frames,
         **options,
     )
 
 
-def _screen(targets: Sequence[tuple[str, str]], quiet: bool, provider: str) -> Screen | None:
+def _screen(targets: Sequence[tuple[str, str]], quiet: bool, analyzer: Analyzer) -> Screen | None:
     from emolens.cli.console import Screen
 
-    return None if quiet else Screen(to_stderr=any(target == "-" for target, _ in targets), provider=provider)
+    if quiet:
+        return None
+    cards = [model.card for model in analyzer.models.values()]
+    return Screen(to_stderr=any(target == "-" for target, _ in targets), provider=analyzer.provider, cards=cards)
 
 
 def _run(
@@ -223,16 +235,17 @@ def _run(
 ) -> tuple[Tally, int]:
     """Analyze, write and show. Returns the counts, and the number of the signal that ended the run early or 0."""
     from emolens.cli.annotated import AnnotatedPictures
-    from emolens.cli.console import Tally
+    from emolens.cli.tally import Tally
     from emolens.writers import open_writer
 
     pictures, results = _results(analyzer, sources)
     tally = Tally()
+    if screen:
+        screen.terms()
     with ExitStack() as stack:
-        classes = analyzer.model.classes.classes
         # The standard output closes last: a reader who has left it takes none of the files along.
         targets = sorted(targets, key=lambda target: target[0] != "-")
-        writers: list[Writer] = [stack.enter_context(open_writer(*target, classes)) for target in targets]
+        writers: list[Writer] = [stack.enter_context(open_writer(*target, analyzer.classes)) for target in targets]
         drawn = AnnotatedPictures(Path(out), pictures) if out else None
         shown = stack.enter_context(_showing(screen, pictures))
         signals = stack.enter_context(Signals())

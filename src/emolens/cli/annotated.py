@@ -1,4 +1,4 @@
-"""The annotated pictures of a run, and the names under which they neither meet each other nor a photo of the user's."""
+"""The drawings of a run, and the names under which they neither meet each other nor a photo of the user's."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from emolens.errors import InputError
-from emolens.limits import LIMITS
-from emolens.records import PhotoResult
+from emolens.files import replacing
+from emolens.limits import LIMITS, as_shown
+from emolens.records import PhotoResult, Prediction
 
+PIXELS_A_UNIT = 2  # of a chart
 MOST_OF_JPEG = 65_500  # pixels on a side that the format can hold
 
 
@@ -27,11 +29,12 @@ class StandardInput(io.BytesIO):
 
 
 class AnnotatedPictures:
-    """Writes `<name>_annotated.jpg` into a folder for each picture that could be read.
+    """Writes `<name>_annotated.jpg` into a folder for each picture that could be read, and what it evokes beside it.
 
-    Pictures of one name from different folders get `_2`, `_3`, ... in the order of the run; none of the `pictures` that
-    are analysed is ever overwritten, though they lie in the same folder. Those of an earlier run are: `expand` knows
-    them by their mark and leaves them out.
+    That is `<name>_evoked.png` and `.svg`, where it was asked for: wheel, bars, valence and arousal. Pictures of one
+    name from different folders get `_2`, `_3`, ... in the order of the run; none of the `pictures` that are analysed is
+    ever overwritten, though they lie in the same folder. Those of an earlier run are: `expand` knows them by their mark
+    and leaves them out.
     """
 
     def __init__(self, folder: Path, pictures: Iterable[object]) -> None:
@@ -43,6 +46,10 @@ class AnnotatedPictures:
         if not result.ok:
             return
         from emolens.draw import annotate, save
+
+        name = stem(result.source)
+        if result.evoked is not None:
+            self._add_evoked(name, result.evoked)
         from emolens.images import open_image
 
         try:
@@ -50,16 +57,30 @@ class AnnotatedPictures:
         except InputError:  # gone since it was analysed: its row is right all the same
             return
         drawn = annotate(pixels, result)
-        save(drawn, self._free(stem(result.source), ".jpg" if max(drawn.shape) <= MOST_OF_JPEG else ".png"))
+        (path,) = self._free(f"{name}_annotated", ".jpg" if max(drawn.shape) <= MOST_OF_JPEG else ".png")
+        save(drawn, path)
 
-    def _free(self, stem: str, suffix: str) -> Path:
+    def _add_evoked(self, name: str, evoked: Prediction) -> None:
+        from emolens.draw import save
+        from emolens.evoked_chart import evoked_sheet
+        from emolens.shapes import as_pixels, as_svg
+
+        png, svg = self._free(f"{name}_evoked", ".png", ".svg")
+        sheet = evoked_sheet(evoked)
+        save(as_pixels(sheet, PIXELS_A_UNIT), png)
+        with replacing(svg) as draft:
+            draft.write_text(as_svg(sheet, f"What {as_shown(name)} evokes"), encoding="utf-8")
+
+    def _free(self, stem: str, *suffixes: str) -> list[Path]:
+        """Paths with one name and these suffixes, none of which is taken."""
         number = 1
         while True:
-            path = self._folder / f"{stem}_annotated{f'_{number}' if number > 1 else ''}{suffix}"
-            key = os.path.abspath(path).lower()  # noqa: PTH100  lower: some file systems see no case
-            if key not in self._taken:
-                self._taken.add(key)
-                return path
+            name = f"{stem}{f'_{number}' if number > 1 else ''}"
+            paths = [self._folder / f"{name}{suffix}" for suffix in suffixes]
+            keys = {os.path.abspath(path).lower() for path in paths}  # noqa: PTH100  some file systems see no case
+            if not keys & self._taken:
+                self._taken |= keys
+                return paths
             number += 1
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -12,8 +13,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from emolens.cli.tally import Tally, spoken_label
 from emolens.limits import as_shown
 from emolens.records import PhotoResult, Prediction
+
+if TYPE_CHECKING:
+    from emolens.models.card import ModelCard
 
 STYLES = {
     "anger": "#d55e00",
@@ -24,10 +29,16 @@ STYLES = {
     "surprise": "#56b4e9",
     "neutral": "grey70",
     "contempt": "#e69f00",
+    # The four of Mikels' wheel that no face shows.
+    "amusement": "#f0e442",
+    "awe": "#56b4e9",
+    "contentment": "#b2df8a",
+    "excitement": "#e69f00",
     "negative": "#d55e00",
     "positive": "#56b4e9",
 }
 NOTICE = "Apparent expression, not feeling: what a face shows is not what a person feels."
+EVOKES_NOTICE = "Evoked in viewers, on average over many; not felt by those in the picture."
 
 
 class _Paper(Console):
@@ -41,7 +52,10 @@ class _Paper(Console):
 class Screen:
     """Writes results for people to the standard output, or to the standard error where data takes the output."""
 
-    def __init__(self, to_stderr: bool = False, width: int | None = None, provider: str = "") -> None:
+    def __init__(
+        self, to_stderr: bool = False, width: int | None = None, provider: str = "", cards: Sequence[ModelCard] = ()
+    ) -> None:
+        self._cards = cards  # of the models that answer
         self.console = _Paper(stderr=to_stderr, highlight=False, width=width, soft_wrap=False)
         plain = not self.console.encoding.lower().startswith("utf")
         self.shades = "#=-." if plain else "█▓▒░"
@@ -51,12 +65,18 @@ class Screen:
         self.longest = 0  # characters of the longest source to come, so that lines align
         self.top = 3 if self.console.width >= 96 else 2  # classes named beside a bar
 
+    def terms(self) -> None:
+        """The terms of the data behind what pictures evoke, where they bind whoever uses the answers."""
+        for card in self._cards:
+            if card.task == "evoked" and not card.licences.commercial:
+                self.console.print(Text(f"{card.name} learnt from {card.licences.data}", style="dim"))
+
     def photo(self, result: PhotoResult) -> None:
-        """One picture in full: a row per face, then the group."""
+        """One picture in full: a row per face, then the group, then what the picture evokes."""
         self.console.print(self._title(result))
         if not result.ok:
             return
-        if result.faces:
+        if result.faces or result.evoked:
             self.console.print(self._table(result))
         self.console.print()
 
@@ -66,10 +86,12 @@ class Screen:
 
     def summary(self, results: Tally) -> None:
         """Counts over many pictures: what was read, faces, what they show, how the groups look."""
-        statuses = self.dot.join(f"{n} {_spoken(s)}" for s, n in results.statuses.most_common())
-        counted = self.dot.join([_n(results.faces, "face"), statuses, *self.device])
+        read = "with faces" if results.looked else "read"
+        statuses = self.dot.join(f"{n} {read if s == 'ok' else _spoken(s)}" for s, n in results.statuses.most_common())
+        faces = [_n(results.faces, "face")] if results.looked else []
+        counted = self.dot.join([*faces, statuses, *self.device])
         self.console.print(f"\n[bold]{_n(results.pictures, 'picture')}[/]{self.dot}{counted}")
-        counts = {"faces show": results.labels, "groups look": results.groups}
+        counts = {"faces show": results.labels, "groups look": results.groups, "pictures evoke": results.evoked}
         if any(counts.values()):
             self.console.print(self._counts(counts))
 
@@ -84,52 +106,75 @@ class Screen:
 
     def notice(self) -> None:
         """What the numbers are not."""
-        self.console.print(NOTICE, style="dim")
+        tasks = [card.task for card in self._cards]
+        if "evoked" not in tasks or len(tasks) > 1:
+            self.console.print(NOTICE, style="dim")
+        if "evoked" in tasks:
+            self.console.print(EVOKES_NOTICE, style="dim")
 
     def _title(self, result: PhotoResult) -> Text:
         title = Text(as_shown(result.source), style="bold")
         if not result.ok:
             return title.append(f"  {_problem(result)}", style="not bold red")
-        details = [f"{result.size[0]}{self.times}{result.size[1]}", _faces(result), result.detector, *self.device]
-        return title.append("  " + self.dot.join(details), style="not bold" if result.faces else "not bold yellow")
+        looked = [_faces(result), result.detector] if _looked_for_faces(result) else []
+        details = [f"{result.size[0]}{self.times}{result.size[1]}", *looked, *self.device]
+        nobody = result.status == "no_face"
+        return title.append("  " + self.dot.join(details), style="not bold yellow" if nobody else "not bold")
 
     def _short(self, result: PhotoResult) -> Text:
         most = max(20, self.console.width * 2 // 5)
         name = as_shown(result.source)  # a file name may hold line ends and commands to the terminal
         name = name if len(name) <= most else f"{self.more}{name[1 - most :]}"
         line = Text(f"{name:<{min(self.longest, most)}}  ")
-        if not result.faces:
-            problem = "no face found" if result.ok else _problem(result)
-            return line.append(problem, style="yellow" if result.ok else "red")
-        line.append(_faces(result))
-        if result.group and len(result.faces) > 1:
-            label = _label(result.group.prediction)
-            line.append(f"{self.dot}group ").append(label, style=f"bold {_style(label)}")
-        for label, n in Counter(_label(p) for p in result.expressions).most_common():
-            line.append(self.dot).append(f"{n} {label}" if len(result.faces) > 1 else label, style=_style(label))
+        if not result.ok:
+            return line.append(_problem(result), style="red")
+        if _looked_for_faces(result):
+            self._add_faces(line, result)
+        if result.evoked:
+            label = spoken_label(result.evoked)
+            between = self.dot if _looked_for_faces(result) else ""
+            line.append(f"{between}evokes ").append(label, style=f"bold {_style(label)}")
+            line.append(f" {_affect(result.evoked)}", style="dim")
         return line
 
+    def _add_faces(self, line: Text, result: PhotoResult) -> None:
+        line.append(_faces(result), style="" if result.faces else "yellow")
+        if result.group and len(result.faces) > 1:
+            label = spoken_label(result.group.prediction)
+            line.append(f"{self.dot}group ").append(label, style=f"bold {_style(label)}")
+        for label, n in Counter(spoken_label(p) for p in result.expressions).most_common():
+            line.append(self.dot).append(f"{n} {label}" if len(result.faces) > 1 else label, style=_style(label))
+
     def _table(self, result: PhotoResult) -> Table:
-        table = Table(box=None, padding=(0, 1), header_style="dim")
-        table.add_column("face", justify="right", style="dim", no_wrap=True, min_width=5)
-        table.add_column("shows", no_wrap=True)
-        table.add_column("sure", justify="right", no_wrap=True)
-        table.add_column("distribution", no_wrap=True)
-        table.add_column("entropy", justify="right", style="dim", no_wrap=True)
+        names = ("face", "shows") if result.faces else ("", "")
+        table = self._columns(*names, 6 if result.evoked else 5)
         for number, prediction in enumerate(result.expressions, start=1):
             self._row(table, str(number), prediction)
         if result.group:
             self._row(table, "group", result.group.prediction)
+        if result.evoked:
+            self._row(table, "evokes", result.evoked)
+            if affect := _affect(result.evoked, ", "):
+                table.add_row("", "", "", Text(f"{affect}, of 1 to 9"), "")
+        return table
+
+    def _columns(self, who: str, does: str, width: int) -> Table:
+        table = Table(box=None, padding=(0, 1), header_style="dim")
+        table.add_column(who, justify="right", style="dim", no_wrap=True, min_width=width)
+        table.add_column(does, no_wrap=True)
+        table.add_column("sure", justify="right", no_wrap=True)
+        table.add_column("distribution", no_wrap=True)
+        table.add_column("entropy", justify="right", style="dim", no_wrap=True)
         return table
 
     def _row(self, table: Table, name: str, said: Prediction) -> None:
-        label = _label(said)
+        label = spoken_label(said)
         top = np.argsort(-said.distribution, kind="stable")[: self.top]
         shares = self.dot.join(f"{said.taxonomy.classes[n]} {said.distribution[n]:.0%}" for n in top)
         bar = self._bar(said).append(f"  {shares}")
         sure = f"{said.confidence:.0%}"
         table.add_row(name, Text(label, style=_style(label)), sure, bar, f"{said.entropy:.2f}",
-                      style="bold" if name == "group" else "")  # fmt: skip
+                      style="" if name.isdecimal() else "bold")  # fmt: skip
 
     def _bar(self, said: Prediction) -> Text:
         """A distribution as one bar of cells, likeliest class first; colour tells the class, shade the rank."""
@@ -155,40 +200,23 @@ class Screen:
         return table
 
 
-class Tally:
-    """Counts over the results of a run, so that none of them is kept."""
-
-    def __init__(self) -> None:
-        self.pictures = self.faces = 0
-        self.statuses: Counter[str] = Counter()
-        self.labels: Counter[str] = Counter()
-        self.groups: Counter[str] = Counter()
-
-    def add(self, result: PhotoResult) -> None:
-        """Count one picture."""
-        self.pictures += 1
-        self.faces += len(result.faces)
-        self.statuses[result.status] += 1
-        self.labels.update(_label(p) for p in result.expressions)
-        if result.group:
-            self.groups[_label(result.group.prediction)] += 1
-
-    @property
-    def unread(self) -> dict[str, int]:
-        """How many pictures could not be read, by status."""
-        return {s: n for s, n in self.statuses.items() if s not in ("ok", "no_face")}
-
-
-def _label(prediction: Prediction) -> str:
-    return "unsure" if prediction.abstained else prediction.label
-
-
 def _style(label: str) -> str:
     return STYLES.get(label, "dim")
 
 
 def _faces(result: PhotoResult) -> str:
     return _n(len(result.faces), "face") if result.faces else "no face found"
+
+
+def _looked_for_faces(result: PhotoResult) -> bool:
+    """Whether the result says anything about faces, be it that there are none."""
+    return bool(result.faces) or result.status == "no_face"
+
+
+def _affect(said: Prediction, between: str = " ") -> str:
+    """Valence and arousal in words; empty where the model gives none."""
+    values = (("valence", said.valence), ("arousal", said.arousal))
+    return between.join(f"{name} {value:.1f}" for name, value in values if value is not None)
 
 
 def _problem(result: PhotoResult) -> str:

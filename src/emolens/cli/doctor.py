@@ -158,5 +158,6 @@ def _self_test() -> Iterator[Finding]:
     whole = Analyzer(whole_image=True)
     said = whole.analyze(np.ascontiguousarray(picture)).expressions[0]
     works = empty.status == "no_face" and abs(float(said.distribution.sum()) - 1) < 1e-3
-    answers = f"{empty.detector} and {said.model} answer on a drawn picture, with {whole.model.provider}"
+    models = [said.model, *([empty.evoked.model] if empty.evoked else [])]
+    answers = f"{empty.detector} and {', '.join(models)} answer on a drawn picture, with {whole.provider}"
     yield Finding("ok" if works else "broken", "self-test", answers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,8 @@ def train(
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="Change a setting, as optim.lr=0.05. Repeatable.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    devices: Annotated[int, typer.Option(metavar="N", help="GPUs a node, or processes where there is none.")] = 1,
+    nodes: Annotated[int, typer.Option(metavar="N", help="Machines; start the command on each.")] = 1,
     threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="CPU threads; by default all cores.")] = None,
 ) -> None:
     """Train a recipe into a run folder: checkpoints, metrics and the settings that repeat it."""
@@ -37,6 +40,7 @@ def train(
     import torch
 
     from emolens.learn.config import changed
+    from emolens.learn.devices import Devices
     from emolens.learn.fit import fit
     from emolens.learn.recipes import recipe as known
 
@@ -44,7 +48,8 @@ def train(
         torch.set_num_threads(threads)
     chosen = changed(known(recipe), settings or [])
     run = out or Path("runs") / f"{chosen.name}-{chosen.seed}"
-    typer.echo(f"trained: {fit(chosen, _prepared(data, chosen.data.subset), run, resume)}")
+    prepared = _prepared(data, chosen.data.name, chosen.data.chosen)
+    typer.echo(f"trained: {fit(chosen, prepared, run, resume, devices=Devices(devices, nodes))}")
 
 
 def export(
@@ -57,11 +62,12 @@ def export(
     """Write runs as one ONNX model with its card: calibrated on val, and held to the net it came from."""
     _needs_torch()
     from emolens.learn.export import export as write
-    from emolens.learn.predict import read_recipe
+    from emolens.learn.predict import expression_recipe
 
     if out.suffix != ".onnx":
         raise OptionError(f"--out is {out}, needs a name that ends in .onnx")
-    prepared = _prepared(data, read_recipe(runs[0]).data.subset)
+    wanted = expression_recipe(runs[0]).data
+    prepared = _prepared(data, wanted.name, wanted.chosen)
     card = write(runs, prepared, out, int8, "best" if best else "last")
     if card.parity:
         report = card.parity
@@ -88,7 +94,7 @@ def evaluate(
 
     classifier = Classifier.load(model)
     figures: list[Metric] = []
-    for subset, faces in judged_faces(_prepared(data, "argmax"), split).items():
+    for subset, faces in judged_faces(_prepared(data, "ferplus", {"subset": "argmax"}), split).items():
         distribution, confidence = classifier.predict(faces.images)
         figures += measure(distribution, confidence, faces.targets, faces.taxonomy, subset)
     Console().print(_table(figures, f"{model.name}, FER+ {split}"))
@@ -106,12 +112,12 @@ def _table(figures: list[Metric], title: str) -> Table:
     return table
 
 
-def _prepared(data: Path, subset: str) -> Path:
+def _prepared(data: Path, name: str, options: Mapping[str, str]) -> Path:
     """What `--data` means: a prepared folder, or an archive, prepared into the cache first, with a progress bar."""
     from emolens.data.given import prepared_folder
 
     with progress() as told:
-        return prepared_folder(data, "ferplus", told, subset=subset)
+        return prepared_folder(data, name, told, **options)
 
 
 def _needs_torch() -> None:

@@ -138,7 +138,8 @@ def _show_card(card: ModelCard) -> None:
     typer.secho(f"card of {card.name} {card.version}", bold=True)
     field("what", card.summary)
     field("labels", ", ".join(card.labels))
-    field("input", f"{card.colour}, {card.size} x {card.size} px")
+    whole = f", whole pictures {card.picture}" if card.picture else ""
+    field("input", f"{card.colour}, {card.size} x {card.size} px{whole}")
     field("data", card.training_data)
     field("training", card.training)
     for metric in card.metrics:

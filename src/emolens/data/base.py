@@ -15,6 +15,7 @@ import numpy as np
 from emolens.data.problems import Fault, Problems
 from emolens.errors import DataError, OptionError, UnknownName
 from emolens.images import open_image
+from emolens.maps import read_map
 from emolens.taxonomy import Taxonomy
 
 Split = Literal["train", "val", "test"]
@@ -83,8 +84,7 @@ class Record:
         """The stimuli map as float32 (H, W) in [0, 1], or None. Raises `InputError` where it cannot be read."""
         if self.map is None:
             return None
-        levels = open_image(self.map).mean(axis=2, dtype=np.float32)
-        return np.asarray(levels / np.float32(255), dtype=np.float32)
+        return read_map(self.map, f"the map of {self.where}")
 
 
 def _check_distribution(distribution: np.ndarray, taxonomy: Taxonomy, where: str) -> None:

@@ -1,28 +1,40 @@
-"""Prepared FER+ as arrays of faces, for training and judging: the rows and their order are those of the archive."""
+"""Prepared data as arrays of faces, for training and judging: the rows and their order are those of the archive."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from emolens.data.fer2013 import JUDGED, LabelledFaces
+from emolens.data.base import OptionValue
+from emolens.data.fer2013 import JUDGED
 from emolens.data.ferplus_votes import distributions, in_subset
 from emolens.data.given import prepared_folder
+from emolens.data.labelled import LabelledFaces
 from emolens.data.manifest import read_manifest
 from emolens.data.prepare import Progress
 from emolens.data.prepared import Prepared, open_prepared
-from emolens.errors import DataError
 
 
-def read_faces(data: Path, split: str, subset: str = "argmax", progress: Progress | None = None) -> LabelledFaces:
-    """One split of a subset of FER+ from a prepared folder or from the archive, which is prepared into the cache.
+def read_faces(
+    data: Path,
+    split: str,
+    name: str = "ferplus",
+    *,
+    grey: bool = True,
+    size: int | None = None,
+    options: Mapping[str, OptionValue] | None = None,
+    progress: Progress | None = None,
+) -> LabelledFaces:
+    """One split of data set `name` from a prepared folder or from the archive, which is prepared into the cache.
 
-    `images` are mapped from disk, not read. Raises what `prepared_folder` and `open_prepared` raise.
+    `images` are mapped from disk, not read; with `size` they are `size` pixels square, squeezed where they were not.
+    `options` are the reader's. Raises what `prepared_folder` and `open_prepared` raise.
     """
-    folder = prepared_folder(data, "ferplus", progress, subset=subset)
-    return _faces(open_prepared(folder, split, ram=True))
+    folder = prepared_folder(data, name, progress, **(options or {}))
+    return _faces(open_prepared(folder, split, ram=True), grey, size)
 
 
 def judged_faces(data: Path, split: str, progress: Progress | None = None) -> dict[str, LabelledFaces]:
@@ -39,7 +51,7 @@ def judged_faces(data: Path, split: str, progress: Progress | None = None) -> di
         member = in_subset(votes, np.ones(len(votes), bool), subset)
         kept = faces.keep(member)
         targets = distributions(votes[member], subset)
-        judged[f"FER+ {split}, {subset}"] = LabelledFaces(kept.ids, kept.images, targets, kept.taxonomy, split)
+        judged[f"FER+ {split}, {subset}"] = replace(kept, targets=targets)
     if split == "test":
         seen = {image.tobytes() for other in _others(folder) for image in other.pixels(grey=True)}
         for name, one in list(judged.items()):
@@ -52,13 +64,10 @@ def _others(folder: Path) -> list[Prepared]:
     return [open_prepared(folder, split, ram=True) for split in read_manifest(folder).splits if split != "test"]
 
 
-def _faces(prepared: Prepared) -> LabelledFaces:
-    names = [json.loads(text).get("ferplus_name") for text in prepared.column("attributes")]
-    if None in names:
-        raise DataError(f"{prepared.folder}: rows without a name of FER+; prepare the set again")
+def _faces(prepared: Prepared, grey: bool = True, size: int | None = None) -> LabelledFaces:
     return LabelledFaces(
-        ids=np.array(names),
-        images=prepared.pixels(grey=True),
+        ids=np.array(prepared.column("id")),
+        images=prepared.pixels(grey, size),
         targets=prepared.targets(),
         taxonomy=prepared.taxonomy,
         split=prepared.split,

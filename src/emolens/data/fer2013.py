@@ -8,7 +8,6 @@ are in use; every result must name its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,42 +15,21 @@ import numpy as np
 from emolens.data.base import SPLITS, Count, DataReader, Info, Option, Record, absent
 from emolens.data.fer2013_files import ARCHIVES, FEWEST, MOST, SIDE, USAGES, VOTES_FILE, Fer2013, find, load
 from emolens.data.ferplus_votes import SUBSETS, VOTE_COLUMNS, distributions, in_subset
+from emolens.data.labelled import LabelledFaces
 from emolens.data.problems import Fault, Problems
 from emolens.errors import DataError, UnknownName
-from emolens.taxonomy import FER2013, FERPLUS, Taxonomy
+from emolens.taxonomy import FER2013, FERPLUS
 
 __all__ = [
     "READERS",
     "SPLITS",
     "SUBSETS",
-    "LabelledFaces",
     "in_subset",
     "read_ferplus",
 ]
 
 JUDGED = ("argmax", "majority")
 """The two subsets that published results use."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledFaces:
-    """Pictures of faces with the distribution of their labels.
-
-    `ids` (N,) str; `images` uint8 (N, H, W) grey; `targets` float32 (N, K), each row sums to 1; `split` names the part.
-    """
-
-    ids: np.ndarray
-    images: np.ndarray
-    targets: np.ndarray
-    taxonomy: Taxonomy
-    split: str
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def keep(self, mask: np.ndarray) -> LabelledFaces:
-        """The rows where `mask` (N,) is true."""
-        return LabelledFaces(self.ids[mask], self.images[mask], self.targets[mask], self.taxonomy, self.split)
 
 
 def read_ferplus(root: Path, split: str, subset: str = "argmax") -> LabelledFaces:
@@ -63,7 +41,13 @@ def read_ferplus(root: Path, split: str, subset: str = "argmax") -> LabelledFace
         raise UnknownName("split", split, SPLITS)
     archive, votes, names = _with_votes(root, Problems())
     mask = (archive.usage == SPLITS.index(split)) & in_subset(votes, names != "", subset)
-    return LabelledFaces(names[mask], archive.images[mask], distributions(votes[mask], subset), FERPLUS, split)
+    ids = np.array([row_id(row) for row in archive.rows[mask]])
+    return LabelledFaces(ids, archive.images[mask], distributions(votes[mask], subset), FERPLUS, split)
+
+
+def row_id(row: int) -> str:
+    """The id of a row of the archive, in the official order from 0: four of the names in FER+ occur twice."""
+    return f"fer2013-{row:05d}"
 
 
 def _archive(info: Info, root: Path, problems: Problems) -> Fer2013:
@@ -90,7 +74,7 @@ def _fer2013_record(archive: Fer2013, at: int) -> Record:
     if not 0 <= label < len(FER2013):
         raise Fault("label", where, f"label {label}; allowed: 0 to {len(FER2013) - 1} for {', '.join(FER2013.classes)}")
     return Record(
-        id=f"fer2013-{archive.rows[at]:05d}",
+        id=row_id(archive.rows[at]),
         split=SPLITS[usage],
         picture=archive.images[at],
         taxonomy=FER2013,
@@ -115,7 +99,7 @@ def _ferplus_record(archive: Fer2013, at: int, votes: np.ndarray, target: np.nda
     if not FEWEST <= int(votes.sum()) <= MOST:
         raise Fault("distribution", where, f"{int(votes.sum())} votes, needs {MOST} (one row has {FEWEST})")
     return Record(
-        id=f"fer2013-{archive.rows[at]:05d}",  # by row: four of the names in FER+ occur twice
+        id=row_id(archive.rows[at]),
         split=SPLITS[int(archive.usage[at])],
         picture=archive.images[at],
         taxonomy=FERPLUS,

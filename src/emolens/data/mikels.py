@@ -12,9 +12,8 @@ from pathlib import Path
 from emolens.data.archive import Archive
 from emolens.data.base import Count, DataReader, Info, Record, absent
 from emolens.data.problems import Fault, Problems
-from emolens.taxonomy import Taxonomy, canonical
+from emolens.taxonomy import MIKELS8, canonical
 
-MIKELS8 = Taxonomy("mikels8", ("amusement", "awe", "contentment", "excitement", "anger", "disgust", "fear", "sadness"))
 SHORT = {"content": "contentment"}
 """Artphoto's own abbreviation."""
 

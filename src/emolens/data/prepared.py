@@ -69,17 +69,21 @@ class Prepared:
                 raise DataError(f"{self.folder}, {self.split}, row {at}: neither a distribution nor a label to learn")
         return targets
 
-    def pixels(self, grey: bool = False) -> np.ndarray:
+    def pixels(self, grey: bool = False, size: int | None = None) -> np.ndarray:
         """All pictures, decoded once and mapped ever after: uint8 (N, H, W, 3) RGB, or (N, H, W) with `grey`.
 
-        Raises `DataError` where they are not all of one size.
+        With `size` each is squeezed to `size` pixels square, averaging where it shrinks. Raises `DataError` where they
+        are not all of one size and none is asked for.
         """
-        path = _copies(self.folder, self.manifest) / f"{self.split}-{'grey' if grey else 'rgb'}.npy"
+        sizes = sorted(set(zip(self.column("width"), self.column("height"), strict=True)))
+        if size is None and len(sizes) != 1:
+            raise DataError(
+                f"{self.folder}, {self.split}: {len(sizes)} sizes of pictures; needs all alike, or a size to squeeze to"
+            )
+        width, height = (size, size) if size is not None else sizes[0]
+        kind = f"{'grey' if grey else 'rgb'}{'' if sizes == [(width, height)] else f'-{width}'}"
+        path = _copies(self.folder, self.manifest) / f"{self.split}-{kind}.npy"
         if not path.is_file():
-            sizes = sorted(set(zip(self.column("width"), self.column("height"), strict=True)))
-            if len(sizes) != 1:
-                raise DataError(f"{self.folder}, {self.split}: {len(sizes)} sizes of pictures; needs all alike")
-            width, height = sizes[0]
             self._decode(path, (len(self), height, width) if grey else (len(self), height, width, 3))
         pixels: np.ndarray = np.load(path, mmap_mode="c")  # "r" would be refused by torch
         return pixels
@@ -89,22 +93,30 @@ class Prepared:
             # open_memmap would take a name without .npy too, and pages go to disk as they fill: no picture stays in RAM
             pixels = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
             at = 0
+            stated = zip(self.column("height"), self.column("width"), strict=True)
             for chunk in self.table["picture"].iterchunks():
-                for data in chunk.field("bytes"):
-                    pixels[at] = self._fitting(at, data, shape[1:])
+                for data, size in zip(chunk.field("bytes"), stated, strict=False):
+                    pixels[at] = _squeezed(self._opened(at, data, size, grey=len(shape) == 3), shape[1:])
                     at += 1
             pixels.flush()
             del pixels
 
-    def _fitting(self, at: int, data: Any, shape: tuple[int, ...]) -> np.ndarray:
+    def _opened(self, at: int, data: Any, size: tuple[int, int], grey: bool) -> np.ndarray:
         where = f"{self.folder}, {self.split}, row {at}"
         try:
-            picture = decoded(data.as_buffer(), grey=len(shape) == 2)
+            picture = decoded(data.as_buffer(), grey)
         except (InputError, OSError, ValueError, SyntaxError, AttributeError, Image.DecompressionBombError) as error:
             raise DataError(f"{where}: no readable picture ({error}); prepare the set again") from None
-        if picture.shape != shape:
-            raise DataError(f"{where}: a picture of shape {picture.shape}, its columns say {shape}; prepare again")
+        if picture.shape[:2] != size:
+            raise DataError(f"{where}: a picture of shape {picture.shape}, its columns say {size}; prepare again")
         return picture
+
+
+def _squeezed(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if picture.shape == shape:
+        return picture
+    small = Image.fromarray(picture).resize((shape[1], shape[0]), Image.Resampling.BILINEAR)  # averages when shrinking
+    return np.asarray(small)
 
 
 def decoded(data: Any, grey: bool = False) -> np.ndarray:

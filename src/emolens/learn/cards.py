@@ -7,8 +7,8 @@ from importlib import resources
 from pathlib import Path
 
 from emolens import __version__
-from emolens.data.fer2013 import LabelledFaces
-from emolens.learn.config import Recipe
+from emolens.data.labelled import LabelledFaces
+from emolens.learn.config import ExpressionRecipe
 from emolens.models.card import Framing, Licences, ModelCard
 
 LICENCES = Licences(
@@ -30,7 +30,7 @@ def fer2013_framing() -> Framing:
     return Framing.model_validate_json(measured)
 
 
-def draft_card(recipes: Sequence[Recipe], name: str, data: LabelledFaces) -> ModelCard:
+def draft_card(recipes: Sequence[ExpressionRecipe], name: str, data: LabelledFaces) -> ModelCard:
     """The card of a model from the runs of these recipes; `data` is a split of what it learnt from."""
     first = recipes[0]
     seeds = ", ".join(str(recipe.seed) for recipe in recipes)
@@ -46,7 +46,7 @@ def draft_card(recipes: Sequence[Recipe], name: str, data: LabelledFaces) -> Mod
         size=first.net.size,
         colour="grey",
         framing=fer2013_framing(),
-        training_data=f"FER2013 Training pictures with FER+ votes, subset {first.data.subset}",
+        training_data=f"FER2013 Training pictures with FER+ votes, subset {first.data.chosen.get('subset', 'argmax')}",
         training=f"emolens train {first.name}, {first.optim.epochs} epochs, seeds {seeds} ({first.source})"
         + _before(recipes),
         licences=LICENCES,
@@ -54,7 +54,7 @@ def draft_card(recipes: Sequence[Recipe], name: str, data: LabelledFaces) -> Mod
     )
 
 
-def _before(recipes: Sequence[Recipe]) -> str:
+def _before(recipes: Sequence[ExpressionRecipe]) -> str:
     """What the runs took from runs before them."""
     starts = [Path(recipe.distil.start).name for recipe in recipes if recipe.distil.start]
     teachers = {Path(recipe.distil.teacher).stem for recipe in recipes if recipe.distil.teacher}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emolens.data.fer2013 import LabelledFaces
+from emolens.data.labelled import LabelledFaces
 from emolens.errors import ModelError
 from emolens.learn.config import Distil
 from emolens.models.session import Classifier

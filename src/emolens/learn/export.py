@@ -15,13 +15,13 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from emolens.data.fer2013 import LabelledFaces
+from emolens.data.labelled import LabelledFaces
 from emolens.errors import ModelError
 from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.files import replacing
 from emolens.learn.cards import draft_card
-from emolens.learn.fit import faces
-from emolens.learn.predict import load_runs, logits, read_recipe
+from emolens.learn.loading import rows_of
+from emolens.learn.predict import expression_recipe, load_runs, logits
 from emolens.learn.quantise import quantise
 from emolens.models.card import METADATA_KEY, ModelCard, Parity
 from emolens.models.session import Classifier, softmax
@@ -39,16 +39,16 @@ def export(runs: Sequence[Path], data: Path, out: Path, int8: bool = False, chec
     pictures of `train`. Raises `ModelError`, and writes nothing, where the file does not agree with the net: 1e-4 in
     every probability for float32, the same top label for 99 % of `val` for int8.
     """
-    recipes = [read_recipe(run) for run in runs]
+    recipes = [expression_recipe(run) for run in runs]
     first = recipes[0]
     if any(recipe.data != first.data or recipe.net.size != first.net.size for recipe in recipes):
         raise ModelError("the runs differ in data or input size; export runs together only where both are the same")
-    net, val = load_runs(runs, checkpoint), faces(first, data, "val")
+    net, val = load_runs(runs, checkpoint), rows_of(first, data, "val")
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.onnx"
         write_onnx(net, first.net.size, draft)
         if int8:
-            train = faces(first, data, "train").images
+            train = rows_of(first, data, "train").images
             quantise(draft, train[:: max(1, len(train) // RANGE_PICTURES)], draft)
         _embed(draft, draft_card(recipes, out.stem, val))
         found = Classifier.load(draft).logits(val.images)

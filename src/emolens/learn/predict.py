@@ -7,36 +7,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from emolens.errors import ModelError
-from emolens.learn.config import Recipe
+from emolens.learn.config import ExpressionRecipe
 from emolens.learn.nets import build
 from emolens.learn.nets.ensemble import Ensemble
-from emolens.taxonomy import FERPLUS
-
-
-def read_recipe(run: Path) -> Recipe:
-    """The recipe of a run folder. Raises `ModelError` where it is none."""
-    try:
-        return Recipe.model_validate_json((run / "recipe.json").read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
-        raise ModelError(
-            f"{run}: not a run folder, no readable recipe.json; give what `emolens train --out` wrote"
-        ) from None
+from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
 
 
 def load_member(run: Path, checkpoint: str = "last") -> nn.Module:
     """The net of a run with its averaged weights, in evaluation mode. `checkpoint` is `last` or `best`."""
-    recipe = read_recipe(run)
-    path = run / "checkpoints" / f"{checkpoint}.ckpt"
-    if not path.is_file():
-        raise ModelError(f"{path}: no such checkpoint; the run has not ended its first epoch, or has another name")
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    net = build(recipe.net, len(FERPLUS))
-    net.load_state_dict({name.removeprefix("net."): value for name, value in state.items()})
+    recipe = expression_recipe(run)
+    learnt = read_checkpoint(run, checkpoint)
+    net = build(recipe.net, len(learnt.taxonomy))
+    load_weights(net, learnt, learnt.taxonomy)
     return net.eval()
+
+
+def expression_recipe(run: Path) -> ExpressionRecipe:
+    """The recipe of a run on expressions. Raises `ModelError` where it is one of another task."""
+    recipe = read_recipe(run)
+    if not isinstance(recipe, ExpressionRecipe):
+        raise ModelError(f"{run}: a run of task {recipe.task}, needs one of expression")
+    return recipe
 
 
 def load_runs(runs: Sequence[Path], checkpoint: str = "last") -> nn.Module:

@@ -80,8 +80,11 @@ class ModelCard(_Frozen):
 
     Input: float32 (N, C, size, size) with values 0 to 255, C = 1 for `grey` and 3 for `rgb`, then (x - mean) / std. A
     net that standardises each picture itself has mean 0 and std 1 here.
+    A model of whole pictures says in `picture` how one becomes its input: `stretched` is both sides resized to `size`
+    by Pillow's bicubic filter, which averages where it shrinks, without regard to their ratio.
     Output `logits`: float32 (N, K). The distribution is softmax(logits / temperature); the confidence in the top label
-    is the largest entry of softmax(logits / confidence_temperature).
+    is the largest entry of softmax(logits / confidence_temperature). Output `values`, where a model has it: float32
+    (N, 2), valence and arousal in the units 1 to 9.
     """
 
     name: str
@@ -95,6 +98,7 @@ class ModelCard(_Frozen):
     mean: tuple[float, ...] = (0.0,)
     std: tuple[PositiveFloat, ...] = (1.0,)
     framing: Framing | None = None
+    picture: Literal["stretched"] | None = None
     temperature: float = Field(default=1.0, gt=0)
     confidence_temperature: float = Field(default=1.0, gt=0)
     training_data: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +57,9 @@ def _threads_wanted() -> int:
 class Classifier:
     """A net that gives logits over the labels of its card, for frames of the size and colour of its card.
 
-    Holds one ONNX Runtime session, which many threads may use at once. `classes` is the taxonomy of its outputs,
-    `sha256` the hex digest of the file and `sha` its first twelve digits; `provider` is ONNX Runtime's name for the
-    device that it runs on, such as CPUExecutionProvider.
+    Holds one ONNX Runtime session, which many threads may use at once. `classes` is the taxonomy of its logits,
+    `outputs` names all that the file gives, `sha256` is the hex digest of the file and `sha` its first twelve digits;
+    `provider` is ONNX Runtime's name for the device that it runs on, such as CPUExecutionProvider.
     """
 
     def __init__(self, card: ModelCard, session: ort.InferenceSession, digest: str, where: str) -> None:
@@ -66,13 +67,14 @@ class Classifier:
         self.classes = _checked_classes(card, where)
         self.sha256 = digest
         self.provider: str = session.get_providers()[0]
+        self.outputs = tuple(str(output.name) for output in session.get_outputs())
         self._session = session
         self._input = _checked_input(session, card, where)
         self._one_by_one = session.get_inputs()[0].shape[0] == 1
         channels = len(card.mean)
         self._mean = np.array(card.mean, np.float32).reshape(1, channels, 1, 1)
         self._scale = 1 / np.array(card.std, np.float32).reshape(1, len(card.std), 1, 1)
-        self._check_output(where)
+        self._check_outputs(where)
 
     @classmethod
     def load(cls, path: Path | str, threads: int | None = None) -> Classifier:
@@ -105,35 +107,51 @@ class Classifier:
 
         Returns the distributions, float32 (F, K), and the confidences in the top labels, float32 (F,).
         """
-        logits = self.logits(frames, batch_size)
+        return self.judged(self.logits(frames, batch_size))
+
+    def judged(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The calibrated distributions, float32 (F, K), and confidences, float32 (F,), of logits (F, K)."""
         confidence = softmax(logits / self.card.confidence_temperature).max(axis=1, initial=0)
         return softmax(logits / self.card.temperature), confidence
 
     def logits(self, frames: np.ndarray, batch_size: int = 32) -> np.ndarray:
         """The raw outputs, float32 (F, K), for frames as in `predict`."""
-        step = 1 if self._one_by_one else max(1, batch_size)
-        parts = [self._run(frames[start : start + step]) for start in range(0, len(frames), step)]
-        return np.concatenate([np.empty((0, len(self.card.labels)), np.float32), *parts])
+        empty = np.empty((0, len(self.card.labels)), np.float32)
+        return np.concatenate([empty, *(part["logits"] for part in self._runs(frames, ("logits",), batch_size))])
 
-    def _run(self, frames: np.ndarray) -> np.ndarray:
+    def answers(self, frames: np.ndarray, names: Sequence[str], batch_size: int = 32) -> dict[str, np.ndarray]:
+        """Several of `outputs` from one run, each float32 (F, ...), for one frame or more as in `predict`."""
+        parts = list(self._runs(frames, names, batch_size))
+        return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+    def _runs(self, frames: np.ndarray, names: Sequence[str], batch_size: int) -> Iterator[dict[str, np.ndarray]]:
+        step = 1 if self._one_by_one else max(1, batch_size)
+        for start in range(0, len(frames), step):
+            yield dict(zip(names, self._run(frames[start : start + step], names), strict=True))
+
+    def _run(self, frames: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
         planes = frames[:, None] if self.card.colour == "grey" else frames.transpose(0, 3, 1, 2)
         values = (planes.astype(np.float32) - self._mean) * self._scale
-        logits: np.ndarray = self._session.run(["logits"], {self._input: np.ascontiguousarray(values)})[0]
-        return logits
+        found: list[np.ndarray] = self._session.run(list(names), {self._input: np.ascontiguousarray(values)})
+        return found
 
-    def _check_output(self, where: str) -> None:
+    def _check_outputs(self, where: str) -> None:
         """Run one blank frame: what a net gives is surer than what its file declares."""
         size, colours = self.card.size, () if self.card.colour == "grey" else (3,)
+        wanted = {"logits": (1, len(self.card.labels)), "values": (1, 2)}
+        names = [name for name in wanted if name in self.outputs]
         try:
-            logits = self._run(np.zeros((1, size, size, *colours), np.uint8))
+            found = self._run(np.zeros((1, size, size, *colours), np.uint8), names)
         except Exception as error:  # ONNX Runtime raises a dozen classes of its own
             reason = " ".join(str(error).split())
             raise CardError(f"{where}: does not run on the input that its card states ({reason})") from None
-        if logits.shape != (1, len(self.card.labels)):
-            raise CardError(
-                f"{where}: 'logits' has shape {logits.shape} for one frame, the card names {len(self.card.labels)} "
-                "labels; the card is of another model"
-            )
+        for name, output in zip(names, found, strict=True):
+            if output.shape != wanted[name]:
+                means = f"the card names {len(self.card.labels)} labels" if name == "logits" else "valence and arousal"
+                raise CardError(
+                    f"{where}: {name!r} has shape {output.shape} for one frame, needs {wanted[name]} ({means}); the "
+                    "card is of another model"
+                )
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -164,7 +182,7 @@ def _check_same(card: ModelCard, session: ort.InferenceSession, where: str) -> N
     if inside is None:
         return
     first = ModelCard.parse(inside, where)
-    for name in ("task", "labels", "size", "colour", "mean", "std"):
+    for name in ("task", "labels", "size", "colour", "picture", "mean", "std"):
         if getattr(card, name) != getattr(first, name):
             raise CardError(
                 f"{where}: the card beside it and the card inside it differ in {name}; take both files from the same "

@@ -156,11 +156,13 @@ def _drawn(result: PhotoResult, picture: np.ndarray) -> tuple[bytes, str]:
 
 def _facts(app: FastAPI, desk: Desk) -> None:
     """What can be asked without a picture."""
-    model = desk.analyzer.model
     told = {
         "tasks": list(desk.analyzer.tasks),
         "detector": desk.analyzer.detector.name if desk.analyzer.detector else "",
-        "models": [{**model.card.model_dump(mode="json", exclude={"framing"}), "sha256": model.sha256}],
+        "models": [
+            {**model.card.model_dump(mode="json", exclude={"framing"}), "sha256": model.sha256}
+            for model in desk.analyzer.models.values()
+        ],
         "limits": desk.service.told(),
         "urls": desk.service.allow_urls,
         "version": __version__,

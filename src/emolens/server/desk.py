@@ -65,7 +65,7 @@ class Desk:
 
     def csv(self, results: Sequence[PhotoResult]) -> str:
         """The rows of results as `emolens analyze --csv` writes them."""
-        names, text = columns(self.analyzer.model.classes.classes), io.StringIO()
+        names, text = columns(self.analyzer.classes), io.StringIO()
         lines = csv_lines(text)
         lines.writerow(names)
         for result in results:

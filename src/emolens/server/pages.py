@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from emolens import __version__
-from emolens.draw import COLOURS
+from emolens.palette import COLOURS
 from emolens.server.desk import Desk
 from emolens.server.guards import PAGE
 from emolens.server.timeline import timeline_response
@@ -25,7 +25,7 @@ def add_pages(app: FastAPI, desk: Desk) -> None:
         "colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in COLOURS.items()},
         "limits": desk.service.told(),
         "urls": desk.service.allow_urls,
-        "models": [desk.analyzer.model.card.name],
+        "models": [model.card.name for model in desk.analyzer.models.values()],
         "detector": desk.analyzer.detector.name if desk.analyzer.detector else "",
         "version": __version__,
     }

@@ -50,6 +50,13 @@ class GroupTold(Said):
     contributions: list[float]
 
 
+class EvokedTold(Said):
+    """What the picture evokes in those who look at it; valence and arousal from 1 to 9."""
+
+    valence: float | None = None
+    arousal: float | None = None
+
+
 class PictureTold(_Told):
     """Everything said about one picture."""
 
@@ -60,6 +67,7 @@ class PictureTold(_Told):
     detector: str = ""
     faces: list[FaceTold]
     group: GroupTold | None = None
+    evoked: EvokedTold | None = None
     models: dict[str, Any] = Field(default_factory=dict)
     schema_version: int
 
@@ -168,6 +176,7 @@ EXAMPLE: dict[str, Any] = {
                 "distribution": {"negative": 0.0, "neutral": 0.003, "positive": 0.997},
                 "contributions": [1.0],
             },
+            "evoked": None,
             "models": {"expression_ferplus": {"task": "expression", "sha256": "…"}},
             "schema_version": 1,
         }

@@ -80,6 +80,8 @@ def place_of(source: VideoSource) -> Place:
     if not isinstance(source, (str, os.PathLike)):
         return _held(source)
     text = os.fsdecode(source)
+    if not text:  # of a script whose variable is not set; as a path it would be the folder one is in
+        raise NotFound("the name of the video is empty; give a file, a URL or a camera: 'camera:0'")
     if named := CAMERA.fullmatch(text):
         return _camera(named[1])
     if URL.match(text):

@@ -28,31 +28,32 @@ export function meter(name, value, hint) {
     make("div", { class: "track", "aria-hidden": "true" }, make("div", { width: `${value * 100}%` })));
 }
 
-// Clockwise as on Mikels' wheel; joy and surprise stand where amusement and awe do.
-const WHEEL = ["fear", "sadness", "disgust", "anger", "amusement", "happiness", "contentment", "awe", "surprise", "excitement"];
+// As emolens.wheel and emolens.evoked_chart have it: eight places clockwise on Mikels' circle, two of them also for
+// happiness and surprise; neutral, which has none, in the middle. A full sector and the full disc have one area.
+const WHEEL = ["fear", "sadness", "disgust", "anger", "amusement", "contentment", "awe", "excitement"];
+const STAND_INS = { happiness: "amusement", surprise: "awe" };
+const RADIUS = 92, HUB = RADIUS / 3;
+
+export const onWheel = distribution => Object.keys(distribution).every(name => name === "neutral" || WHEEL.includes(STAND_INS[name] || name));
 
 export function wheel(distribution) {
-  const names = Object.keys(distribution).filter(name => name !== "neutral");
-  const place = name => (WHEEL.includes(name) ? WHEEL.indexOf(name) : WHEEL.length);
-  names.sort((a, b) => place(a) - place(b));
-  const R = 92, hole = 17, turn = 2 * Math.PI / names.length;
-  const at = (radius, angle) => [radius * Math.sin(angle), -radius * Math.cos(angle)];
-  const petals = names.flatMap((name, n) => {
-    // The area of a petal, not its length, is its share: the eye compares areas.
-    const radius = Math.sqrt(hole ** 2 + distribution[name] * (R ** 2 - hole ** 2));
-    const [a, b] = [(n - 0.5) * turn, (n + 0.5) * turn], wide = turn > Math.PI ? 1 : 0;
-    const [x1, y1] = at(radius, a), [x2, y2] = at(radius, b), [x3, y3] = at(hole, b), [x4, y4] = at(hole, a);
-    const [tx, ty] = at(R + 10, n * turn);
-    return [
-      draw("path", { class: "petal", fill: colour(name), d: `M${x4},${y4}L${x1},${y1}A${radius},${radius} 0 ${wide} 1 ${x2},${y2}L${x3},${y3}A${hole},${hole} 0 ${wide} 0 ${x4},${y4}Z` }),
-      draw("text", { x: tx, y: ty + 4, "text-anchor": Math.abs(tx) < 12 ? "middle" : tx > 0 ? "start" : "end" }, name),
-    ];
+  const holder = Object.fromEntries(Object.keys(distribution).map(name => [STAND_INS[name] || name, name]));
+  const reach = share => Math.sqrt(HUB ** 2 + share * (RADIUS ** 2 - HUB ** 2));
+  const rings = [0.25, 0.5, 1].map(share => draw("circle", { class: "grid", r: reach(share) }));
+  const places = WHEEL.flatMap((place, n) => {
+    const name = holder[place], angle = n * Math.PI / 4, x = (RADIUS + 9) * Math.sin(angle), y = -(RADIUS + 9) * Math.cos(angle);
+    const words = draw("text", { class: name ? null : "dim", x, y: y + 4, "text-anchor": Math.abs(x) < 12 ? "middle" : x > 0 ? "start" : "end" }, name || place);
+    return name ? [draw("path", { class: "petal", fill: colour(name), d: sector(angle, reach(distribution[name])) }), words] : [words];
   });
-  const rings = [0.25, 0.5, 1].map(share => draw("circle", { class: "grid", r: Math.sqrt(hole ** 2 + share * (R ** 2 - hole ** 2)) }));
-  const middle = "neutral" in distribution
-    ? [draw("circle", { r: hole - 2, fill: colour("neutral"), opacity: 0.25 + 0.75 * distribution.neutral })] : [];
+  const middle = [draw("circle", { class: "grid", r: HUB })];
+  if ("neutral" in distribution) middle.push(draw("circle", { fill: colour("neutral"), r: HUB * Math.sqrt(distribution.neutral) }));
   const told = sorted(distribution).map(([name, share]) => `${name} ${percent(share)}`).join(", ");
-  return draw("svg", { viewBox: "-165 -118 330 236", role: "img", "aria-label": `Emotion wheel: ${told}` }, ...rings, ...petals, ...middle);
+  return draw("svg", { viewBox: "-170 -118 340 236", role: "img", "aria-label": `Emotion wheel: ${told}` }, ...rings, ...places, ...middle);
+}
+
+function sector(angle, radius) {
+  const at = (r, a) => `${r * Math.sin(a)},${-r * Math.cos(a)}`, [a, b] = [angle - Math.PI / 8, angle + Math.PI / 8];
+  return `M${at(HUB, a)}L${at(radius, a)}A${radius},${radius} 0 0 1 ${at(radius, b)}L${at(HUB, b)}A${HUB},${HUB} 0 0 0 ${at(HUB, a)}Z`;
 }
 
 export function plane(valence, arousal) {

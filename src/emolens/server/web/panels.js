@@ -1,5 +1,5 @@
 // What is said beside the picture: the face that is chosen, the group, what the picture evokes.
-import { bars, colour, meter, plane, stack, wheel } from "./charts.js";
+import { bars, colour, meter, onWheel, plane, stack, wheel } from "./charts.js";
 import { make, percent } from "./making.js";
 
 export const says = said => (!said || !("label" in said) ? "found" : said.label || "unsure");
@@ -8,7 +8,7 @@ export const faceColour = face => (face.label ? colour(face.label) : "#b4b4b4");
 const count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
 export function told(result) {
-  if (!result.faces.length) return "No face found.";
+  if (!result.faces.length) return result.detector ? "No face found." : "What it evokes is told.";
   const group = result.group ? `, the group looks ${says(result.group)}` : "";
   return `${count(result.faces.length, "face")}${group}.`;
 }
@@ -19,6 +19,7 @@ export function panels(result, chosen, choose) {
 
 function facePanel(result, chosen, choose) {
   const faces = result.faces, face = faces[chosen];
+  if (!result.detector) return null; // nobody looked for faces
   if (!face) {
     return make("section", { class: "card" }, make("h2", {}, "No face found"),
       make("p", { class: "small" }, "That is an answer, not an error. Faces below about 20 pixels, turned far away or mostly covered are not found."));
@@ -68,6 +69,7 @@ function evokedPanel(result) {
   return make("section", { class: "card", id: "evoked" },
     make("h2", {}, "The picture evokes in its viewers"),
     make("p", { class: "big" }, make("i", { colour: evoked.label ? colour(evoked.label) : "#b4b4b4" }), says(evoked)),
-    make("div", { class: "charts" }, wheel(evoked.distribution), known ? plane(evoked.valence, evoked.arousal) : null),
-    bars(evoked.distribution));
+    make("div", { class: "charts" }, onWheel(evoked.distribution) ? wheel(evoked.distribution) : null, known ? plane(evoked.valence, evoked.arousal) : null),
+    bars(evoked.distribution),
+    make("p", { class: "small" }, "Evoked in viewers, not felt by those in it."));
 }

@@ -1,0 +1,82 @@
+"""`emolens compare-maps`: stimuli maps beside the truth."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from emolens.evaluation.map_pairs import Judged
+    from emolens.evaluation.metrics import Estimate
+
+BETTER = {"mae": "lower", "mse": "lower", "kl": "lower"}
+
+
+def compare_maps(
+    predicted: Annotated[Path, typer.Argument(metavar="PRED", help="A map, or a folder of maps.")],
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="The true map, or a folder with the same names.")],
+    out: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write the figures of each picture too.")
+    ] = None,
+) -> None:
+    """Compare stimuli maps with true ones: grey pictures of 8 or 16 bits, or .npy files with weights in [0, 1].
+
+    Beside each figure stands what knows nothing of the picture: a hill in the middle, and the mean of the other truths.
+    """
+    from rich.console import Console
+
+    from emolens.evaluation.map_pairs import judge_maps
+
+    judged = judge_maps(predicted, truth)
+    Console().print(_table(judged))
+    if out is not None:
+        _write(judged, out)
+        typer.echo(f"written: {out} ({len(judged.names)} pictures)")
+
+
+def _table(judged: Judged) -> Table:
+    from rich.table import Table
+
+    from emolens.evaluation.maps import METRICS
+
+    n = len(judged.names)
+    summary = judged.summary()
+    table = Table(
+        "figure", "better", *_headings(summary), title=f"{n} {'map' if n == 1 else 'maps'}", header_style="bold"
+    )
+    for metric in METRICS:
+        table.add_row(
+            metric, BETTER.get(metric, "higher"), *(_shown(found.get(metric), n) for found in summary.values())
+        )
+    return table
+
+
+def _headings(summary: Mapping[str, object]) -> list[str]:
+    told = {"map": "map", "centre": "centre prior", "mean": "mean of other truths"}
+    return [told[name] for name in summary]
+
+
+def _shown(figure: Estimate | None, n: int) -> str:
+    if figure is None:
+        return "-"
+    spread = "" if n == 1 else f"\n[{figure.low:.3f}, {figure.high:.3f}]"
+    return f"{figure.value:.3f}" + (f" n={figure.n}" if figure.n != n else "") + spread
+
+
+def _write(judged: Judged, out: Path) -> None:
+    from emolens.files import replacing
+
+    columns = [(predictor, metric) for predictor, found in judged.figures.items() for metric in found]
+    with replacing(out) as draft, draft.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["picture", *(f"{predictor}_{metric}" for predictor, metric in columns)])
+        for at, name in enumerate(judged.names):
+            values = (float(judged.figures[predictor][metric][at]) for predictor, metric in columns)
+            writer.writerow([name, *("" if math.isnan(value) else f"{value:.6g}" for value in values)])

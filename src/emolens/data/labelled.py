@@ -1,0 +1,68 @@
+"""Pictures in memory, or mapped from disk, with the distribution of their labels: what is learnt from and judged on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from emolens.errors import DataError, LabelError
+from emolens.taxonomy import Taxonomy, convert
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledFaces:
+    """Pictures of faces with the distribution of their labels.
+
+    `ids` (N,) str, unique; `images` uint8 (N, H, W) grey or (N, H, W, 3) RGB; `targets` float32 (N, K), each row sums
+    to 1; `split` names the part. `origin` (N,) str names the data set that each row is from, where they are of several.
+    """
+
+    ids: np.ndarray
+    images: np.ndarray
+    targets: np.ndarray
+    taxonomy: Taxonomy
+    split: str
+    origin: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def keep(self, mask: np.ndarray) -> LabelledFaces:
+        """The rows where `mask` (N,) is true."""
+        origin = None if self.origin is None else self.origin[mask]
+        return replace(self, ids=self.ids[mask], images=self.images[mask], targets=self.targets[mask], origin=origin)
+
+    def expressed_in(self, taxonomy: Taxonomy) -> LabelledFaces:
+        """The rows whose top class is in `taxonomy`, their targets in its classes and summing to 1 again.
+
+        Raises `LabelError` where a class of `taxonomy` is not in the data: no row could teach it.
+        """
+        missing = [name for name in taxonomy.classes if name not in self.taxonomy.classes]
+        if missing:
+            raise LabelError(
+                f"{self.taxonomy.name} has no {', '.join(missing)}; choose classes out of "
+                f"{', '.join(self.taxonomy.classes)}"
+            )
+        tops = np.array([self.taxonomy.classes[at] in taxonomy.classes for at in self.targets.argmax(axis=1)])
+        kept = self.keep(tops)
+        targets, _ = convert(kept.targets, self.taxonomy, taxonomy)
+        return replace(kept, targets=targets, taxonomy=taxonomy)
+
+
+def joined(parts: dict[str, LabelledFaces]) -> LabelledFaces:
+    """Rows of several data sets as one; ids are `<set>/<id>`. Raises `DataError` where pictures or classes differ."""
+    first = next(iter(parts.values()))
+    for name, part in parts.items():
+        if part.taxonomy.classes != first.taxonomy.classes or part.images.shape[1:] != first.images.shape[1:]:
+            raise DataError(
+                f"{name}: {part.taxonomy.name} at {part.images.shape[1:]}, the first set has "
+                f"{first.taxonomy.name} at {first.images.shape[1:]}; express them in the same classes and size"
+            )
+    return replace(
+        first,
+        ids=np.concatenate([[f"{name}/{one}" for one in part.ids] for name, part in parts.items()]),
+        images=np.concatenate([part.images for part in parts.values()]),
+        targets=np.concatenate([part.targets for part in parts.values()]),
+        origin=np.concatenate([np.full(len(part), name) for name, part in parts.items()]),
+    )

@@ -1,0 +1,48 @@
+"""What a recipe says: typed, immutable, changed by name."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import ValidationError
+
+from emolens.errors import OptionError
+from emolens.learn.config.base import Data, Optim, Recipe, Section, changed
+from emolens.learn.config.expression import (
+    Augment,
+    Distil,
+    ExpressionData,
+    ExpressionRecipe,
+    Loss,
+)
+from emolens.learn.config.nets import BackboneNet, Net, VggNet
+
+RECIPE_TYPES: dict[str, type[Recipe]] = {"expression": ExpressionRecipe}
+"""The kind of recipe that each task has."""
+
+
+def parse_recipe(text: str) -> Recipe:
+    """The recipe that a run folder's `recipe.json` holds. Raises `OptionError` where it is none."""
+    try:
+        return RECIPE_TYPES[json.loads(text)["task"]].model_validate_json(text)
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise OptionError(f"not a recipe ({type(error).__name__})") from None
+
+
+__all__ = [
+    "RECIPE_TYPES",
+    "Augment",
+    "BackboneNet",
+    "Data",
+    "Distil",
+    "ExpressionData",
+    "ExpressionRecipe",
+    "Loss",
+    "Net",
+    "Optim",
+    "Recipe",
+    "Section",
+    "VggNet",
+    "changed",
+    "parse_recipe",
+]

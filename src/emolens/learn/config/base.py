@@ -1,0 +1,102 @@
+"""What recipes of every task have, and how a setting is changed. `--set optim.lr=0.05` goes through `changed`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emolens.errors import OptionError, UnknownName
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A part of a recipe: it never changes, and it refuses names that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """Which rows are learnt from."""
+
+    name: str = Field(description="a data set of `emolens data list`")
+    options: tuple[str, ...] = Field(default=(), description="of its reader, each as name=value")
+    limit: int | None = Field(default=None, gt=0, description="first rows of each split only, for a quick look")
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The options by name."""
+        return {name: value for name, _, value in (option.partition("=") for option in self.options)}
+
+
+class Optim(Section):
+    """How weights are moved: an optimiser, a schedule of its rate, and a running average of the weights."""
+
+    name: Literal["sgd", "adam", "adamw"] = Field(default="sgd", description="sgd is with Nesterov momentum")
+    lr: float = Field(default=0.1, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd")
+    weight_decay: float = Field(default=5e-4, ge=0, description="on weights of two and more dimensions only")
+    schedule: Literal["cosine", "step", "exponential", "plateau"] = Field(
+        default="cosine", description="to zero; by gamma each step_epochs; by gamma an epoch; by gamma when stuck"
+    )
+    gamma: float = Field(default=0.1, gt=0, le=1)
+    step_epochs: int = Field(default=10, gt=0, description="epochs between steps, or patience on a plateau")
+    epochs: int = Field(default=30, gt=0)
+    warmup_epochs: float = Field(default=2.0, ge=0, description="of linear rise; with the cosine only")
+    stop_after: int = Field(default=0, ge=0, description="stop after so many epochs without gain on val; 0 never")
+    batch: int = Field(default=128, gt=0, description="pictures a step, over all devices together")
+    clip: float = Field(default=0, ge=0, description="largest norm of the gradient; 0 leaves it as it is")
+    sam: float = Field(default=0, ge=0, description="radius of sharpness-aware minimisation; 0 is without")
+    ema: float = Field(default=0.998, ge=0, lt=1, description="decay of the running average of weights; 0 is without")
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class Recipe(Section):
+    """A training run, whole: with the data it can be repeated to the bit on the same machine."""
+
+    task: str
+    name: str
+    source: str
+    data: Data
+    optim: Optim = Optim()
+    seed: int = 0
+
+
+def changed(config: Model, settings: Sequence[str]) -> Model:
+    """A copy with `settings` of the form `section.field=value` applied; values are JSON or plain words.
+
+    Raises `UnknownName` for a field that does not exist, `OptionError` for a value that its field does not allow.
+    """
+    content = config.model_dump(mode="json")
+    known = _fields(content)
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise OptionError(f"--set {setting!r}: needs the form section.field=value")
+        if name not in known:
+            raise UnknownName("setting", name, known)
+        known[name][name.rpartition(".")[2]] = _value(text)
+    try:
+        return type(config).model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise OptionError(f"setting {field}={first['input']!r}: {first['msg']}") from None
+
+
+def _fields(content: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
+    """The full name of every field, and the section that holds it."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in content.items():
+        found |= _fields(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: content}
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

@@ -1,0 +1,60 @@
+"""What recipes of facial expression have."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from emolens.learn.config.base import Data, Recipe, Section
+from emolens.learn.config.nets import Net, VggNet
+
+
+class ExpressionData(Data):
+    """Which faces are learnt from, and as which classes."""
+
+    name: str = "ferplus"
+    taxonomy: str | None = Field(default=None, description="classes to learn, where not all of the set's")
+    colour: Literal["grey", "rgb"] = "grey"
+
+
+class Augment(Section):
+    """Random changes of a training picture; lengths are fractions of its side, angles degrees."""
+
+    rotate: float = 12.0
+    scale: float = 0.12
+    shift: float = 0.08
+    flip: float = 0.5
+    erase: float = Field(default=0.4, ge=0, le=1, description="share of pictures with a patch blanked")
+    erase_side: tuple[float, float] = (0.12, 0.4)
+
+
+class Loss(Section):
+    """What is minimised: the cross-entropy to a distribution or to the top label, and what is done for rare classes."""
+
+    targets: Literal["distribution", "label"] = "distribution"
+    smoothing: float = Field(default=0, ge=0, lt=1, description="share of the target spread over all classes")
+    mixup: float = Field(default=0, ge=0, description="alpha of mixup; 0 is without")
+    balance: Literal["none", "weights", "sampling"] = Field(
+        default="none", description="rare classes count more, or are drawn more often"
+    )
+    adjust: float = Field(default=0, ge=0, description="tau of logit adjustment; 0 is without, 1 the paper's")
+
+
+class Distil(Section):
+    """What a run takes from runs before it: a teacher beside the votes, and the weights to start from."""
+
+    teacher: str | None = Field(default=None, description="an ONNX model with its card")
+    weight: float = Field(default=0.5, ge=0, le=1, description="share of the teacher in the targets")
+    start: str | None = Field(default=None, description="a run folder with the same net")
+
+
+class ExpressionRecipe(Recipe):
+    """Learn what faces show."""
+
+    task: Literal["expression"] = "expression"
+    data: ExpressionData = ExpressionData()
+    net: Net = Field(default=VggNet(), discriminator="name")
+    augment: Augment = Augment()
+    loss: Loss = Loss()
+    distil: Distil = Distil()

@@ -1,0 +1,131 @@
+"""A run folder: what is in it, how it is begun and read back.
+
+`recipe.json`, `environment.json`, `metrics/version_N/metrics.csv` (N counts the times it was resumed), TensorBoard
+logs, and `checkpoints/last.ckpt` and `best.ckpt` (best on `val`), whose weights are the averaged ones.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
+from torch import nn
+
+from emolens import __version__
+from emolens.errors import CardError, ModelError, OptionError, OutputError
+from emolens.files import replacing
+from emolens.learn.config import Recipe, parse_recipe
+from emolens.taxonomy import Taxonomy
+
+RECIPE = "recipe.json"
+
+
+def last_checkpoint(run: Path) -> Path:
+    """Where a run keeps the checkpoint that it goes on from."""
+    return run / "checkpoints" / "last.ckpt"
+
+
+def read_recipe(run: Path) -> Recipe:
+    """The recipe of a run folder. Raises `ModelError` where it is none."""
+    try:
+        return parse_recipe((run / RECIPE).read_text(encoding="utf-8"))
+    except (OSError, OptionError):
+        raise ModelError(
+            f"{run}: not a run folder, no readable recipe.json; give what `emolens train --out` wrote"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """What a run learnt: the averaged weights of its net by name, and the classes that its answers are about."""
+
+    path: Path
+    weights: dict[str, torch.Tensor]
+    taxonomy: Taxonomy
+
+
+def read_checkpoint(run: Path, which: str = "last") -> Checkpoint:
+    """A checkpoint of a run; `which` is `last` or `best`.
+
+    Raises `ModelError` where it is not there or cannot be read, `CardError` where it does not name its classes.
+    """
+    path = run / "checkpoints" / f"{which}.ckpt"
+    if not path.is_file():
+        raise ModelError(f"{path}: no such checkpoint; the run has not ended its first epoch, or has another name")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        weights = {name.removeprefix("net."): value for name, value in content["state_dict"].items()}
+    except Exception as error:  # torch raises what its unpickler and zip reader do
+        raise ModelError(f"{path}: not a readable checkpoint ({type(error).__name__}); train the run again") from None
+    labels = content.get("labels")
+    if labels is None:
+        raise CardError(f"{path}: does not name its classes, and they cannot be guessed; train the run again")
+    return Checkpoint(path, weights, Taxonomy(labels["taxonomy"], tuple(labels["classes"])))
+
+
+def load_weights(net: nn.Module, checkpoint: Checkpoint, taxonomy: Taxonomy) -> None:
+    """Give `net` the weights of a checkpoint. Raises `ModelError` where its classes or its tensors are others."""
+    if checkpoint.taxonomy.classes != taxonomy.classes:
+        raise ModelError(
+            f"{checkpoint.path}: knows {', '.join(checkpoint.taxonomy.classes)}; {taxonomy.name} is needed: "
+            f"{', '.join(taxonomy.classes)}"
+        )
+    try:
+        net.load_state_dict(checkpoint.weights)
+    except RuntimeError as error:
+        raise ModelError(f"{checkpoint.path}: weights of another net ({' '.join(str(error).split())[:150]})") from None
+
+
+def check_place(run: Path, resume: bool) -> None:
+    """Raises `OutputError` where a run would be overwritten, `OptionError` where there is nothing to resume."""
+    last = last_checkpoint(run)
+    if resume and not last.is_file():
+        raise OptionError(f"{run}: nothing to resume, no checkpoints/last.ckpt; leave out --resume to start")
+    if not resume and last.exists():
+        raise OutputError(f"{run}: holds a run already; give --resume to go on or another --out to start anew")
+
+
+def write_record(recipe: Recipe, run: Path) -> None:
+    """Write what repeats the run. Raises `OutputError` where the folder cannot be written."""
+    environment = {
+        "emolens": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / RECIPE).write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (run / "environment.json").write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{run}: cannot write the run folder ({error.strerror}); choose another --out") from None
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that take their place whole: a kill or a full disk in the middle leaves the one before."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        with replacing(Path(path)) as draft:
+            super().save_checkpoint(checkpoint, draft, storage_options)
+
+
+def _commit() -> str:
+    """The commit of the source tree, with `+` where it has uncommitted changes; empty outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
+            cwd=here, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.strip()

@@ -1,0 +1,70 @@
+"""Learn a distribution over expressions, or a label, from faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from emolens.learn.config import ExpressionRecipe
+from emolens.learn.devices import Place
+from emolens.learn.distil import distilled
+from emolens.learn.loading import Batch, batches, rows_of
+from emolens.learn.losses import adjusted, class_weights, mixed, prepared_targets, soft_cross_entropy
+from emolens.learn.nets import build
+from emolens.learn.runs import load_weights, read_checkpoint
+from emolens.learn.tasks.base import Start, Task
+from emolens.learn.transforms import augment
+from emolens.taxonomy import Taxonomy
+
+
+class ExpressionTask(Task):
+    """Faces in, a distribution over expressions out. `shares` (K,) are those of the classes in the training rows."""
+
+    shares: Tensor
+
+    watched = "val_kl"
+
+    def __init__(self, recipe: ExpressionRecipe, net: nn.Module, taxonomy: Taxonomy, shares: Tensor) -> None:
+        super().__init__(recipe, net, taxonomy)
+        self.settings = recipe
+        self.register_buffer("shares", shares, persistent=False)
+
+    def loss(self, batch: Batch) -> Tensor:
+        images, targets = batch
+        settings = self.settings.loss
+        images = augment(images, self.settings.augment)
+        targets = prepared_targets(targets, settings)
+        if settings.mixup:
+            images, targets = mixed(images, targets, settings.mixup)
+        found = self.net(images.contiguous(memory_format=torch.channels_last))
+        logits = adjusted(found["logits"].float(), self.shares, settings.adjust)
+        weights = class_weights(self.shares) if settings.balance == "weights" else None
+        return soft_cross_entropy(logits, targets, weights)
+
+    def figures(self, batch: Batch) -> Mapping[str, Tensor]:
+        images, targets = batch
+        logits = self.net(images.contiguous(memory_format=torch.channels_last))["logits"].float()
+        entropy = torch.special.entr(targets).sum(dim=1).mean()
+        hits = (logits.argmax(dim=1) == targets.argmax(dim=1)).float().mean()
+        return {"val_kl": soft_cross_entropy(logits, targets) - entropy, "val_accuracy": hits}
+
+    def count(self, batch: Batch) -> int:
+        return len(batch[0])
+
+
+def start(recipe: ExpressionRecipe, data: Path, place: Place) -> Start:
+    """Read both splits, build the net with the weights that it starts from, and the batches."""
+    val, train = rows_of(recipe, data, "val"), distilled(rows_of(recipe, data, "train"), recipe.distil)
+    net = build(recipe.net, len(train.taxonomy), pretrained=True)
+    if recipe.distil.start is not None:
+        load_weights(net, read_checkpoint(Path(recipe.distil.start)), train.taxonomy)
+    task = ExpressionTask(recipe, net, train.taxonomy, torch.from_numpy(train.targets.mean(axis=0)))
+    balanced, size = recipe.loss.balance == "sampling", recipe.optim.batch
+    return Start(
+        task,
+        batches(train, size, shuffle=True, seed=recipe.seed, balanced=balanced, place=place),
+        batches(val, 2 * size, shuffle=False),
+    )
