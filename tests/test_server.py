@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import csv
+import http.client
 import io
 import json
 import logging
 import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Timer
 
 import numpy as np
 import pytest
@@ -17,12 +20,13 @@ from typer.testing import CliRunner
 
 from emolens import __version__, analyze
 from emolens.cli import app as command
+from emolens.server.app import create_app
 from emolens.server.guards import HEADERS
 from emolens.server.pages import WEB
 from emolens.server.schema import EXAMPLE, Answer
 from emolens.summary import NOTICE
 from emolens.tables import nested
-from serving import HOME, PNG, client_of, encoded, linear_analyzer, picture
+from serving import HOME, PNG, TwoFaces, client_of, encoded, linear_analyzer, picture, served
 
 URI = "data:image/png;base64," + base64.b64encode(PNG).decode()
 PNG_TYPE = {"content-type": "image/png"}
@@ -340,6 +344,28 @@ def test_what_is_no_short_video_is_refused(analyzer, tmp_path):
         ):
             answer = client.post("/v1/video", files=[("file", ("a.mp4", list_of_names, "video/mp4"))])
             assert answer.status_code == 415  # ffmpeg would open the files that it names
+
+
+def test_a_service_that_is_asked_to_stop_answers_who_is_inside(tmp_path):
+    began, go = Event(), Event()
+
+    class Held(TwoFaces):
+        def detect_batch(self, images):
+            began.set()
+            assert go.wait(60)
+            return super().detect_batch(images)
+
+    def post(port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("POST", "/v1/analyze", PNG, PNG_TYPE)
+        return connection.getresponse().status
+
+    with ThreadPoolExecutor(1) as pool:
+        with served(create_app(linear_analyzer(tmp_path, Held()))) as port:
+            status = pool.submit(post, port)
+            assert began.wait(60)
+            Timer(0.3, go.set).start()  # after the service was asked to stop
+        assert status.result(60) == 200
 
 
 def test_the_timeline_frame_runs_its_own_script_and_no_other(client):

@@ -1,15 +1,14 @@
 """The one model worker. While it is busy pictures gather, and what has gathered is taken as one batch.
 
 So a picture that comes alone is answered at once, and under load the batches fill by themselves: nobody waits for a
-batch to become full. In a batch the faces are looked for on all cores, a share of the pictures on each, and what was
-found goes through the models together; the results are those of one by one.
+batch to become full. A batch is shared out over the cores, the large pictures spread; the pictures of a share go
+through the detector together, and their faces through the models. The results are those of one by one.
 """
 
 from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Thread
@@ -51,7 +50,7 @@ class Worker:
         self._encoded: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._decoded: queue.Queue[_Job | None] = queue.Queue(maxsize=service.batch)
         self._cores = min(service.batch, _cores())
-        self._lookers = ThreadPoolExecutor(self._cores, thread_name_prefix="emolens-look")
+        self._hands = ThreadPoolExecutor(self._cores, thread_name_prefix="emolens-hand")
         decoders = [Thread(target=self._decode, name=f"emolens-decode-{n}", daemon=True) for n in range(2)]
         self._judge_thread = Thread(target=self._judge, name="emolens-judge", daemon=True)
         self._threads = [*decoders, self._judge_thread]
@@ -77,7 +76,7 @@ class Worker:
             thread.join()
         self._decoded.put(None)
         self._judge_thread.join()
-        self._lookers.shutdown()
+        self._hands.shutdown()
 
     def _decode(self) -> None:
         while (job := self._encoded.get()) is not None:
@@ -102,7 +101,7 @@ class Worker:
             batch = [job for job in batch if job.answer.set_running_or_notify_cancel()]
             if batch:
                 self._metrics.batches.observe(len(batch))
-                self._answer(batch)
+                self._share_out(batch)
             del batch, first  # the pixels must not wait for the next picture to be dropped
             if ended:
                 return
@@ -119,10 +118,16 @@ class Worker:
             batch.append(job)
         return batch, False
 
+    def _share_out(self, batch: list[_Job]) -> None:
+        """Answer a batch on all cores, and wait for the last of them."""
+        shares = min(self._cores, len(batch))
+        by_size = sorted(batch, key=lambda job: -job.pixels.size)
+        list(self._hands.map(self._answer, [by_size[n::shares] for n in range(shares)]))
+
     def _answer(self, batch: list[_Job]) -> None:
         try:
             with self._metrics.stage("look"):
-                faces = self._look([job.pixels for job in batch])
+                faces = self._analyzer.find([job.pixels for job in batch])
             batch, faces = self._bounded(batch, faces)
             with self._metrics.stage("judge"):
                 results = self._analyzer.analyze_found([job.pixels for job in batch], faces)
@@ -135,17 +140,6 @@ class Worker:
             return
         for job, result in zip(batch, results, strict=True):
             job.answer.set_result((replace(result, source=job.name), job.pixels))
-
-    def _look(self, pictures: Sequence[np.ndarray]) -> list[list[Face]]:
-        """The faces of each picture; every core looks at a share of them, the large ones spread."""
-        shares = min(self._cores, len(pictures))
-        order = sorted(range(len(pictures)), key=lambda n: -pictures[n].size)
-        parts = [order[n::shares] for n in range(shares)]
-        found = self._lookers.map(lambda part: self._analyzer.find([pictures[n] for n in part]), parts)
-        faces: dict[int, list[Face]] = {}
-        for part, some in zip(parts, found, strict=True):
-            faces.update(zip(part, some, strict=True))
-        return [faces[n] for n in range(len(pictures))]
 
     def _bounded(self, batch: list[_Job], faces: list[list[Face]]) -> tuple[list[_Job], list[list[Face]]]:
         """Without the pictures that hold more faces than are judged."""
