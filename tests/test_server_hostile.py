@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import re
 import socket
 import struct
 import threading
@@ -360,6 +361,39 @@ def test_the_queue_and_one_clients_share_are_bounded(tmp_path):
             answers = sorted(one.result() for one in waiting)
         assert [status for status, _ in answers] == [200] * 3 + [refusal] * 5
         assert {wait for status, wait in answers if status == refusal} == {"1"}
+
+
+def test_nobody_works_for_a_client_who_has_left(tmp_path):
+    go, detector = threading.Event(), TwoFaces()
+    detect = detector.detect_batch
+
+    def held(images):
+        assert go.wait(60)
+        return detect(images)
+
+    detector.detect_batch = held
+    app = create_app(linear_analyzer(tmp_path, detector), Service(batch=1))
+    request = HEAD + f"Content-Length: {len(PNG)}\r\n\r\n".encode() + PNG
+
+    def inside(port: int) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("GET", "/metrics")
+        return re.search(r"^emolens_requests_inside (\S+)", connection.getresponse().read().decode(), re.M)[1]
+
+    with served(app) as port, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(well, port)
+        while inside(port) != "1.0":
+            pass
+        with socket.create_connection(("127.0.0.1", port)) as leaving:
+            leaving.sendall(request)
+            while inside(port) != "2.0":
+                pass
+        while inside(port) != "1.0":
+            pass
+        go.set()
+        assert waiting.result()
+        assert well(port)
+    assert detector.batches == [1, 1]
 
 
 def test_an_answer_that_takes_too_long_is_503(tmp_path):

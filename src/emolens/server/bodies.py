@@ -124,6 +124,7 @@ async def _form(request: Request, body: AsyncGenerator[bytes, None], service: Se
 
 class _InMemory(MultiPartParser):
     spool_max_size = 2**62  # never to disk; `Visit.hold` bounds what is held
+    max_file_size = spool_max_size  # as Starlette called it before 0.46
     ended = False
 
     def on_end(self) -> None:
