@@ -88,7 +88,7 @@ def _root(
 
 
 def _register() -> None:
-    from emolens.cli import analyze, data, doctor, learn, maps, models, notice, serve, video
+    from emolens.cli import analyze, data, doctor, ensemble, evaluate, learn, maps, models, notice, serve, video
 
     app.command()(analyze.analyze)
     app.command()(video.video)
@@ -98,7 +98,7 @@ def _register() -> None:
     app.command()(doctor.doctor)
     app.command()(notice.notice)
     app.command("compare-maps")(maps.compare_maps)
-    for command in (learn.train, learn.export, learn.evaluate):
+    for command in (learn.train, learn.export, evaluate.predict, evaluate.evaluate, ensemble.ensemble):
         app.command()(command)
 
 

@@ -1,20 +1,15 @@
-"""`emolens train`, `export` and `evaluate`: from data to a model with a card."""
+"""`emolens train` and `export`: from data to a model with a card."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from emolens.cli.printing import progress
 from emolens.errors import MissingExtra, OptionError
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from emolens.models.card import Metric
 
 DataFolder = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="What 'emolens data prepare' wrote, or the archive itself.")
@@ -77,39 +72,6 @@ def export(
         )
     typer.echo(f"temperature {card.temperature} (votes), {card.confidence_temperature} (top label)")
     typer.echo(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB) and {out.with_suffix('.json')}")
-
-
-def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX model with its card.")],
-    data: DataFolder,
-    split: Annotated[str, typer.Option(metavar="NAME", help="val, or test once all choices are made.")] = "val",
-    record: Annotated[bool, typer.Option("--record", help="Write the figures into the model's card.")] = False,
-) -> None:
-    """Judge an expression model on FER+: each figure with its n and a 95 % bootstrap interval."""
-    from rich.console import Console
-
-    from emolens.data.faces import judged_faces
-    from emolens.evaluation.expression import measure
-    from emolens.models.session import Classifier, read_card
-
-    classifier = Classifier.load(model)
-    figures: list[Metric] = []
-    for subset, faces in judged_faces(_prepared(data, "ferplus", {"subset": "argmax"}), split).items():
-        distribution, confidence = classifier.predict(faces.images)
-        figures += measure(distribution, confidence, faces.targets, faces.taxonomy, subset)
-    Console().print(_table(figures, f"{model.name}, FER+ {split}"))
-    if record:
-        read_card(model).model_copy(update={"metrics": tuple(figures)}).write(model.with_suffix(".json"))
-
-
-def _table(figures: list[Metric], title: str) -> Table:
-    from rich.table import Table
-
-    table = Table("rows", "figure", "value", "95 % interval", "n", title=title, header_style="bold")
-    for figure in figures:
-        spread = "" if figure.low is None else f"{figure.low:.4f} to {figure.high:.4f}"
-        table.add_row(figure.subset, figure.name, f"{figure.value:.4f}", spread, str(figure.n))
-    return table
 
 
 def _prepared(data: Path, name: str, options: Mapping[str, str]) -> Path:

@@ -43,20 +43,27 @@ def judged_faces(data: Path, split: str, progress: Progress | None = None) -> di
 
     Every row with a majority has the same top vote, so the prepared argmax subset holds both.
     """
-    folder = prepared_folder(data, "ferplus", progress, subset="argmax")
-    prepared = open_prepared(folder, split, ram=True)
-    faces, votes = _faces(prepared), np.array(prepared.column("votes"), np.uint8)
+    prepared = open_prepared(prepared_folder(data, "ferplus", progress, subset="argmax"), split, ram=True)
+    faces = _faces(prepared)
+    return {
+        name: replace(faces.keep(member), targets=targets) for name, (member, targets) in judged_rows(prepared).items()
+    }
+
+
+def judged_rows(prepared: Prepared) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """For each of the subsets of `judged_faces` which rows of prepared argmax FER+ are in it, (N,) bool, and their
+    targets, float32 (n, K).
+    """
+    votes = np.array(prepared.column("votes"), np.uint8)
     judged = {}
     for subset in JUDGED:
         member = in_subset(votes, np.ones(len(votes), bool), subset)
-        kept = faces.keep(member)
-        targets = distributions(votes[member], subset)
-        judged[f"FER+ {split}, {subset}"] = replace(kept, targets=targets)
-    if split == "test":
-        seen = {image.tobytes() for other in _others(folder) for image in other.pixels(grey=True)}
-        for name, one in list(judged.items()):
-            copies = np.array([image.tobytes() in seen for image in one.images], bool)
-            judged[f"{name}, no pixel copies"] = one.keep(~copies)
+        judged[f"FER+ {prepared.split}, {subset}"] = (member, distributions(votes[member], subset))
+    if prepared.split == "test":
+        seen = {image.tobytes() for other in _others(prepared.folder) for image in other.pixels(grey=True)}
+        new = np.array([image.tobytes() not in seen for image in prepared.pixels(grey=True)], bool)
+        for name, (member, targets) in list(judged.items()):
+            judged[f"{name}, no pixel copies"] = (member & new, targets[new[member]])
     return judged
 
 

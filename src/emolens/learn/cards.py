@@ -31,7 +31,7 @@ def fer2013_framing() -> Framing:
 
 
 def draft_card(recipes: Sequence[ExpressionRecipe], name: str, data: LabelledFaces) -> ModelCard:
-    """The card of a model from the runs of these recipes; `data` is a split of what it learnt from."""
+    """The card of a model from the runs of these recipes; `data` are the rows that they learnt from."""
     first = recipes[0]
     seeds = ", ".join(str(recipe.seed) for recipe in recipes)
     one = "one net, averaged over the picture and its mirror image"
@@ -49,9 +49,15 @@ def draft_card(recipes: Sequence[ExpressionRecipe], name: str, data: LabelledFac
         training_data=f"FER2013 Training pictures with FER+ votes, subset {first.data.chosen.get('subset', 'argmax')}",
         training=f"emolens train {first.name}, {first.optim.epochs} epochs, seeds {seeds} ({first.source})"
         + _before(recipes),
+        prior=class_shares(data),
         licences=LICENCES,
         limits=LIMITS,
     )
+
+
+def class_shares(data: LabelledFaces) -> tuple[float, ...]:
+    """The share of each class in the votes, which a net that learnt from these rows takes for granted."""
+    return tuple(round(float(share), 6) for share in data.targets.mean(axis=0, dtype=float))
 
 
 def _before(recipes: Sequence[ExpressionRecipe]) -> str:

@@ -43,14 +43,13 @@ def export(runs: Sequence[Path], data: Path, out: Path, int8: bool = False, chec
     first = recipes[0]
     if any(recipe.data != first.data or recipe.net.size != first.net.size for recipe in recipes):
         raise ModelError("the runs differ in data or input size; export runs together only where both are the same")
-    net, val = load_runs(runs, checkpoint), rows_of(first, data, "val")
+    net, train, val = load_runs(runs, checkpoint), rows_of(first, data, "train"), rows_of(first, data, "val")
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.onnx"
         write_onnx(net, first.net.size, draft)
         if int8:
-            train = rows_of(first, data, "train").images
-            quantise(draft, train[:: max(1, len(train) // RANGE_PICTURES)], draft)
-        _embed(draft, draft_card(recipes, out.stem, val))
+            quantise(draft, train.images[:: max(1, len(train) // RANGE_PICTURES)], draft)
+        _embed(draft, draft_card(recipes, out.stem, train))
         found = Classifier.load(draft).logits(val.images)
         card = calibrated(Classifier.load(draft).card, found, val).model_copy(
             update={"parity": parity(softmax(found), softmax(logits(net, val.images)), "int8" if int8 else "float32")}

@@ -103,11 +103,19 @@ class ModelCard(_Frozen):
     confidence_temperature: float = Field(default=1.0, gt=0)
     training_data: str
     training: str
+    prior: tuple[float, ...] = Field(default=(), description="share of each label in the training data, in order")
     licences: Licences
     metrics: tuple[Metric, ...] = ()
     parity: Parity | None = None
     limits: str = ""
     sha256: str = ""
+
+    @model_validator(mode="after")
+    def _prior_fits(self) -> ModelCard:
+        shares = self.prior
+        if shares and (len(shares) != len(self.labels) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-3):
+            raise ValueError(f"prior needs {len(self.labels)} shares, one for each label, that sum to 1")
+        return self
 
     @property
     def classes(self) -> Taxonomy:
