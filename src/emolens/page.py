@@ -24,8 +24,19 @@ POINTS = 1500
 
 def timeline_page(summary: Summary, film: str | None = None) -> str:
     """The page for a finished summary; `film` is the name of a video beside it whose times are those of the summary."""
+    return page_showing(_script_safe(timeline_content(summary, film)))
+
+
+def page_showing(content: str) -> str:
+    """The page around a JavaScript expression for what `timeline_content` gives."""
+    template = resources.files("emolens").joinpath("page.html").read_text(encoding="utf-8")
+    return template.replace("/*CONTENT*/null", content)
+
+
+def timeline_content(summary: Summary, film: str | None = None) -> dict[str, Any]:
+    """All that the page shows, JSON-ready, with the pictures of the moments inside it."""
     found = strips(summary, MOST)
-    content: dict[str, Any] = {
+    return {
         "source": title(summary.source),
         "headline": headline(summary),
         "start": summary.first_s,
@@ -45,8 +56,6 @@ def timeline_page(summary: Summary, film: str | None = None) -> str:
         f"the lead and holds it for {HOLD_S:g} s; none is read across an absence of more than {GAP_S:g} s. Shares are "
         "those of the unsmoothed frames.",
     }
-    template = resources.files("emolens").joinpath("page.html").read_text(encoding="utf-8")
-    return template.replace("/*CONTENT*/null", _script_safe(content))
 
 
 def _lane(strip: Strip) -> dict[str, Any]:
