@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -14,10 +15,12 @@ from emolens.data.splits import emotion6_folds
 from emolens.errors import DataError, LabelError, ModelError, UnknownName
 from emolens.learn.config import EvokedRecipe, changed, parse_recipe
 from emolens.learn.devices import Place
+from emolens.learn.export_evoked import agreement, export_evoked
 from emolens.learn.fit import fit
 from emolens.learn.recipes import recipe
 from emolens.learn.runs import read_checkpoint
 from emolens.learn.tasks import start
+from emolens.models.session import Classifier
 from emolens.taxonomy import EKMAN6, EMOTION6
 from fakes_data import HEADER6, draw_all, write_rows
 
@@ -155,3 +158,29 @@ def test_pictures_without_their_ground_truth_say_what_is_missing(tmp_path: Path)
     draw_all(tmp_path / "images", ["joy/1.jpg"])
     with pytest.raises(DataError, match=r"no ground_truth\.txt there; Emotion6: get Emotion6 from its authors"):
         list(reader("emotion6").read(tmp_path))
+
+
+def test_an_exported_run_averages_both_views_and_gives_values_and_features(prepared: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    fit(small("evoked_emotion6", 'net.taps=["blocks.1"]', "net.hidden=8"), prepared, run, progress=False)
+    card = export_evoked(run, prepared, tmp_path / "model.onnx")
+    assert (card.task, card.picture, card.labels) == ("evoked", "stretched", EMOTION6.classes)
+    assert "academic research only" in card.licences.data.lower()
+    assert not card.licences.commercial
+    model = Classifier.load(tmp_path / "model.onnx")
+    frames = read_pictures(prepared, "val", 32).images
+    found = model.answers(frames, ("logits", "values", "features"))
+    mirrored = model.answers(np.ascontiguousarray(frames[:, :, ::-1]), ("logits", "values"))
+    np.testing.assert_allclose(found["logits"], mirrored["logits"], atol=1e-4)
+    np.testing.assert_allclose(found["values"], mirrored["values"], atol=1e-4)
+    assert 1 <= found["values"].min() <= found["values"].max() <= 9
+    assert found["features"].ndim == 4
+    stored = {node.op_type for node in onnx.load(str(tmp_path / "model.onnx")).graph.node}
+    assert "DequantizeLinear" in stored
+
+
+def test_a_file_that_does_not_agree_is_refused() -> None:
+    wanted = np.full((4, 2), 0.5)
+    assert agreement(wanted + [[0.004, -0.004]], wanted).max_difference == pytest.approx(0.004)
+    with pytest.raises(ModelError, match=r"differs from the net by 0\.200 on average"):
+        agreement(wanted + [[0.2, -0.2]], wanted)

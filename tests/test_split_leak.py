@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emolens.errors import DataError, OptionError
-from emolens.learn.studies import study
+from emolens.learn.studies import split_leak, study
 from emolens.learn.studies.split_leak import arranged, compare, markdown, write_report
 from expression_sets import write_fer2013
 

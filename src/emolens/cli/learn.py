@@ -68,13 +68,18 @@ def export(
     """Write runs as one ONNX model with its card: calibrated on val, and held to the net it came from."""
     needs_torch()
     from emolens.learn.export import export as write
-    from emolens.learn.predict import expression_recipe
+    from emolens.learn.export_evoked import export_evoked
+    from emolens.learn.runs import read_recipe
 
     if out.suffix != ".onnx":
         raise OptionError(f"--out is {out}, needs a name that ends in .onnx")
-    wanted = expression_recipe(runs[0]).data
-    prepared = _prepared(data, wanted.name, wanted.chosen)
-    card = write(runs, prepared, out, int8, "best" if best else "last")
+    which = "best" if best else "last"
+    first = read_recipe(runs[0])
+    prepared = _prepared(data, first.data.name, first.data.chosen)
+    if first.task == "evoked":
+        card = export_evoked(_only(runs), prepared, out, which)
+    else:
+        card = write(runs, prepared, out, int8, which)
     if card.parity:
         report = card.parity
         typer.echo(
@@ -84,6 +89,12 @@ def export(
         )
     typer.echo(f"temperature {card.temperature} (votes), {card.confidence_temperature} (top label)")
     typer.echo(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB) and {out.with_suffix('.json')}")
+
+
+def _only(runs: list[Path]) -> Path:
+    if len(runs) > 1:
+        raise OptionError(f"{len(runs)} runs of task evoked; they are exported one by one, always with int8 weights")
+    return runs[0]
 
 
 def _prepared(data: Path, name: str, options: Mapping[str, str]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +13,63 @@ from torch import Tensor, nn
 
 from emolens import __version__
 from emolens.data.pictures import LabelledPictures
+from emolens.data.registry import reader
 from emolens.errors import ModelError
-from emolens.learn.export import RANGE_PICTURES, embed, publish, write_onnx
+from emolens.evaluation.calibration import fit_temperature, one_hot_top
+from emolens.learn.config import EvokedRecipe
+from emolens.learn.export import embed, publish, write_onnx
 from emolens.learn.losses_evoked import unscaled
-from emolens.learn.nets.wheel import EmotionWheelNet, trunk_range
+from emolens.learn.nets.wheel import EmotionWheelNet, trunk_range, wheel_net
 from emolens.learn.quantise import shrink_weights
+from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
+from emolens.learn.tasks.evoked import pictures_of
 from emolens.models.card import Licences, Metric, ModelCard, Parity
 from emolens.models.session import Classifier, softmax
 
 TOLERANCE = 0.01
 """Mean over pictures of the largest difference of a probability that int8 weights may make."""
+SHOWN = 128
+"""So many pictures show that file and net agree."""
 OUTPUTS = ("logits", "values", "features")
-LICENCES = Licences(
-    code="MIT",
-    data="Emotion6: academic research only (Peng et al. 2015); the pictures belong to their owners on Flickr",
-    weights="academic research only, as the data; ImageNet weights of EfficientNet-Lite0: Apache-2.0",
-    commercial=False,
-)
 LIMITS = (
     "What a picture made 15 people on Amazon Mechanical Turk feel, in about 2013, among 1,980 Flickr photographs found "
     "by emotion words: not what it makes everybody feel, and nothing about the people in it. Anger is the top emotion "
     "of 31 of these pictures and is hardly ever predicted. Arousal is predicted poorly. For academic research only."
 )
+
+
+def export_evoked(run: Path, data: Path, out: Path, checkpoint: str = "last") -> ModelCard:
+    """Write `out` and its card from a run on evoked emotions; both temperatures are fitted on its `val`.
+
+    Raises `ModelError` where the folder holds no such run, or the file does not agree with its net.
+    """
+    recipe = read_recipe(run)
+    if not isinstance(recipe, EvokedRecipe):
+        raise ModelError(f"{run}: a run of task {recipe.task}, needs one of evoked")
+    learnt = read_checkpoint(run, checkpoint)
+    net = wheel_net(recipe.net, learnt.taxonomy)
+    load_weights(net, learnt, learnt.taxonomy)
+    val = pictures_of(recipe, data, "val")
+    low, span = (np.array(each, np.float32).reshape(1, 3, 1, 1) for each in trunk_range(net.trunk))
+    logits = _logits(BothViews(net).eval(), val.images, low, span)
+    fitted = fit_temperature(logits, val.targets), fit_temperature(logits, one_hot_top(val.targets))
+    words = f"emolens train {recipe.name}, {recipe.optim.epochs} epochs, seed {recipe.seed} ({recipe.source})"
+    return write_evoked(net, val, fitted, (), out, Origin(recipe.data.name, words, "its rows of train"))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a model comes from, for its card: the data set, how it was taught, and on which rows."""
+
+    data: str
+    training: str
+    rows: str
+
+    @property
+    def licences(self) -> Licences:
+        """Those of the code, the data and the weights; what is learnt from research data stays for research."""
+        terms = f"{reader(self.data).info.title}: {reader(self.data).info.terms}"
+        return Licences(code="MIT", data=terms, weights="for academic research only, as the data", commercial=False)
 
 
 class BothViews(nn.Module):
@@ -59,7 +95,7 @@ def write_evoked(
     temperatures: tuple[float, float],
     metrics: Sequence[Metric],
     out: Path,
-    training: str,
+    origin: Origin,
 ) -> ModelCard:
     """Write `out` and its card, the weights in int8. `pictures` show that file and net agree.
 
@@ -69,12 +105,12 @@ def write_evoked(
     size = pictures.images.shape[1]
     low, span = (np.array(each, np.float32).reshape(1, 3, 1, 1) for each in trunk_range(net.trunk))
     both = BothViews(net).eval()
-    shown = pictures.images[:: max(1, len(pictures) // RANGE_PICTURES)]
+    shown = pictures.images[:: max(1, len(pictures) // SHOWN)]
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.onnx"
         write_onnx(both, size, draft, 3, OUTPUTS)
         shrink_weights(draft)
-        card = _card(pictures, out.stem, (low, span), temperatures, metrics, training)
+        card = _card(pictures, out.stem, (low, span), temperatures, metrics, origin)
         embed(draft, card)
         logits = _logits(both, shown, low, span)
         held = agreement(softmax(Classifier.load(draft).logits(shown, 8)), softmax(logits))
@@ -111,7 +147,7 @@ def _card(
     span: tuple[np.ndarray, np.ndarray],
     temperatures: tuple[float, float],
     metrics: Sequence[Metric],
-    training: str,
+    origin: Origin,
 ) -> ModelCard:
     return ModelCard(
         name=name,
@@ -127,9 +163,9 @@ def _card(
         std=tuple(float(value) for value in span[1].ravel()),
         temperature=round(temperatures[0], 4),
         confidence_temperature=round(temperatures[1], 4),
-        training_data=f"Emotion6, all {len(pictures)} pictures; figures are from five fixed folds, held out",
-        training=training,
-        licences=LICENCES,
+        training_data=f"{reader(origin.data).info.title}, {origin.rows}",
+        training=origin.training,
+        licences=origin.licences,
         metrics=tuple(metrics),
-        limits=LIMITS,
+        limits=LIMITS if origin.data == "emotion6" else "",
     )

@@ -27,8 +27,8 @@ from emolens.taxonomy import EKMAN6, EMOTION6
 WIDTH = 1280
 """Mean features of EfficientNet-Lite0's last layer come first; the study uses no others, as the source did."""
 LENGTH = 5.0
-"""Root mean square length that the features are scaled to: at 36, a root mean square of 1, the published rate is
-unstable and every head ends worse than the mean predictor; at 3 heads without leftovers were still learning after 20 epochs."""
+"""Root mean square length that the features are scaled to. At 36 (each with a root mean square of 1) the published rate
+is too large, and the plain head ends worse than the mean predictor; at 3 it was still learning after 20 epochs."""
 SHOWN = ("kl", "chebyshev", "clark", "canberra", "cosine", "intersection", "accuracy_keyword", "accuracy_top")
 NEIGHBOURS = (10, 20, 30, 50, 80)
 PENALTIES = (1.0, 10.0, 100.0)

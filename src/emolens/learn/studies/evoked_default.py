@@ -18,7 +18,7 @@ from emolens.errors import DataError
 from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.evaluation.distributions import concordance, measure, per_picture
 from emolens.files import replacing
-from emolens.learn.export_evoked import write_evoked
+from emolens.learn.export_evoked import Origin, write_evoked
 from emolens.learn.losses_evoked import unscaled_array
 from emolens.learn.nets.wheel import WheelHead
 from emolens.learn.studies import Effort, Say
@@ -43,9 +43,11 @@ class Answers:
     values: np.ndarray
 
 
-TRAINING = (
+ORIGIN = Origin(
+    "emotion6",
     f"emolens study evoked_default: EfficientNet-Lite0 from ImageNet, frozen; {MEMBERS} heads on the mean and spread "
-    "of three of its layers, averaged, both views of the picture averaged"
+    "of three of its layers, averaged, both views of the picture averaged",
+    "all pictures; the figures are from five fixed folds, each held out in turn",
 )
 
 
@@ -82,7 +84,7 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
     spread, confident = (fit_temperature(answered[0].logits, targets) for targets in wanted)
     net = frozen_net()
     net.head = head
-    card = write_evoked(net, pictures, (spread, confident), figures, out / "evoked_emotion6.onnx", TRAINING)
+    card = write_evoked(net, pictures, (spread, confident), figures, out / "evoked_emotion6.onnx", ORIGIN)
     say(f"{card.name}: {card.parity}")
     return page
 
