@@ -276,7 +276,8 @@ def table(root: Path) -> None:
     rows = (("pictures/a.png", 0.25, 0.75, 3.5, "maps/a.png", "anna", "train", "left"),)
     rows += (("pictures/b.png", 1, 0, "", "", "", "validation", ""),)
     write_rows(root / "table.csv", (columns, *rows))
-    draw_all(root, ("pictures/a.png", "maps/a.png", "pictures/b.png"))
+    draw_all(root, ("pictures/a.png", "pictures/b.png"))
+    draw_all(root, ("maps/a.png",), mode="L")
 
 
 def folder(root: Path) -> None:

@@ -45,7 +45,7 @@ class TwoFaces:
 
 def linear_analyzer(folder: Path, detector: Any = None) -> Analyzer:
     """An analyzer with a net of random weights."""
-    return Analyzer(detector=detector or TwoFaces(), models=[linear_model(folder / "linear.onnx")])
+    return Analyzer("expression,group", detector=detector or TwoFaces(), models=[linear_model(folder / "linear.onnx")])
 
 
 def picture(width: int = 64, height: int = 64, seed: int = 0) -> np.ndarray:

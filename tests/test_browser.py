@@ -52,7 +52,7 @@ def astronaut(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def analyzer() -> Analyzer:
-    return Analyzer()
+    return Analyzer("expression,group")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from emolens.choices import (
+    FACE_TASKS,
     OnError,
     check_on_error,
     check_options,
@@ -111,6 +113,18 @@ class Analyzer:
         if self._faces is None:
             raise OptionError("prior is for expressions, which are not among the tasks; add the task 'expression'")
         self._faces.model = self._faces.model.for_population(shares, name)
+
+    def faces_only(self) -> Analyzer:
+        """The same models without the one for whole pictures: in the frames of a video each would cost as a photo does.
+
+        The analyzer itself where it reads no faces.
+        """
+        if self._faces is None or self._pictures is None:
+            return self
+        other = copy(self)
+        other._pictures = None
+        other.tasks = tuple(task for task in self.tasks if task in FACE_TASKS)
+        return other
 
     @property
     def models(self) -> dict[Task, Classifier]:
