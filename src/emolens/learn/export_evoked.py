@@ -32,9 +32,9 @@ SHOWN = 128
 """So many pictures show that file and net agree."""
 OUTPUTS = ("logits", "values", "features")
 LIMITS = (
-    "What 1,980 Flickr photographs, found by emotion words, made the people feel who were asked (Peng et al. 2015): not "
-    "what a picture makes everybody feel, and nothing about the people in it. Anger is the top emotion of 31 of them, so "
-    "little is known about it. Arousal is predicted poorly. For academic research only."
+    "What 1,980 Flickr photographs, found by emotion words, made the people feel who were asked (Peng et al. 2015): "
+    "not what a picture makes everybody feel, and nothing about the people in it. Anger is the top emotion of 31 of "
+    "them, so little is known about it. Arousal is predicted poorly. For academic research only."
 )
 
 
