@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from emolens.group import group_affect
 from emolens.records import Face, FrameResult, Prediction
-from emolens.taxonomy import FERPLUS
+from emolens.taxonomy import FERPLUS, Taxonomy
 
 SIZE = (320, 240)
 
@@ -18,6 +19,18 @@ def shows(label: str, share: float = 0.9, abstained: bool = False, face: Face | 
     distribution = np.full(len(FERPLUS), (1 - share) / (len(FERPLUS) - 1), np.float32)
     distribution[FERPLUS.index(label)] = share
     return Prediction("expression", FERPLUS, distribution, share, "net", face, abstained)
+
+
+PICTURES = Taxonomy("pictures", ("calm", "nostalgia", "fear", "neutral"))
+
+
+def evoking(number: int, time_s: float, label: str, share: float = 0.7, people: Sequence[str] = ()) -> FrameResult:
+    """A frame that evokes a label, with people who each show one."""
+    plain = frame(number, time_s, dict(enumerate(people, start=1)))
+    distribution = np.full(len(PICTURES), (1 - share) / (len(PICTURES) - 1), np.float32)
+    distribution[PICTURES.index(label)] = share
+    said = Prediction("evoked", PICTURES, distribution, share, "picture_net")
+    return replace(plain, evoked=said)
 
 
 def face(track: int | None, left: float | None = None, top: float = 60.0, side: float = 60.0) -> Face:

@@ -137,12 +137,69 @@ def test_a_second_run_replaces_the_first_and_never_its_own_source(run: Run, clip
     assert run("video", clip, "--out", tmp_path, "--no-video")[0] == 0
     assert not (tmp_path / "rows.csv").exists()
     assert not (tmp_path / "annotated.mp4").exists()
+    assert run("video", clip, "--out", tmp_path, "--rows", "csv", "--no-pictures")[0] == 0
+    assert {p.name for p in tmp_path.iterdir()} == {"rows.csv", "timeline.png", "timeline.html", "summary.json"}
     assert run("video", clip, "--out", tmp_path)[0] == 0
     before = (tmp_path / "annotated.mp4").read_bytes()
     code, _, err = run("video", tmp_path / "annotated.mp4", "--out", tmp_path)
     assert code == 2
     one_line(err, "annotated.mp4", "--out")
     assert (tmp_path / "annotated.mp4").read_bytes() == before
+
+
+def test_what_is_not_of_an_earlier_run_stays(run: Run, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "moments").mkdir()
+    (tmp_path / "moments" / "birthday.jpg").write_bytes(b"mine")
+    (tmp_path / "moments" / "clearest_anger.jpg").write_bytes(b"of an earlier run")
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / ".part-00007.parquet.abc").write_bytes(b"a draft of a run that was killed")
+    assert run("video", clip, "--out", tmp_path, "--no-pictures")[0] == 0
+    assert [p.name for p in (tmp_path / "moments").iterdir()] == ["birthday.jpg"]
+    assert [p.name for p in (tmp_path / "rows").iterdir()] == ["part-00000.parquet"]
+
+
+def test_no_source_is_removed_for_the_run_of_another(run: Run, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "clip").mkdir()
+    film = tmp_path / "clip" / "annotated.mp4"
+    film.write_bytes(clip.read_bytes())
+    code, _, err = run("video", clip, film, "--out", tmp_path)
+    assert code == 2
+    one_line(err, "clip/annotated.mp4", "--out")
+    assert film.read_bytes() == clip.read_bytes()
+
+
+def test_a_name_of_dots_stays_inside_the_folder(run: Run, clip: Path, tmp_path: Path) -> None:
+    dots = [tmp_path / "..mp4", tmp_path / "...mp4"]
+    for path in dots:
+        path.write_bytes(clip.read_bytes())
+    assert run("video", *dots, "--out", tmp_path / "out" / "here", "--no-video")[0] == 0
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["here"]
+    assert len([p for p in (tmp_path / "out" / "here").iterdir() if (p / "summary.json").is_file()]) == 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are bytes on Linux only")
+def test_names_that_are_no_text(run: Run, clip: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(bytes(tmp_path) + b"/a\xff\n.mp4")
+    Path(odd).write_bytes(clip.read_bytes())
+    code, out, err = run("video", odd, "--out", odd.replace(".mp4", ""))
+    assert (code, err) == (0, "")
+    assert "1 person" in out
+    assert {p.name for p in Path(odd.replace(".mp4", "")).iterdir()} - {"moments"} == ALL
+
+
+def test_frames_that_change_their_size_are_fitted_into_the_film(run: Run, tmp_path: Path) -> None:
+    wide = np.zeros((SIDE // 2, SIDE, 3), np.uint8) + np.uint8(200)
+    parts = [write_video(tmp_path / f"{n}.ts", [one] * 5) for n, one in enumerate((astronaut(), wide))]
+    (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    code, _, err = run("video", tmp_path / "both.ts", "--out", tmp_path / "out")
+    assert (code, err) == (0, "")
+    rows = table(tmp_path / "out")
+    with av.open(str(tmp_path / "out" / "annotated.mp4")) as film:
+        shown = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(shown) == len({r["frame"] for r in rows}) >= 9
+    assert {one.shape for one in shown} == {(SIDE, SIDE, 3)}
+    assert shown[-1][SIDE // 8].mean() < 20  # the wide one stands between two dark bars
+    assert shown[-1][SIDE // 2].mean() > 150
 
 
 def test_several_sources_each_get_a_folder_and_one_fault_does_not_stop_the_rest(
@@ -187,6 +244,8 @@ def test_what_must_be_changed_is_one_line(run: Run, clip: Path, tmp_path: Path) 
         ([clip, "--every", "0"], "--every"),
         ([clip, "--fps", "-1"], "--fps"),
         ([clip, "--quiet"], "--out"),
+        ([clip, "--out", ""], "--out is empty"),
+        ([""], "empty"),
         ([clip, "--out", tmp_path / "text.mp4" / "x"], "text.mp4"),
     ):
         code, _, err = run("video", *args)
@@ -229,6 +288,17 @@ def test_the_progress_says_frames_a_second(clip: Path, monkeypatch: pytest.Monke
             step(frame(n, n / 8, {1: "fear"}))
     assert "frames/s" in seen.getvalue()
     assert "frame 16" in seen.getvalue()
+
+
+def test_a_signal_while_files_are_ended_is_noted_and_a_second_ends_that_too() -> None:
+    from emolens.cli.leaving import Signals
+
+    with Signals() as signals:
+        with signals.in_one_turn():
+            signal.raise_signal(signal.SIGINT)
+        assert signals.came == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt), signals.in_one_turn():
+            signal.raise_signal(signal.SIGINT)
 
 
 # --- runs that end before their time ---------------------------------------------------------------------------------

@@ -14,10 +14,15 @@ from typer.testing import CliRunner
 from emolens.cli import app
 from emolens.data.fer2013 import read_ferplus
 from emolens.errors import ModelError
+from emolens.learn.config import changed
 from emolens.learn.export import export, parity
+from emolens.learn.fit import fit
 from emolens.learn.predict import load_runs, logits
+from emolens.learn.recipes import recipe
 from emolens.models.card import ModelCard
 from emolens.models.session import Classifier, read_card, softmax
+from emolens.taxonomy import RAFDB
+from expression_sets import write_rafdb
 from ferplus import write_ferplus
 
 QUICK = ["net.widths=[8,8]", "optim.epochs=8", "optim.batch=16", "optim.ema=0.5", "optim.precision=float32"]
@@ -64,6 +69,8 @@ def test_the_card_beside_the_file_and_inside_it_say_the_same(runs: list[Path], a
     assert card.parity is not None
     assert card.parity.n == 16
     assert card.parity.max_difference < 1e-4
+    assert card.parity.file_speed
+    assert card.parity.net_speed
     assert "seeds 0, 1" in card.training
     (tmp_path / "pair.json").unlink()
     assert read_card(tmp_path / "pair.onnx") == card.model_copy(update={"sha256": ""})
@@ -94,7 +101,7 @@ def test_a_file_that_does_not_agree_with_its_net_is_refused() -> None:
 def test_evaluate_records_figures_with_their_rows(runs: list[Path], archive: Path, tmp_path: Path) -> None:
     out = tmp_path / "pair.onnx"
     export(runs, archive, out)
-    code, said = emolens("evaluate", out, "--data", archive, "--split", "test", "--record")
+    code, said = emolens("evaluate", out, "--data", archive, "--split", "test", "--record", "--no-report")
     assert code == 0, said
     metrics = ModelCard.read(out.with_suffix(".json")).metrics
     accuracy = next(m for m in metrics if m.name == "accuracy" and m.subset == "FER+ test, argmax")
@@ -140,3 +147,15 @@ def test_the_shipped_model_is_what_its_card_says() -> None:
             assert {m.n for m in classifier.card.metrics} == {1980}
             assert not classifier.card.licences.commercial
         assert json.loads(path.with_suffix(".json").read_text())["sha256"] == classifier.sha256
+
+
+def test_a_model_for_colours_is_exported_and_answers_as_its_net(tmp_path: Path) -> None:
+    data = write_rafdb(tmp_path / "rafdb")
+    small = changed(recipe("dan_rafdb"), ["net.widths=[4,8]", "net.blocks=1", "net.size=24", "net.resolution=24",
+                                          "net.weights=none", "optim.epochs=2", "optim.batch=8"])  # fmt: skip
+    fit(small, data, tmp_path / "run", progress=False)
+    for int8 in (False, True):
+        card = export([tmp_path / "run"], data, tmp_path / "dan.onnx", int8=int8)
+        assert (card.colour, card.labels, card.framing) == ("rgb", RAFDB.classes, None)
+        assert card.parity is not None
+        assert card.parity.top1_agreement > 0.98

@@ -79,6 +79,25 @@ def test_a_sure_flip_mirrors() -> None:
     torch.testing.assert_close(warp(images, maps), images.flip(-1), atol=1e-5, rtol=0)
 
 
+def test_a_share_of_the_pictures_is_moved_and_the_others_are_at_most_mirrored() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(200, 3, 12, 12)
+    moving = STILL.model_copy(update={"rotate": 20.0, "shift": 0.1, "flip": 0.5, "share": 0.2})
+    maps = random_affine(200, moving)
+    warped = warp(images, maps)
+    same = (warped == images).all(dim=(1, 2, 3)) | (warped == images.flip(-1)).all(dim=(1, 2, 3))
+    assert 0.7 < same.float().mean() < 0.9
+    nudged = maps + 1e-7  # no picture is copied: all are sampled
+    torch.testing.assert_close(warp(images, nudged), warped, atol=1e-4, rtol=0)
+    assert torch.equal(random_affine(5, STILL.model_copy(update={"share": 0.0})), torch.eye(2, 3).expand(5, 2, 3))
+
+
+def test_upending_turns_a_picture_upside_down() -> None:
+    images = torch.rand(2, 1, 16, 16)
+    maps = random_affine(2, STILL.model_copy(update={"upend": 1.0}))
+    torch.testing.assert_close(warp(images, maps), images.flip(-2), atol=1e-5, rtol=0)
+
+
 def test_turning_keeps_shape_and_scale() -> None:
     maps = random_affine(200, STILL.model_copy(update={"rotate": 12.0}))
     assert torch.linalg.det(maps[:, :, :2]).sub(1).abs().max() < 1e-5

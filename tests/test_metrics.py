@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 from scipy.stats import entropy
-from sklearn.metrics import f1_score, recall_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, precision_recall_fscore_support, top_k_accuracy_score
 
-from emolens.evaluation.expression import measure
+from emolens.evaluation.classes import balanced_accuracy, confusion, confusion_draws, macro_f1
+from emolens.evaluation.expression import card_metrics, judge
 from emolens.evaluation.metrics import (
     calibration_error,
     calibration_floor,
@@ -13,10 +14,11 @@ from emolens.evaluation.metrics import (
     estimate,
     hits,
     intersection,
-    macro_f1,
     mean_estimate,
+    top_two,
 )
-from emolens.taxonomy import GROUP3, Taxonomy
+from emolens.taxonomy import Taxonomy
+from fakes_predictions import table
 
 
 @pytest.fixture
@@ -43,14 +45,68 @@ def test_distances_by_hand() -> None:
     assert cosine(p, q) == pytest.approx([0.16 / 0.52])
 
 
-def test_recall_and_macro_f1_are_scikit_learns(pair: tuple[np.ndarray, np.ndarray]) -> None:
+def test_distances_are_those_of_python_ldl() -> None:
+    # python-ldl 0.1.2 (pyldl.metrics), run once by hand: it wants Keras, which no test here needs.
+    predicted = np.array([[0.119, 0.278, 0.58, 0.023], [0.028, 0.91, 0.017, 0.045], [0.135, 0.326, 0.16, 0.379]])
+    target = np.array([[0.05, 0.573, 0.174, 0.203], [0.027, 0.149, 0.231, 0.593], [0.009, 0.043, 0.935, 0.013]])
+    wanted = {
+        chebyshev: 0.6473333333333334,
+        cosine: 0.4223082499754378,
+        intersection: 0.3293333333333333,
+        divergence: 1.320053565395896,
+    }
+    for distance, value in wanted.items():
+        assert distance(predicted, target).mean() == pytest.approx(value, abs=1e-6)
+
+
+def test_class_figures_are_scikit_learns(pair: tuple[np.ndarray, np.ndarray]) -> None:
     predicted, target = pair
     truth, guess = target.argmax(1), predicted.argmax(1)
-    names = ("anger", "disgust", "fear", "happiness", "sadness")
-    found = [m for m in measure(predicted, predicted.max(1), target, Taxonomy("five", names), "") if "recall" in m.name]
-    assert [m.name for m in found] == [f"recall_{name}" for name in names]
-    np.testing.assert_allclose([m.value for m in found], recall_score(truth, guess, average=None), atol=1e-5)
-    assert macro_f1(predicted, target) == pytest.approx(f1_score(truth, guess, average="macro"))
+    five = Taxonomy("five", ("anger", "disgust", "fear", "happiness", "sadness"))
+    found = judge(table(200, taxonomy=five, probabilities=predicted, targets=target, logits=None))
+    wanted = precision_recall_fscore_support(truth, guess)
+    for place, name in enumerate(("precision", "recall", "f1")):
+        values = [getattr(one, name).value for one in found.classes]
+        np.testing.assert_allclose(values, wanted[place], atol=1e-6)
+    assert [one.n for one in found.classes] == wanted[3].tolist()
+    assert found.figures["macro_f1"].value == pytest.approx(f1_score(truth, guess, average="macro"), abs=1e-6)
+    balanced = balanced_accuracy_score(truth, guess)
+    assert found.figures["balanced_accuracy"].value == pytest.approx(balanced, abs=1e-6)
+    top2 = top_k_accuracy_score(truth, predicted, k=2)
+    assert found.figures["top2_accuracy"].value == pytest.approx(top2, abs=1e-6)
+
+
+def test_calibration_and_confusion_are_torchmetrics(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    torch = pytest.importorskip("torch")
+    classification = pytest.importorskip("torchmetrics.functional.classification")
+    predicted, target = pair
+    shares, truth = torch.from_numpy(predicted), torch.from_numpy(target.argmax(1))
+    error = classification.multiclass_calibration_error(shares, truth, 5, n_bins=15, norm="l1")
+    assert calibration_error(predicted.max(1), hits(predicted, target)) == pytest.approx(float(error), abs=1e-6)
+    counts = classification.multiclass_confusion_matrix(shares.argmax(1), truth, 5)
+    np.testing.assert_array_equal(confusion(target.argmax(1), predicted.argmax(1), 5), counts.numpy())
+    torch_f1 = classification.multiclass_f1_score(shares.argmax(1), truth, 5, average="macro")
+    assert macro_f1(counts.numpy()) == pytest.approx(float(torch_f1), abs=1e-6)
+
+
+def test_a_class_that_does_not_occur_has_no_figure_and_counts_in_no_mean() -> None:
+    counts = np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]])
+    assert balanced_accuracy(counts) == pytest.approx((3 / 4 + 1) / 2)
+    assert macro_f1(counts) == pytest.approx((6 / 7 + 4 / 5) / 2)
+
+
+def test_drawing_confusion_matrices_is_resampling_rows() -> None:
+    # The interval of a share from multinomial draws is that of the bootstrap over rows.
+    counts = np.array([[70, 30], [20, 80]])
+    shares = np.trace(confusion_draws(counts), axis1=1, axis2=2) / 200
+    rows = mean_estimate((np.arange(200) < 150).astype(float))
+    assert np.percentile(shares, [2.5, 97.5]) == pytest.approx((rows.low, rows.high), abs=0.01)
+    assert (confusion_draws(counts).sum(axis=(1, 2)) == 200).all()
+
+
+def test_the_second_guess_counts_for_top_two_and_the_third_does_not() -> None:
+    predicted = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.4, 0.3, 0.3]])
+    assert top_two(predicted, np.eye(3)[[1, 2, 2]]).tolist() == [1, 0, 0]  # of equals the first
 
 
 def test_calibration_error_by_hand() -> None:
@@ -83,10 +139,11 @@ def test_the_bootstrap_keeps_rows_together(pair: tuple[np.ndarray, np.ndarray]) 
     assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
 
 
-def test_measure_names_rows_and_counts() -> None:
+def test_a_card_gets_named_rows_and_counts() -> None:
     target = np.eye(3)[[0, 0, 1]]
     predicted = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.8, 0.1]])
-    found = {m.name: m for m in measure(predicted, predicted.max(1), target, GROUP3, "three rows")}
+    rows = table(3, targets=target, probabilities=predicted, confidence=predicted.max(1), subset="three rows")
+    found = {m.name: m for m in card_metrics(judge(rows))}
     assert found["accuracy"].value == pytest.approx(2 / 3, abs=1e-5)
     assert found["recall_negative"].n == 2
     assert found["recall_negative"].value == 0.5

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from emolens.draw import COLOURS, UNSURE
-from emolens.overlay import _far_to_near, _tags, _type, clock, overlay
+from emolens.overlay import _far_to_near, _fitting, _tags, _type, clock, overlay
 from emolens.placing import shared_area
 from emolens.records import FrameResult
-from fakes_video import SIZE, face, frame, shows
+from fakes_video import SIZE, evoking, face, frame, shows
 
 GROUND = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
 
@@ -50,12 +50,42 @@ def test_the_bar_of_the_group_is_its_distribution() -> None:
     assert share == pytest.approx(result.group.prediction.probability("positive"), abs=0.02)
 
 
+def test_what_a_frame_evokes_stands_below_where_there_is_room() -> None:
+    wide = np.full((SIZE[1], 640, 3), 90, np.uint8)
+    plain, evokes = (
+        overlay(wide, one) for one in (frame(0, 0.0, {1: "fear"}), evoking(0, 0.0, "nostalgia", people=["fear"]))
+    )
+    assert (plain[-40:, :200] != evokes[-40:, :200]).any()
+    assert (plain[:-40] == evokes[:-40]).all()
+    words = ["3 faces", "group positive 90%", "evokes awe 70%"]
+    lines = [", ".join(words[:n]) for n in (3, 2, 1)]
+    kind = _type(12)
+    assert [_fitting(words, kind, kind.width(line)) for line in lines] == lines
+    assert _fitting(words, kind, 1) == "3 faces"
+
+
+def test_one_face_is_no_group_and_the_strip_does_not_jump() -> None:
+    none, one, two = (overlay(GROUND, frame(0, 0.0, dict.fromkeys(range(1, 1 + n), "happiness"))) for n in range(3))
+    dark = [(drawn[:, 250] != GROUND[:, 250]).any(axis=1) for drawn in (none, one, two)]
+    assert (dark[0] == dark[1]).all()
+    assert (dark[0] == dark[2]).all()
+    assert not (one[-1] == COLOURS["positive"]).all(axis=1).any()
+
+
 def test_tags_of_faces_side_by_side_do_not_cover_each_other() -> None:
     faces = tuple(face(n, left=100 + 12 * n, top=120) for n in range(1, 8))
     result = FrameResult("clip.mp4", "ok", SIZE, faces, tuple(shows("happiness", face=f) for f in faces))
-    tags = [place for words, place in _tags(_far_to_near(result), _type(12), SIZE[0]) if " " in words]
+    tags = [place for words, place in _tags(_far_to_near(result), _type(12), SIZE) if " " in words]
     assert len(tags) >= 3  # three lines of words one above the other; the rest are numbers
     assert all(shared_area(a, b) == 0 for n, a in enumerate(tags) for b in tags[n + 1 :])
+
+
+def test_a_tag_leaves_the_face_above_it_free_where_it_can() -> None:
+    low, high = face(1, left=100, top=95, side=60), face(2, left=100, top=10, side=80)  # 5 px of room between them
+    result = FrameResult("clip.mp4", "ok", SIZE, (low, high), (shows("happiness", face=low), shows("fear", face=high)))
+    places = dict(_tags(_far_to_near(result), _type(12), SIZE))
+    of_low = next(place for words, place in places.items() if words.startswith("1"))
+    assert shared_area(of_low, (100, 10, 180, 90)) == 0
 
 
 def test_times_as_people_read_them() -> None:

@@ -52,10 +52,30 @@ def test_parquet_parts_are_one_table_with_every_row(tmp_path: Path, monkeypatch:
     assert table["time_s"].to_pylist() == [row["time_s"] for row in expected]
 
 
-def test_json_lines_hold_a_record_a_frame(tmp_path: Path) -> None:
-    records = [json.loads(line) for line in written(tmp_path, "jsonl").read_text().splitlines()]
-    assert [r["frame"] for r in records] == list(range(40))
-    assert [f["track_id"] for f in records[1]["faces"]] == [1, 2]
+def test_every_kind_holds_the_same_rows(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not here: pip install 'emolens[tables]'")
+    tables = {
+        "parquet": parquet.read_table(written(tmp_path, "parquet")).to_pylist(),
+        "jsonl": [json.loads(line) for line in written(tmp_path, "jsonl").read_text().splitlines()],
+    }
+    with written(tmp_path, "csv").open(newline="") as file:
+        texts = list(csv.DictReader(file))
+    tables["csv"] = [
+        {name: type(as_json[name])(text) if text else None for name, text in row.items()}
+        for row, as_json in zip(texts, tables["jsonl"], strict=True)
+    ]
+    expected = [row for one in FRAMES for row in rows(one)]
+    for kind, found in tables.items():
+        assert [tuple(row) for row in found] == [COLUMNS] * len(expected), kind
+        for row, told in zip(found, expected, strict=True):
+            assert row == {k: pytest.approx(v, rel=1e-5) if isinstance(v, float) else v for k, v in told.items()}, kind
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_time_is_exact_after_a_day(tmp_path: Path, kind: str) -> None:
+    with Series(tmp_path, kind) as out:
+        out.add(frame(2_160_001, 86_400.04, {}))
+    assert "86400.04," in (tmp_path / f"rows.{kind}").read_text()
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
@@ -120,11 +140,30 @@ def test_a_full_disk_is_one_line_and_keeps_the_parts_before(tmp_path: Path) -> N
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_a_full_disk_under_a_growing_file(tmp_path: Path, kind: str) -> None:
+def test_a_disk_that_fills_up_under_a_growing_file(tmp_path: Path, kind: str) -> None:
     (tmp_path / f"rows.{kind}").symlink_to("/dev/full")
-    out = Series(tmp_path, kind)
-    for one in FRAMES[:3]:  # they fit the buffer
-        out.add(one)
-    with pytest.raises(OutputError, match=f"rows.{kind}: No space left"):
-        out.close()
-    assert out.kept == 0
+    with pytest.raises(OutputError, match=f"rows.{kind}: No space left"), Series(tmp_path, kind) as out:
+        out.add(FRAMES[0])
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_growing_file_holds_whole_lines_when_the_disk_is_full(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("resource", reason="no limit on the size of files on this system")
+    code = (
+        "import resource, sys; from pathlib import Path; from emolens import series; from fakes_video import frame\n"
+        "series.FLUSH_S = 0.0\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"  # stands for a disk without room
+        "out = series.Series(Path(sys.argv[1]), sys.argv[2])\n"
+        "try:\n    with out:\n        for n in range(99): out.add(frame(n, n / 10, {1: 'fear'}))\n"
+        "except Exception as error: print(type(error).__name__, out.kept)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), kind], capture_output=True, text=True, cwd=Path(__file__).parent
+    )
+    name, kept = done.stdout.split() if done.stdout else (done.stderr, "")
+    text = (tmp_path / f"rows.{kind}").read_text()
+    assert name == "OutputError"
+    assert 2 < int(kept) < 99
+    assert text.endswith("\n")
+    found = list(csv.DictReader(text.splitlines())) if kind == "csv" else list(map(json.loads, text.splitlines()))
+    assert [int(row["frame"]) for row in found] == [n for n in range(int(kept)) for _ in range(2)]

@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "matplotlib", "cv2", "sklearn", "scipy", "pyarrow", "onnx", "skimage")
+HEAVY = (
+    *("torch", "torchvision", "matplotlib", "cv2", "sklearn", "scipy", "pyarrow", "onnx", "skimage"),
+    *("fastapi", "uvicorn", "av"),
+)
 
 
 def loaded_after(code: str) -> set[str]:

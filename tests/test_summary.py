@@ -9,7 +9,7 @@ import pytest
 from emolens.moments import Moments
 from emolens.records import FrameResult
 from emolens.summary import Summary
-from fakes_video import frame, shows
+from fakes_video import evoking, frame, shows
 
 
 def summed(frames: list[FrameResult]) -> Summary:
@@ -90,3 +90,21 @@ def test_a_neutral_face_and_an_unsure_one_are_no_moments() -> None:
     moments.add(frame(0, 0.0, {1: shows("neutral", 0.99)}))
     moments.add(frame(1, 0.1, {1: shows("anger", 0.99, abstained=True)}))
     assert moments.list() == []
+
+
+def test_what_the_frames_evoke_has_a_course_and_moments_of_its_own() -> None:
+    frames = [evoking(n, n / 10, "nostalgia" if n < 30 else "fear", 0.6 if n < 50 else 0.9) for n in range(60)]
+    summary = summed(frames)
+    told = summary.record()
+    assert (told["people"], told["group"], told["faces"]) == ([], None, 0)
+    assert told["evoked"]["time_shares"] == pytest.approx({"nostalgia": 0.5, "fear": 0.5})
+    (change,) = told["evoked"]["changes"]
+    assert (change["from"], change["to"]) == ("nostalgia", "fear")
+    assert change["time_s"] == pytest.approx(3.0, abs=0.11)
+    assert told["models"] == {"picture_net": ""}
+    assert [(m["kind"], m["frame"]) for m in told["moments"]] == [("evoked_nostalgia", 0), ("evoked_fear", 50)]
+
+
+def test_times_are_exact_to_the_millisecond_after_a_day() -> None:
+    told = summed([frame(n, 86_400 + n / 25, {1: "fear"}) for n in range(4)]).record()
+    assert (told["first_s"], told["last_s"]) == (86_400.0, 86_400.12)

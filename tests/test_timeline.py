@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from emolens import timeline as rooms
 from emolens.draw import COLOURS
 from emolens.page import timeline_page
 from emolens.summary import Summary
-from emolens.timeline import EMPTY, GAP, HEIGHT, LEFT, RIGHT, WIDTH, Type, draw_timeline
-from fakes_video import frame, shows
+from emolens.timeline import EMPTY, GAP, HEIGHT, LEFT, RIGHT, SPARE, WIDTH, Type, draw_timeline, headline
+from fakes_video import evoking, frame, shows
 
 
 def summed(source: str = "clip.mp4", people: bool = True) -> Summary:
@@ -57,6 +58,39 @@ def test_of_a_crowd_those_seen_longest_are_shown() -> None:
     summary.finish()
     titles = [strip.title for strip in rooms.strips(summary)]
     assert titles == ["group", *(f"person {n}" for n in range(1, 13))]
+
+
+def test_what_is_evoked_has_the_last_lane_and_colours_of_its_own() -> None:
+    summary = Summary("clip.mp4")
+    for n in range(100):
+        summary.add(evoking(n, n / 10, "nostalgia" if n < 50 else "fear", 1.0, ["happiness"]))
+    summary.finish()
+    assert [(strip.kind, strip.title) for strip in rooms.strips(summary)] == [
+        ("faces", "person 1"),
+        ("evokes", "evokes"),
+    ]
+    picture = draw_timeline(summary)
+    assert [middle(picture, 1, t) for t in (1, 9)] == [SPARE[1], COLOURS["fear"]]  # calm has the first
+    legend = dict(content(timeline_page(summary))["legend"])
+    assert list(legend) == ["faces", "evokes"]
+    assert legend["faces"] == ["happiness"]
+    assert legend["evokes"] == ["nostalgia", "fear"]  # calm was never seen
+
+
+def test_people_are_counted_where_only_the_group_was_asked_for() -> None:
+    summary = Summary("clip.mp4")
+    for n in range(10):
+        summary.add(replace(frame(n, n / 10, {1: "happiness"}), expressions=()))
+    summary.finish()
+    assert "1 person" in headline(summary)
+    assert [strip.kind for strip in rooms.strips(summary)] == ["group"]
+
+
+def test_a_frame_alone_has_a_face_all_the_time() -> None:
+    summary = Summary("clip.mp4")
+    summary.add(frame(0, 0.0, {1: "happiness"}))
+    summary.finish()
+    assert "a face in 100% of the time" in headline(summary)
 
 
 def content(page: str) -> dict:  # type: ignore[type-arg]

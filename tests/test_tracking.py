@@ -29,6 +29,12 @@ def test_a_small_face_may_move_by_more_than_half_of_itself_in_a_frame():
     assert track([[face(20 + 14 * i, side=20)] for i in range(40)]) == [[1]] * 40
 
 
+def test_who_crosses_the_picture_by_a_side_from_look_to_look_keeps_the_number():
+    assert track([[face(40 + 60 * i), face(500, 300)] for i in range(6)], step=0.12) == [[1, 2]] * 6
+    assert track([[face(40)], [face(340)]], step=0.12) == [[1], [2]]  # five sides in an eighth of a second is another
+    assert track([[face(40)], [face(100)]], step=0.01) == [[1], [2]]  # ... and one side in a hundredth
+
+
 def test_faces_stay_in_the_order_in_which_they_were_found():
     numbers = track([[face(100), face(300), face(500)], [face(501), face(101), face(301)]])
     assert numbers == [[1, 2, 3], [3, 1, 2]]

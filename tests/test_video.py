@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -85,6 +86,34 @@ def test_what_a_phone_filmed_turned_is_upright(tmp_path, degrees, shown):
     assert corner_colours(frame.pixels) == shown
     assert frame.pixels.shape == (reader.height, reader.width, 3)
     assert (reader.width, reader.height) == ((96, 64) if degrees == 180 else (64, 96))
+
+
+def test_a_file_that_begins_late_is_whole(tmp_path):
+    path = write_video(tmp_path / "a.mkv", ramp(10), [5 + i / 25 for i in range(10)])
+    with VideoReader(path) as reader:  # Matroska states 5.4 s: when it ends
+        assert (reader.duration_s, reader.count) == (pytest.approx(0.4, abs=0.01), 10)
+        assert [f.time_s for f in reader] == pytest.approx([i / 25 for i in range(10)], abs=1e-3)
+
+
+def test_time_goes_on_where_the_clock_of_a_recording_begins_anew(tmp_path):
+    one, other = (write_video(tmp_path / name, ramp(10)).read_bytes() for name in ("a.ts", "b.ts"))
+    (tmp_path / "both.ts").write_bytes(one + other)
+    times = [f.time_s for f in VideoReader(tmp_path / "both.ts")]
+    assert len(times) >= 19  # the first of the second may be lost
+    assert np.diff(times).min() > 0
+    assert times[-1] == pytest.approx((len(times) - 1) / 25, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_pixels_that_are_not_square_are_shown_as_wide_as_they_are(tmp_path, name):
+    path = write_video(tmp_path / name, [corners()] * 3, pixel_shape=Fraction(4, 3))
+    with VideoReader(path) as reader:
+        assert (reader.width, reader.height) == (128, 64)
+        assert {(f.pixels.shape, corner_colours(f.pixels)) for f in reader} == {((64, 128, 3), "RGBW")}
+    if name == "a.mp4":  # a phone that was held turned, with such pixels
+        with VideoReader(turned(path, 90)) as reader:
+            assert (reader.width, reader.height) == (64, 128)
+            assert next(iter(reader)).pixels.shape == (128, 64, 3)
 
 
 def test_some_frames_of_each_second(tmp_path):
@@ -204,12 +233,14 @@ def test_what_is_no_video_is_refused_with_its_name_and_the_reason(tmp_path):
         VideoReader(tmp_path)
     with pytest.raises(NotFound, match=r"none\.mp4: no such file"):
         VideoReader(tmp_path / "none.mp4")
+    with pytest.raises(NotFound, match="is empty; give a file"):
+        VideoReader("")
 
 
 def test_frames_that_are_too_large_are_refused(tmp_path):
     path = write_video(tmp_path / "a.mp4", ramp(3))
-    with pytest.raises(TooLarge, match="96 x 64"):
-        list(VideoReader(path, Limits(max_pixels=1000)))
+    with pytest.raises(TooLarge, match="96 x 64"):  # before anything of an earlier run is removed for it
+        VideoReader(path, Limits(max_pixels=1000))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="cameras are files on Linux only")
@@ -229,7 +260,10 @@ def test_addresses_that_cannot_be_reached_are_named_without_their_password():
 
 
 class Sender(http.server.BaseHTTPRequestHandler):
-    """`/file...` is `file`; `/live` sends ten JPEGs as a camera does, 20 ms apart; `/stall` then falls silent."""
+    """`/file...` is `file`, `/file-half...` its first half.
+
+    `/live` sends ten JPEGs as a camera does, 20 ms apart; `/stall` then falls silent.
+    """
 
     file = b""
 
@@ -238,7 +272,7 @@ class Sender(http.server.BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Length", str(len(self.file)))
             self.end_headers()
-            self.wfile.write(self.file)
+            self.wfile.write(self.file[: len(self.file) // 2] if "half" in self.path else self.file)
         else:
             self.send_pictures()
 
@@ -275,6 +309,14 @@ def test_a_video_behind_a_url(tmp_path, served):
     assert reader.name == f"{served}/file.mkv?token=***"
     assert not reader.live
     assert [f.number for f in reader] == list(range(10))
+
+
+def test_a_transfer_that_breaks_off_gives_what_came(tmp_path, served):
+    Sender.file = write_video(tmp_path / "a.mkv", noise(50), options={"g": "10"}).read_bytes()
+    frames = []
+    with pytest.raises(FetchError, match=r"/file-half.mkv: the transfer stopped after \d+ frames, at \d\.\d\d s"):
+        frames.extend(VideoReader(f"{served}/file-half.mkv"))
+    assert 10 < len(frames) < 40
 
 
 @pytest.mark.parametrize(("path", "why"), [("live", "Input/output error|its sender"), ("stall", "no data in time")])
@@ -314,6 +356,20 @@ def test_what_is_written_is_read_again_with_its_times(tmp_path):
     assert (reader.width, reader.height) == (96, 64)
     assert [f.time_s for f in frames] == pytest.approx(times, abs=1e-4)
     assert [round(f.pixels.mean() / 20) for f in frames] == list(range(5))
+
+
+def test_without_a_frame_there_is_no_film(tmp_path):
+    with VideoWriter(tmp_path / "out.mp4", (96, 64)) as writer:
+        assert not writer.begun
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("rate", [1e-9, 90_000, 1e300])
+def test_a_rate_that_cannot_be_is_no_matter_since_times_are_kept(tmp_path, rate):
+    with VideoWriter(tmp_path / "out.mp4", (96, 64), rate) as writer:
+        for n, pixels in enumerate(ramp(4)):
+            writer.write(pixels, n / 10)
+    assert [f.time_s for f in VideoReader(tmp_path / "out.mp4")] == pytest.approx([0, 0.1, 0.2, 0.3])
 
 
 def test_two_frames_at_one_time_are_both_kept(tmp_path):

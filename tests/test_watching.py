@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not here: pip install 'emolens[video]'")
 
 import emolens
+from emolens import watching
 from emolens.analyzer import Analyzer
 from emolens.errors import NotFound, OptionError, Unreadable
 from emolens.faces.detector import FixedDetector
@@ -124,13 +125,14 @@ def test_with_a_real_detector_batches_change_nothing_and_one_face_is_one_track(t
 def test_between_looks_faces_are_placed_by_their_motion(moving, model):
     detector = BrightSquare()
     results = seen(moving, model, every=4, detector=detector)
-    assert detector.looked_at == 10
-    assert [r.detected for r in results] == [i % 4 == 0 for i in range(40)]
+    looks = [*range(0, 30, 4), 30, 34, 38]  # at 30 the square goes and all is dark: a cut, which is looked at at once
+    assert detector.looked_at == len(looks)
+    assert [r.frame for r in results if r.detected] == looks
     assert [[f.track_id for f in r.faces] for r in results[:29]] == [[1]] * 29
     left = np.array([r.faces[0].box[0] for r in results[:29]])
     assert np.abs(left - [10 + 3 * i for i in range(29)])[8:].max() < 3  # once the speed is known
     assert all(len(r.expressions) == len(r.faces) for r in results)
-    assert all(r.faces == () for r in results[33:])  # the look at frame 32 found nothing
+    assert all(r.faces == () for r in results[30:])
 
 
 def test_some_frames_a_second(moving, model):
@@ -149,6 +151,32 @@ def test_a_cut_ends_the_tracks(tmp_path, model):
     assert [r.faces[0].track_id for r in results] == [1] * 5 + [2] * 5
 
 
+def test_after_a_cut_faces_are_looked_for_at_once(tmp_path, model):
+    data = pytest.importorskip("skimage.data")
+    one, other = data.astronaut()[:128, :192], data.coffee()[:128, :192]
+    path = write_video(tmp_path / "a.mp4", [one] * 5 + [other] * 5)
+    same_place = FixedDetector([Face(np.array([50, 30, 90, 80], np.float32), 0.95)])
+    results = seen(path, model, detector=same_place, every=100, batch_size=3)
+    assert [r.frame for r in results if r.detected] == [0, 5]
+    assert [[f.track_id for f in r.faces] for r in results] == [[1]] * 5 + [[2]] * 5
+
+
+def test_frames_that_are_large_go_in_smaller_batches(moving, model, monkeypatch):
+    batches = []
+
+    class Batches(BrightSquare):
+        def detect_batch(self, images):
+            batches.append(len(images))
+            return super().detect_batch(images)
+
+    whole = seen(moving, model)
+    monkeypatch.setattr(watching, "BATCH_PIXELS", 3 * SIZE[0] * SIZE[1])
+    assert_same(whole, seen(moving, model, detector=Batches()))
+    assert max(batches) == 3
+    monkeypatch.setattr(watching, "BATCH_PIXELS", 1)  # a frame larger than all the room there is
+    assert len(seen(moving, model)) == 40
+
+
 def test_large_frames_are_looked_at_smaller_and_boxes_are_in_their_own_pixels(tmp_path, model):
     sizes = set()
 
@@ -162,6 +190,7 @@ def test_large_frames_are_looked_at_smaller_and_boxes_are_in_their_own_pixels(tm
     assert sizes == {(128, 192), (64, 96)}
     assert smaller.faces[0].box == pytest.approx(result.faces[0].box, abs=2)
     assert smaller.size == result.size == SIZE
+    assert seen(path, model, min_score=0.96)[0].faces == ()  # the square has .95
     assert seen(path, model, max_side=100, min_face=33)[0].faces == ()  # in pixels of the frame: the square has 32
 
 

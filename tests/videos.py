@@ -24,14 +24,19 @@ def write_video(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     pixel_format: str = "yuv420p",
+    pixel_shape: Fraction = Fraction(1),
 ) -> Path:
-    """Encode frames, RGB uint8 (H, W, 3), shown at `times` in seconds, by default at a constant `rate`."""
+    """Encode frames, RGB uint8 (H, W, 3), shown at `times` in seconds, by default at a constant `rate`.
+
+    `pixel_shape` is how much wider than high a pixel is to be shown.
+    """
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
         stream.pix_fmt, stream.codec_context.time_base = pixel_format, Fraction(1, 1000)
         for i, pixels in enumerate(frames):
             if i == 0:
                 stream.height, stream.width = pixels.shape[:2]
+                stream.codec_context.sample_aspect_ratio = pixel_shape
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = round(1000 * (times[i] if times else i / rate)), Fraction(1, 1000)
             container.mux(stream.encode(frame))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         TooSmall,
         UnknownName,
         Unreadable,
+        Unsupported,
     )
     from emolens.group import group_affect
     from emolens.images import open_image
@@ -64,6 +65,7 @@ __all__ = [
     "TooSmall",
     "UnknownName",
     "Unreadable",
+    "Unsupported",
     "__version__",
     "analyze",
     "annotate",

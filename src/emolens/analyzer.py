@@ -20,6 +20,7 @@ from emolens.choices import (
     model_file,
     model_files,
     needed_models,
+    population,
     served_tasks,
 )
 from emolens.decoding import decode, decode_ahead
@@ -56,6 +57,8 @@ class Analyzer:
     face to report, the shorter side in pixels. `min_score`: least detection score of a face to report, 0 to 1; by
     default all that the detector lets through. `batch_size`: pictures that go through the models together. `group`:
     what makes the group from the faces. `limits`: how large, small and slow a picture may be.
+    `prior`: `uniform`, or a JSON file of the shares of the expressions among the people to be seen, where they are
+    unlike the training set's; results then name it in `model`.
 
     `detector` is None where no face is looked for.
 
@@ -77,6 +80,7 @@ class Analyzer:
         group: GroupModel = group_affect,
         frames: bool = False,
         limits: Limits = LIMITS,
+        prior: str | Path | None = None,
     ) -> None:
         given = model_files(models)
         wanted = checked_tasks(tasks, given, faces_only=whole_image or frames)
@@ -96,6 +100,17 @@ class Analyzer:
             self._faces = FaceReader(face_model, self.detector, min_face, min_score)
         self._pictures = PictureReader(loaded["evoked"]) if "evoked" in loaded else None
         self.tasks = wanted
+        if prior is not None:
+            self.expect(*population(prior, self.model.classes))
+
+    def expect(self, shares: np.ndarray, name: str) -> None:
+        """Read faces from here on for people among whom the expressions have these shares (K,); `name` is theirs.
+
+        Raises `OptionError` where no faces are read, or the card of the model does not say what shares it learnt from.
+        """
+        if self._faces is None:
+            raise OptionError("prior is for expressions, which are not among the tasks; add the task 'expression'")
+        self._faces.model = self._faces.model.for_population(shares, name)
 
     @property
     def models(self) -> dict[Task, Classifier]:

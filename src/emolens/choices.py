@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+import numpy as np
+
 from emolens.errors import LabelError, ModelError, OptionError, UnknownName
 from emolens.faces.detector import FaceDetector
 from emolens.models.catalogue import entries, where
+from emolens.models.prior import read_prior
 from emolens.models.session import Classifier, read_card
 from emolens.records import Task
+from emolens.taxonomy import Taxonomy
 
 OnError: TypeAlias = Literal["record", "raise", "skip"]
 
@@ -100,6 +104,17 @@ def served_tasks(wanted: tuple[Task, ...], model: Classifier, named: bool) -> tu
             raise OptionError(f"task 'group' needs labels with a polarity: {error}; give Analyzer(group=...)") from None
         return tuple(task for task in wanted if task != "group")
     return wanted
+
+
+def population(prior: str | Path, classes: Taxonomy) -> tuple[np.ndarray, str]:
+    """The shares (K,) of `classes` that `prior` means, `uniform` or a JSON file, and what results call them.
+
+    Raises `OptionError` for `data`, whose shares are known only once all was seen, and what `read_prior` raises.
+    """
+    shares = read_prior(str(prior), classes)
+    if shares is None:
+        raise OptionError("prior 'data' is estimated from all pictures at once, as 'emolens analyze --prior data' does")
+    return shares, Path(prior).name
 
 
 def chosen_detector(detector: str | Path | FaceDetector, min_face: int | None) -> FaceDetector:

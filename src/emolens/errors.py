@@ -4,6 +4,7 @@
     ├── InputError           a picture that cannot be analysed; `status` is what a table row says about it
     │   ├── NotFound             not_found      no such file, folder or match
     │   ├── Unreadable           unreadable     empty, truncated, not a picture
+    │   │   └── Unsupported          unreadable     not in a format that is read here
     │   ├── TooSmall             too_small      fewer pixels than a face needs
     │   ├── TooLarge             too_large      more bytes or pixels than allowed
     │   └── FetchError           fetch_failed   a URL that cannot be fetched, or may not be
@@ -44,6 +45,10 @@ class NotFound(InputError):
 
 class Unreadable(InputError):
     status = "unreadable"
+
+
+class Unsupported(Unreadable):
+    pass
 
 
 class TooSmall(InputError):

@@ -78,7 +78,7 @@ class FaceReader:
     def _prediction(self, face: Face, distribution: np.ndarray, confidence: float) -> Prediction:
         model = self.model
         return Prediction(
-            "expression", model.classes, distribution, float(confidence), model.card.name, face, model_sha=model.sha256
+            "expression", model.classes, distribution, float(confidence), model.name, face, model_sha=model.sha256
         )
 
     def _counts(self, face: Face) -> bool:

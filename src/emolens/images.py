@@ -17,7 +17,7 @@ from typing import IO, Any, Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
-from emolens.errors import InputError, OptionError, TooLarge, TooSmall, Unreadable
+from emolens.errors import InputError, OptionError, TooLarge, TooSmall, Unreadable, Unsupported
 from emolens.limits import LIMITS, Limits, as_shown
 from emolens.pixels import from_array, from_pil, upright
 from emolens.sources import expand, read_source, source_name
@@ -109,7 +109,7 @@ def _factory(data: bytes, name: str) -> Any:
             return _plugin(plugin)
     if data[4:8] == b"ftyp":
         return _heif(data[8:12], name)
-    raise Unreadable(f"{name}: not a picture that can be read; allowed: {FORMATS}")
+    raise Unsupported(f"{name}: not a picture that can be read; allowed: {FORMATS}")
 
 
 _SIGNATURES: dict[str, Callable[[bytes], bool]] = {
@@ -133,5 +133,5 @@ def _heif(brand: bytes, name: str) -> Any:
         from pillow_heif import HeifImageFile
     except ImportError:
         kind = f"HEIC ({as_shown(brand.decode('latin-1'))})"
-        raise Unreadable(f"{name}: {kind} needs a plug-in: pip install 'emolens[heic]', or save it as JPEG") from None
+        raise Unsupported(f"{name}: {kind} needs a plug-in: pip install 'emolens[heic]', or save it as JPEG") from None
     return HeifImageFile

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from emolens.records import FrameResult
+from emolens.records import FrameResult, Prediction
 
-WIDTH = 640
-"""Pixels across the kept picture of a moment."""
+SIDE = 960
+"""Pixels of the longer side of the kept picture of a moment: of full HD its words can still be read."""
 LEAST = 0.4
 """A class with a lower probability than this, everywhere, has no clear moment."""
 MARGIN = 0.02
@@ -63,17 +63,23 @@ def _candidates(result: FrameResult) -> Iterator[tuple[str, str, float, int | No
         share = said.probability(name) if said else 0.0
         if share >= LEAST:
             yield f"group_{name}", f"The group at its most {name}: {share:.0%}", share, None
+    if (evoked := result.evoked) and _is_clear(evoked):
+        share = evoked.probability(evoked.label)
+        yield f"evoked_{evoked.label}", f"Evokes {evoked.label} most: {share:.0%}", share, None
     for face, prediction in zip(result.faces, result.smoothed or result.expressions, strict=False):
-        label = prediction.label
-        share = prediction.probability(label)
-        if not prediction.abstained and label != "neutral" and share >= LEAST:
+        if _is_clear(prediction):
+            label, share = prediction.label, prediction.probability(prediction.label)
             who = f", person {face.track_id}" if face.track_id is not None else ""
             yield f"clearest_{label}", f"Clearest {label}: {share:.0%}{who}", share, face.track_id
 
 
+def _is_clear(said: Prediction) -> bool:
+    return not said.abstained and said.label != "neutral" and said.probability(said.label) >= LEAST
+
+
 def _jpeg(pixels: np.ndarray) -> bytes:
     picture = Image.fromarray(pixels)
-    picture.thumbnail((WIDTH, WIDTH), reducing_gap=2.0)
+    picture.thumbnail((SIDE, SIDE), reducing_gap=2.0)
     written = io.BytesIO()
     picture.save(written, "JPEG", quality=85)
     return written.getvalue()

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from emolens.draw import COLOURS
 from emolens.lanes import GAP_S, HOLD_S, SMOOTHING_S
 from emolens.summary import NOTICE, Summary
-from emolens.timeline import Strip, headline, shown_classes, stack_order, strips, title
+from emolens.timeline import Strip, colours_of, headline, left_out, legend, stack_order, strips, title
 
 MOST = 60
 """So many people have a lane: those seen longest."""
@@ -25,18 +24,28 @@ POINTS = 1500
 
 def timeline_page(summary: Summary, film: str | None = None) -> str:
     """The page for a finished summary; `film` is the name of a video beside it whose times are those of the summary."""
+    return page_showing(_script_safe(timeline_content(summary, film)))
+
+
+def page_showing(content: str) -> str:
+    """The page around a JavaScript expression for what `timeline_content` gives."""
+    template = resources.files("emolens").joinpath("page.html").read_text(encoding="utf-8")
+    return template.replace("/*CONTENT*/null", content)
+
+
+def timeline_content(summary: Summary, film: str | None = None) -> dict[str, Any]:
+    """All that the page shows, JSON-ready, with the pictures of the moments inside it."""
     found = strips(summary, MOST)
-    people = len(summary.people())
-    content: dict[str, Any] = {
+    return {
         "source": title(summary.source),
         "headline": headline(summary),
         "start": summary.first_s,
         "end": summary.last_s + summary.step,
         "step": summary.step,
         "lanes": [_lane(strip) for strip in found],
-        "left_out": max(0, people - sum(strip.title != "group" for strip in found)),
-        "classes": shown_classes(found),
-        "colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in COLOURS.items()},
+        "left_out": left_out(summary, found),
+        "legend": legend(found),
+        "colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in colours_of(found).items()},
         "moments": [
             {"says": m.says, "time": m.time_s, "frame": m.frame, "jpeg": base64.b64encode(m.jpeg).decode()}
             for m in summary.moments.list()
@@ -47,8 +56,6 @@ def timeline_page(summary: Summary, film: str | None = None) -> str:
         f"the lead and holds it for {HOLD_S:g} s; none is read across an absence of more than {GAP_S:g} s. Shares are "
         "those of the unsmoothed frames.",
     }
-    template = resources.files("emolens").joinpath("page.html").read_text(encoding="utf-8")
-    return template.replace("/*CONTENT*/null", _script_safe(content))
 
 
 def _lane(strip: Strip) -> dict[str, Any]:

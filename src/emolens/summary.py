@@ -20,22 +20,26 @@ from emolens.records import FrameResult, Prediction
 
 SCHEMA_VERSION = 1
 NOTICE = "Apparent expression, not feeling: what a face shows is not what a person feels."
-GROUP = "group"
+GROUP, EVOKED = "group", "evoked"
 Said = tuple[int | str, Prediction]
 
 
 class Summary:
-    """Gathers a video frame by frame; memory does not grow with its length, only with the number of people."""
+    """Gathers a video frame by frame; memory does not grow with its length, only with the number of people.
+
+    `numbers` are those of all faces, `damaged` counts frames that could not be read, where somebody counts them.
+    """
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.moments = Moments()
         self.detector = ""
-        self.frames, self.faces, self.most_faces = 0, 0, 0
+        self.numbers = set[int]()
+        self.frames, self.faces, self.most_faces, self.damaged = 0, 0, 0, 0
         self.first_s, self.last_s, self.seconds, self.seconds_with_faces = 0.0, 0.0, 0.0, 0.0
         self._lanes = Lanes()
         self._people: list[tuple[int, Lane, Course]] = []
-        self._group: tuple[Lane, Course] | None = None
+        self._wholes: dict[str, tuple[Lane, Course]] = {}
         self._models: dict[str, str] = {}
         self._size = (0, 0)
         self._waiting: tuple[float, list[tuple[Lane, str]], bool] | None = None  # the last frame, whose time is open
@@ -50,6 +54,7 @@ class Summary:
         self.frames += 1
         self.faces += len(result.faces)
         self.most_faces = max(self.most_faces, len(result.faces))
+        self.numbers.update(face.track_id for face in result.faces if face.track_id is not None)
         seen = [(self._note(key, said, result), _label(said)) for key, said in _said(result)]
         self._waiting = (result.time_s, seen, bool(result.faces))
         self.moments.add(result, drawn)
@@ -77,12 +82,9 @@ class Summary:
     def finish(self) -> None:
         """Count the last frame and read the courses. To be called once, before anything is asked for."""
         self._close(None)
-        lanes = sorted(
-            ((k, lane) for k, lane in self._lanes.lanes.items() if isinstance(k, int)), key=lambda one: one[0]
-        )
-        self._people = [(key, lane, course(lane, self.step)) for key, lane in lanes]
-        group = self._lanes.lanes.get(GROUP)
-        self._group = None if group is None else (group, course(group, self.step))
+        read = {key: (lane, course(lane, self.step)) for key, lane in self._lanes.lanes.items()}
+        self._people = [(key, *read[key]) for key in sorted(k for k in read if isinstance(k, int))]
+        self._wholes = {key: one for key, one in read.items() if isinstance(key, str)}
 
     @property
     def step(self) -> float:
@@ -95,29 +97,34 @@ class Summary:
 
     def group(self) -> tuple[Lane, Course] | None:
         """The group over time; None where it was not asked for or no face was seen."""
-        return self._group
+        return self._wholes.get(GROUP)
+
+    def evoked(self) -> tuple[Lane, Course] | None:
+        """What the frames evoke over time; None where it was not asked for."""
+        return self._wholes.get(EVOKED)
 
     def record(self) -> dict[str, Any]:
         """Everything as a JSON-ready record."""
-        group = self.group()
+        wholes = {name: self._told(*self._wholes[name]) if name in self._wholes else None for name in (GROUP, EVOKED)}
         return {
             "schema_version": SCHEMA_VERSION,
             "source": self.source,
             "size": list(self._size),
             "frames": self.frames,
-            "first_s": _short(self.first_s),
-            "last_s": _short(self.last_s),
-            "seconds": _short(self.seconds),
-            "seconds_with_faces": _short(self.seconds_with_faces),
+            "damaged": self.damaged,
+            "first_s": _seconds(self.first_s),
+            "last_s": _seconds(self.last_s),
+            "seconds": _seconds(self.seconds),
+            "seconds_with_faces": _seconds(self.seconds_with_faces),
             "faces": self.faces,
             "most_faces": self.most_faces,
             "detector": self.detector,
             "models": self._models,
             "method": {"smoothing_s": SMOOTHING_S, "hold_s": HOLD_S, "gap_s": GAP_S, "resolution_s": _short(self.step)},
             "people": [{"track_id": key, **self._told(lane, taken)} for key, lane, taken in self.people()],
-            "group": self._told(*group) if group else None,
+            **wholes,
             "moments": [
-                {"kind": m.kind, "says": m.says, "time_s": _short(m.time_s), "frame": m.frame, "track_id": m.track_id}
+                {"kind": m.kind, "says": m.says, "time_s": _seconds(m.time_s), "frame": m.frame, "track_id": m.track_id}
                 for m in self.moments.list()
             ],
             "notice": NOTICE,
@@ -126,12 +133,12 @@ class Summary:
     def _told(self, lane: Lane, taken: Course) -> dict[str, Any]:
         shares = lane.shares()
         return {
-            "first_s": _short(lane.first_s),
-            "last_s": _short(lane.last_s),
+            "first_s": _seconds(lane.first_s),
+            "last_s": _seconds(lane.last_s),
             "first_frame": lane.first_frame,
             "last_frame": lane.last_frame,
             "frames": lane.frames,
-            "seconds": _short(lane.duration),
+            "seconds": _seconds(lane.duration),
             "main": shares[0][0],
             "time_shares": {label: _short(share) for label, share in shares},
             "mean_distribution": {c: _short(p) for c, p in zip(lane.classes, lane.mean(), strict=True)},
@@ -141,7 +148,7 @@ class Summary:
 
 def _told_change(change: Change) -> dict[str, Any]:
     return {
-        "time_s": _short(change.time_s),
+        "time_s": _seconds(change.time_s),
         "frame": change.frame,
         "from": change.before,
         "to": change.after,
@@ -150,16 +157,23 @@ def _told_change(change: Change) -> dict[str, Any]:
 
 
 def _said(result: FrameResult) -> list[Said]:
-    """What was said about each numbered face, and about the group."""
+    """What was said about each numbered face, about the group, and about the whole picture."""
     pairs = zip(result.faces, result.expressions, strict=False)
     said: list[Said] = [(face.track_id, one) for face, one in pairs if face.track_id is not None]
     if result.group is not None:
         said.append((GROUP, result.group.prediction))
+    if (evoked := result.evoked) is not None:
+        said.append((EVOKED, evoked))
     return said
 
 
 def _label(said: Prediction) -> str:
     return "unsure" if said.abstained else said.label
+
+
+def _seconds(value: float) -> float:
+    """To the millisecond, also after hours."""
+    return round(float(value), 3)
 
 
 def _short(value: float) -> float:

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 
@@ -20,10 +19,12 @@ from emolens.faces.tracking import PATIENCE_S, Tracker
 from emolens.limits import LIMITS, Limits
 from emolens.records import Face, FrameResult, PhotoResult, Prediction
 from emolens.video import VideoFrame, VideoReader, frames_ahead
+from emolens.video.ahead import AHEAD as FRAMES_AHEAD
 from emolens.video.cuts import CutWatch
 from emolens.video.opening import VideoSource
 
 BATCH_SIZE = 8
+BATCH_PIXELS = BATCH_SIZE * 1920 * 1080  # frames of a larger video go in smaller batches, or 4K would fill gigabytes
 AHEAD = 1  # batches in which faces are looked for while the model reads those of the one before
 MAX_SIDE = 1280  # px; YuNet looks at no more anyway, MTCNN takes a third of the time on full HD
 
@@ -41,6 +42,7 @@ def watch(
     models: Sequence[str | Path] | str | Path = (),
     abstain_below: float | None = None,
     min_face: int | None = None,
+    min_score: float | None = None,
     batch_size: int = BATCH_SIZE,
     max_side: int | None = MAX_SIDE,
     limits: Limits = LIMITS,
@@ -49,28 +51,38 @@ def watch(
 
     `source` is a path, a URL, a camera (its number, or `camera:0`), or a `VideoReader` that is open. `fps` takes that
     many frames of each second and passes over the others. Of the frames taken, faces are looked for in each `every`-th;
-    in those between they are placed by how their tracks moved, and their expressions are read there as elsewhere.
-    `smooth` averages the distributions of a track over about so many seconds of its past, with weights that fall by
-    1 / e in that time, and gives them beside the unsmoothed ones. `pixels` keeps the frame in its result. `batch_size`
-    frames go through the detector together, and their faces through the model; the results are those of one by one. A
-    live source is taken frame by frame, the newest at a time. `max_side` bounds the longer side, in pixels, of what the
-    detector looks at, so that full HD is averaged down by two; None gives it all pixels. The other options are those
-    of `Analyzer`, or come with an `analyzer`.
-
-    Where the film cuts to another scene all tracks end, so that a number stays with one person.
+    in those between they are placed by how their tracks moved, and their expressions are read there as elsewhere. Where
+    the film cuts to another scene all tracks end, so that a number stays with one person, and faces are looked for
+    anew. `smooth` averages the distributions of a track over about so many seconds of its past, with weights that fall
+    by 1 / e in that time, and gives them beside the unsmoothed ones. `pixels` keeps the frame in its result.
+    `batch_size` frames at the most, fewer where they are larger than full HD, go through the detector together, and
+    their faces through the model; the results are those of one by one. A live source is taken frame by frame, the
+    newest at a time. `max_side` bounds the longer side, in pixels, of what the detector looks at, so that full HD is
+    averaged down by two; None gives it all pixels. The other options are those of `Analyzer`, or come with an
+    `analyzer`.
 
     A frame without a face has the status `no_face`. Raises `InputError` at once for a source that cannot be opened, and
     after the last good frame for one that is cut off or stops. Closing the iterator closes the source.
     """
     _check(every, fps, smooth, batch_size, max_side)
     analyzer = analyzer or Analyzer(
-        tasks, detector, models, abstain_below=abstain_below, min_face=min_face, batch_size=batch_size, limits=limits
+        tasks,
+        detector,
+        models,
+        abstain_below=abstain_below,
+        min_face=min_face,
+        min_score=min_score,
+        batch_size=batch_size,
+        limits=limits,
+        frames=True,
     )
-    if analyzer.detector is None:
+    if analyzer.whole_image:
         raise OptionError("a video cannot be watched with whole_image=True; give an Analyzer with a detector")
     reader = source if isinstance(source, VideoReader) else VideoReader(source, limits)
     watched = _Watch(analyzer, reader.name, every, smooth, pixels, max_side)
-    return watched.results(frames_ahead(reader, fps), *((1, 0) if reader.live else (batch_size, AHEAD)))
+    room = max(1, BATCH_PIXELS // (reader.width * reader.height))
+    frames = frames_ahead(reader, fps, min(FRAMES_AHEAD, room))
+    return watched.results(frames, *((1, 0) if reader.live else (min(batch_size, room), AHEAD)))
 
 
 def _check(every: int, fps: float | None, smooth: float | None, batch_size: int, max_side: int | None) -> None:
@@ -86,17 +98,14 @@ def _check(every: int, fps: float | None, smooth: float | None, batch_size: int,
         raise OptionError(f"max_side is {max_side}, needs 64 pixels or more, or None for all")
 
 
-_Looked: TypeAlias = tuple[VideoFrame, bool]
-"""A frame, and whether faces are looked for in it."""
-
-
 @dataclass(slots=True)
-class _Placed:
-    """A frame, its faces with their numbers, and whether they were looked for in it."""
+class _Frame:
+    """A frame, whether another scene begins with it, whether faces are looked for in it, and its numbered faces."""
 
     frame: VideoFrame
-    faces: list[Face]
-    detected: bool
+    cut: bool
+    look: bool
+    faces: Sequence[Face] = ()
 
 
 class _Watch:
@@ -116,17 +125,17 @@ class _Watch:
         """The results of frames, which are closed with it; faces are found in `ahead` batches before they are asked."""
         with closing(frames):
             for batch, found in self._found(frames, batch_size, ahead):
-                placed = self._placed(batch, found)
+                self._place(batch, found)
                 answers = self._analyzer.analyze_found(
-                    [one.frame.pixels for one in placed], [one.faces for one in placed], self._name
+                    [one.frame.pixels for one in batch], [one.faces for one in batch], self._name
                 )
-                yield from map(self._result, placed, answers)
+                yield from map(self._result, batch, answers)
 
     def _found(
         self, frames: Iterator[VideoFrame], batch_size: int, ahead: int
-    ) -> Iterator[tuple[list[_Looked], list[list[Face]]]]:
+    ) -> Iterator[tuple[list[_Frame], list[list[Face]]]]:
         """Batches of frames and the faces of those that are looked at, found by a thread of its own."""
-        waiting: deque[tuple[list[_Looked], Future[list[list[Face]]]]] = deque()
+        waiting: deque[tuple[list[_Frame], Future[list[list[Face]]]]] = deque()
         with ThreadPoolExecutor(1, thread_name_prefix="emolens-detect") as pool:
             batches = _batches(self._looked(frames), batch_size)
             error: InputError | None = None
@@ -137,7 +146,7 @@ class _Watch:
                     batch, error = None, raised  # it is raised once the frames before it are out
                 if batch is None:
                     break
-                seen = [frame.pixels for frame, look in batch if look]
+                seen = [one.frame.pixels for one in batch if one.look]
                 waiting.append((batch, pool.submit(self._analyzer.find, seen, self._max_side)))
                 if len(waiting) > ahead:
                     before, faces = waiting.popleft()
@@ -147,30 +156,33 @@ class _Watch:
             if error is not None:
                 raise error
 
-    def _looked(self, frames: Iterator[VideoFrame]) -> Iterator[_Looked]:
-        return ((frame, i % self._every == 0) for i, frame in enumerate(frames))
+    def _looked(self, frames: Iterator[VideoFrame]) -> Iterator[_Frame]:
+        since = 0  # frames since the last look; a new scene is looked at from its first
+        for frame in frames:
+            cut = self._cut_watch.cuts(frame.pixels, frame.time_s)
+            look = cut or since % self._every == 0
+            since = 1 if look else since + 1
+            yield _Frame(frame, cut, look)
 
-    def _placed(self, batch: Sequence[_Looked], found: Sequence[list[Face]]) -> list[_Placed]:
-        """The faces of some frames with their numbers, in order: tracked where they were found, else placed."""
-        found_next, placed = iter(found), []
-        for frame, look in batch:
-            size = (frame.pixels.shape[1], frame.pixels.shape[0])
-            if self._cut_watch.cuts(frame.pixels, frame.time_s):
+    def _place(self, batch: Sequence[_Frame], found: Sequence[list[Face]]) -> None:
+        """Give some frames, in order, their numbered faces: tracked where they were looked for, else placed."""
+        found_next = iter(found)
+        for one in batch:
+            time_s, size = one.frame.time_s, (one.frame.pixels.shape[1], one.frame.pixels.shape[0])
+            if one.cut:
                 self._tracker.end()
-            if look:
-                faces = self._tracker.update(next(found_next), frame.time_s, size)
+            if one.look:
+                one.faces = self._tracker.update(next(found_next), time_s, size)
             else:
-                faces = self._tracker.predict(frame.time_s, size)
-            placed.append(_Placed(frame, faces, look))
-        return placed
+                one.faces = self._tracker.predict(time_s, size)
 
-    def _result(self, placed: _Placed, answer: PhotoResult) -> FrameResult:
+    def _result(self, placed: _Frame, answer: PhotoResult) -> FrameResult:
         said = {field.name: getattr(answer, field.name) for field in fields(PhotoResult)}
         return FrameResult(
             **said,
             frame=placed.frame.number,
             time_s=placed.frame.time_s,
-            detected=placed.detected,
+            detected=placed.look,
             smoothed=self._smoother.smoothed(answer.expressions, placed.frame.time_s) if self._smoother else (),
             pixels=placed.frame.pixels if self._pixels else None,
         )
@@ -210,9 +222,9 @@ class Smoother:
         )
 
 
-def _batches(frames: Iterator[_Looked], size: int) -> Iterator[list[_Looked]]:
+def _batches(frames: Iterator[_Frame], size: int) -> Iterator[list[_Frame]]:
     """Frames by `size`; where reading ends in an error, the frames before it come out first."""
-    batch: list[_Looked] = []
+    batch: list[_Frame] = []
     try:
         for frame in frames:
             batch.append(frame)

@@ -73,7 +73,7 @@ def _text_file(target: str | Path) -> Iterator[TextIO]:
 
 
 class CsvWriter(_Open):
-    """One row per target. Floats have six significant digits.
+    """One row per target. Floats have six significant digits, times in a video microseconds.
 
     A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and whoever names a photo could
     write one: such a source gets `./` before it, which still names the same file.
@@ -97,9 +97,17 @@ def csv_lines(file: TextIO) -> Any:
 
 def csv_cells(found: list[Row], names: tuple[str, ...]) -> Iterator[list[Any]]:
     """The cells of rows as a CSV file holds them. Raises `LabelError` for a class that has no column."""
-    for row in _fitting(found, names):
+    for row in fitting(found, names):
         row["source"] = _no_formula(row["source"])
-        yield [f"{v:.6g}" if isinstance(v, float) else v for v in map(row.get, names)]
+        cells = (short(name, row.get(name)) for name in names)
+        yield [f"{v:.15g}" if isinstance(v, float) else v for v in cells]
+
+
+def short(name: str, value: Any) -> Any:
+    """A cell without the tail of its float: six digits, which is what float32 holds, but microseconds for times."""
+    if not isinstance(value, float):
+        return value
+    return round(value, 6) if name == "time_s" else float(f"{value:.6g}")
 
 
 class JsonLinesWriter(_Open):
@@ -146,7 +154,8 @@ class ParquetWriter(_Open):
         self._arrow, self._columns, self._rows = pyarrow, columns(classes), list[Row]()
         self._schema = self._typed()
         draft = self._stack.enter_context(replacing(Path(target)))
-        self._file = self._stack.enter_context(parquet.ParquetWriter(draft, self._schema, compression="zstd"))
+        file = self._stack.enter_context(draft.open("wb"))  # by itself pyarrow opens no name that is not UTF-8
+        self._file = self._stack.enter_context(parquet.ParquetWriter(file, self._schema, compression="zstd"))
 
     def write(self, result: PhotoResult) -> None:
         """Append the rows of one picture. Raises `LabelError` for a class that has no column."""
@@ -154,7 +163,7 @@ class ParquetWriter(_Open):
 
     def write_rows(self, found: list[Row]) -> None:
         """Append rows that are made already."""
-        self._rows += _fitting(found, self._columns)
+        self._rows += fitting(found, self._columns)
         if len(self._rows) >= _ROW_GROUP:
             self._finish()
 
@@ -172,7 +181,8 @@ class ParquetWriter(_Open):
         return self._arrow.schema(fields, metadata={"emolens": labels})
 
 
-def _fitting(found: list[Row], names: tuple[str, ...]) -> list[Row]:
+def fitting(found: list[Row], names: tuple[str, ...]) -> list[Row]:
+    """The same rows. Raises `LabelError` for a class that has no column."""
     extra = sorted({k for row in found for k in row if k not in names})
     if extra:
         raise LabelError(f"no column for {', '.join(extra)}: open the writer with these classes, or write JSON")

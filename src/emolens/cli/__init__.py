@@ -88,15 +88,37 @@ def _root(
 
 
 def _register() -> None:
-    from emolens.cli import analyze, data, doctor, learn, maps, models, study, video
+    from emolens.cli import (
+        analyze,
+        data,
+        doctor,
+        ensemble,
+        evaluate,
+        learn,
+        maps,
+        models,
+        notice,
+        serve,
+        study,
+        video,
+    )
 
     app.command()(analyze.analyze)
     app.command()(video.video)
+    app.command()(serve.serve)
     app.add_typer(models.app, name="models")
     app.add_typer(data.app, name="data")
     app.command()(doctor.doctor)
+    app.command()(notice.notice)
     app.command("compare-maps")(maps.compare_maps)
-    for command in (learn.train, learn.export, learn.evaluate, study.study):
+    for command in (
+        learn.train,
+        learn.export,
+        evaluate.predict,
+        evaluate.evaluate,
+        ensemble.ensemble,
+        study.study,
+    ):
         app.command()(command)
 
 

@@ -78,6 +78,14 @@ Abstain = Annotated[
         help="Say 'unsure' where the confidence is below P, 0 to 1.",
     ),
 ]
+Prior = Annotated[
+    str | None,
+    typer.Option(
+        "--prior",
+        metavar="data|uniform|FILE",
+        help="Re-weight for people unlike the training set's: a JSON file of shares, or estimated from these pictures.",
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit code 1 if any picture could not be read.")]
 MinFace = Annotated[
     int | None, typer.Option("--min-face", metavar="PX", parser=_PIXELS, help="Leave out smaller faces.")
@@ -106,6 +114,7 @@ def analyze(
     detector: Detector = "auto",
     model: Models = None,
     abstain_below: Abstain = None,
+    prior: Prior = None,
     min_face: MinFace = None,
     min_score: MinScore = None,
     batch_size: BatchSize = None,
@@ -120,7 +129,7 @@ def analyze(
     """
     limit_threads(threads)
     if _are_videos(sources):
-        _refuse(sources, whole_image=whole_image, json=json, csv=csv, parquet=parquet)
+        _refuse(sources, whole_image=whole_image, json=json, csv=csv, parquet=parquet, prior=prior)
         from emolens.cli.video import watch_videos
 
         analyzer = load_analyzer(
@@ -131,7 +140,12 @@ def analyze(
     targets = _targets(json, csv, parquet, out)
     cards = [os.path.splitext(file)[0] + ".json" for file in model or ()]  # noqa: PTH122  "." has no stem for pathlib
     _spare_inputs(targets, [*sources, detector, *(model or ()), *cards])
-    analyzer = load_analyzer(task, detector, model, whole_image, abstain_below, min_face, min_score, batch_size)
+    named = None if prior == "data" else prior
+    analyzer = load_analyzer(
+        task, detector, model, whole_image, abstain_below, min_face, min_score, batch_size, prior=named
+    )
+    if prior == "data":
+        _fit_to(sources, analyzer)
     tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer))
     _leave(tally, stopped, strict)
 
@@ -199,6 +213,7 @@ def load_analyzer(
     min_score: float | None,
     batch_size: int | None,
     frames: bool = False,
+    prior: str | None = None,
 ) -> Analyzer:
     """The `Analyzer` that the options ask for; `frames` of a video, or photos."""
     from emolens.analyzer import Analyzer
@@ -213,8 +228,34 @@ def load_analyzer(
         min_face=min_face,
         min_score=min_score,
         frames=frames,
+        prior=prior,
         **options,
     )
+
+
+def _fit_to(sources: Sequence[str], analyzer: Analyzer) -> None:
+    """Look at all faces once, estimate what shares of the classes they speak for, and let the model take these.
+
+    Raises `OptionError` where that cannot be: for pictures that come once, or too few faces.
+    """
+    import numpy as np
+
+    from emolens.images import expand
+    from emolens.models.prior import FEWEST, estimated_prior, trained_prior
+
+    if "-" in sources or "expression" not in analyzer.tasks:
+        raise OptionError(
+            "--prior data looks at every picture twice, for expressions: name files, with --task expression"
+        )
+    card = analyzer.model.card
+    trained = trained_prior(card.prior, card.name)  # before the wait
+    seen = [one.distribution for result in analyzer.analyze_many(expand(sources)) for one in result.expressions]
+    if len(seen) < FEWEST:
+        raise OptionError(f"--prior data has {len(seen)} faces to learn from, needs {FEWEST}; take uniform or a file")
+    shares = estimated_prior(np.stack(seen), trained)
+    analyzer.expect(shares, "data")
+    told = ", ".join(f"{name} {share:.2f}" for name, share in zip(card.labels, shares.tolist(), strict=True))
+    typer.echo(f"emolens: --prior data, from {len(seen)} faces: {told}", err=True)
 
 
 def _screen(targets: Sequence[tuple[str, str]], quiet: bool, analyzer: Analyzer) -> Screen | None:

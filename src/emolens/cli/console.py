@@ -128,22 +128,19 @@ class Screen:
         line = Text(f"{name:<{min(self.longest, most)}}  ")
         if not result.ok:
             return line.append(_problem(result), style="red")
-        if _looked_for_faces(result):
-            self._add_faces(line, result)
-        if result.evoked:
-            label = spoken_label(result.evoked)
-            between = self.dot if _looked_for_faces(result) else ""
-            line.append(f"{between}evokes ").append(label, style=f"bold {_style(label)}")
-            line.append(f" {_affect(result.evoked)}", style="dim")
-        return line
+        parts = self._parts(result, with_faces=_looked_for_faces(result))
+        return line.append_text(Text(self.dot).join(parts))
 
-    def _add_faces(self, line: Text, result: PhotoResult) -> None:
-        line.append(_faces(result), style="" if result.faces else "yellow")
+    def _parts(self, result: PhotoResult, with_faces: bool) -> Iterator[Text]:
+        """What one line tells, the most telling first: a narrow terminal cuts the end off."""
+        if with_faces:
+            yield Text(_faces(result), style="" if result.faces else "yellow")
         if result.group and len(result.faces) > 1:
-            label = spoken_label(result.group.prediction)
-            line.append(f"{self.dot}group ").append(label, style=f"bold {_style(label)}")
+            yield _telling("group", spoken_label(result.group.prediction))
+        if result.evoked:
+            yield _telling("evokes", spoken_label(result.evoked))
         for label, n in Counter(spoken_label(p) for p in result.expressions).most_common():
-            line.append(self.dot).append(f"{n} {label}" if len(result.faces) > 1 else label, style=_style(label))
+            yield Text(f"{n} {label}" if len(result.faces) > 1 else label, style=_style(label))
 
     def _table(self, result: PhotoResult) -> Table:
         names = ("face", "shows") if result.faces else ("", "")
@@ -206,6 +203,10 @@ def _style(label: str) -> str:
 
 def _faces(result: PhotoResult) -> str:
     return _n(len(result.faces), "face") if result.faces else "no face found"
+
+
+def _telling(what: str, label: str) -> Text:
+    return Text(f"{what} ").append(label, style=f"bold {_style(label)}")
 
 
 def _looked_for_faces(result: PhotoResult) -> bool:

@@ -1,20 +1,15 @@
-"""`emolens train`, `export` and `evaluate`: from data to a model with a card."""
+"""`emolens train` and `export`: from data to a model with a card."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from emolens.cli.printing import progress
 from emolens.errors import MissingExtra, OptionError
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from emolens.models.card import Metric
 
 DataFolder = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="What 'emolens data prepare' wrote, or the archive itself.")
@@ -31,6 +26,10 @@ def train(
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="Change a setting, as optim.lr=0.05. Repeatable.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    folds: Annotated[
+        int | None, typer.Option(metavar="N", help="Train N times, each with another fold of train and val as val.")
+    ] = None,
+    legacy: Annotated[bool, typer.Option("--legacy", help="As the recipe's source was, its faults included.")] = False,
     devices: Annotated[int, typer.Option(metavar="N", help="GPUs a node, or processes where there is none.")] = 1,
     nodes: Annotated[int, typer.Option(metavar="N", help="Machines; start the command on each.")] = 1,
     threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="CPU threads; by default all cores.")] = None,
@@ -42,14 +41,21 @@ def train(
     from emolens.learn.config import changed
     from emolens.learn.devices import Devices
     from emolens.learn.fit import fit
+    from emolens.learn.folds import fit_folds
     from emolens.learn.recipes import recipe as known
 
     if threads:
         torch.set_num_threads(threads)
-    chosen = changed(known(recipe), settings or [])
+    chosen = changed(known(recipe, legacy), settings or [])
     run = out or Path("runs") / f"{chosen.name}-{chosen.seed}"
     prepared = _prepared(data, chosen.data.name, chosen.data.chosen)
-    typer.echo(f"trained: {fit(chosen, prepared, run, resume, devices=Devices(devices, nodes))}")
+    where = Devices(devices, nodes)
+    if folds is None:
+        lines = [f"trained: {fit(chosen, prepared, run, resume, devices=where)}"]
+    else:
+        lines = [str(one) for one in fit_folds(chosen, prepared, run, folds, resume, devices=where)]
+    if where.place.rank == 0:
+        typer.echo("\n".join(lines))
 
 
 def export(
@@ -78,7 +84,8 @@ def export(
         report = card.parity
         typer.echo(
             f"{report.kind}: same top label as the net on {report.top1_agreement:.2%} of {report.n} val pictures, "
-            f"largest difference of a probability {report.max_difference:.1e}"
+            f"largest difference of a probability {report.max_difference:.1e}; {report.file_speed:,.0f} pictures/s, "
+            f"the net {report.net_speed:,.0f}"
         )
     typer.echo(f"temperature {card.temperature} (votes), {card.confidence_temperature} (top label)")
     typer.echo(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB) and {out.with_suffix('.json')}")
@@ -88,39 +95,6 @@ def _only(runs: list[Path]) -> Path:
     if len(runs) > 1:
         raise OptionError(f"{len(runs)} runs of task evoked; they are exported one by one, always with int8 weights")
     return runs[0]
-
-
-def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX model with its card.")],
-    data: DataFolder,
-    split: Annotated[str, typer.Option(metavar="NAME", help="val, or test once all choices are made.")] = "val",
-    record: Annotated[bool, typer.Option("--record", help="Write the figures into the model's card.")] = False,
-) -> None:
-    """Judge an expression model on FER+: each figure with its n and a 95 % bootstrap interval."""
-    from rich.console import Console
-
-    from emolens.data.faces import judged_faces
-    from emolens.evaluation.expression import measure
-    from emolens.models.session import Classifier, read_card
-
-    classifier = Classifier.load(model)
-    figures: list[Metric] = []
-    for subset, faces in judged_faces(_prepared(data, "ferplus", {"subset": "argmax"}), split).items():
-        distribution, confidence = classifier.predict(faces.images)
-        figures += measure(distribution, confidence, faces.targets, faces.taxonomy, subset)
-    Console().print(_table(figures, f"{model.name}, FER+ {split}"))
-    if record:
-        read_card(model).model_copy(update={"metrics": tuple(figures)}).write(model.with_suffix(".json"))
-
-
-def _table(figures: list[Metric], title: str) -> Table:
-    from rich.table import Table
-
-    table = Table("rows", "figure", "value", "95 % interval", "n", title=title, header_style="bold")
-    for figure in figures:
-        spread = "" if figure.low is None else f"{figure.low:.4f} to {figure.high:.4f}"
-        table.add_row(figure.subset, figure.name, f"{figure.value:.4f}", spread, str(figure.n))
-    return table
 
 
 def _prepared(data: Path, name: str, options: Mapping[str, str]) -> Path:

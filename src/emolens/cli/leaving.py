@@ -58,6 +58,15 @@ class Signals:
                 raise
 
     @contextmanager
+    def in_one_turn(self) -> Iterator[None]:
+        """Around what has to be whole, as the end of all files: a signal is noted, and a second one ends this too."""
+        self._in_a_turn = True
+        try:
+            yield
+        finally:
+            self._in_a_turn = False
+
+    @contextmanager
     def or_reader_leaves(self) -> Iterator[None]:
         """Around an output that is read as it comes, as in `emolens ... | head`: its end is the end of the loop."""
         try:

@@ -11,11 +11,11 @@ from emolens.cli.printing import progress
 
 
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="emotion_wheel or evoked_default.")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Emotion6: what 'emolens data prepare' wrote, or itself.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="emotion_wheel, evoked_default or split_leak.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Emotion6; FER2013 for split_leak.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where figures, plots and page go.")],
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Repetitions, for the spread over seeds.")] = 3,
-    epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Of the emotion wheel study.")] = 20,
+    epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Of the nets that a study trains.")] = 20,
     as_published: Annotated[
         bool, typer.Option("--as-published", help="Also score as the source did: training pictures, KL / classes.")
     ] = False,
@@ -35,6 +35,6 @@ def study(
         torch.set_num_threads(threads)
     chosen = known(name)
     with progress() as told:
-        prepared = prepared_folder(data, "emotion6", told)
+        prepared = prepared_folder(data, chosen.data, told)
     effort = Effort(seeds, epochs, as_published)
-    typer.echo(f"written: {chosen(prepared, out, effort, lambda line: typer.echo(line, err=True))}")
+    typer.echo(f"written: {chosen.run(prepared, out, effort, lambda line: typer.echo(line, err=True))}")

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from emolens.analyzer import Analyzer
     from emolens.cli.video_screen import VideoScreen
 
-KINDS = ("parquet", "csv", "jsonl")
 SMOOTH_S = 0.5
 """Boxes are drawn with the mean over about so many seconds: a label that flickers cannot be read. Rows are as found."""
 
@@ -49,7 +48,7 @@ Every = Annotated[
 Fps = Annotated[
     float | None, typer.Option("--fps", metavar="F", parser=_RATE, help="Take F frames of each second; by default all.")
 ]
-Rows = Annotated[str, typer.Option("--rows", metavar="|".join(KINDS), help="The kind of the rows.")]
+Rows = Annotated[str, typer.Option("--rows", metavar="parquet|csv|jsonl", help="The kind of the rows.")]
 NoVideo = Annotated[bool, typer.Option("--no-video", help="Write no annotated.mp4.")]
 NoPictures = Annotated[bool, typer.Option("--no-pictures", help="Write numbers only: no film, no frame of it.")]
 
@@ -85,8 +84,10 @@ def video(
 
 
 def _check(rows: str, every: int, fps: float | None, out: str | None, quiet: bool) -> None:
-    if rows not in KINDS:
-        raise UnknownName("kind of rows", rows, KINDS)
+    from emolens.series import NAMES
+
+    if rows not in NAMES:
+        raise UnknownName("kind of rows", rows, NAMES)
     if every < 1:
         raise OptionError(f"--every is {every}, needs 1 (each frame) or more")
     if fps is not None and not 0 < fps < math.inf:
@@ -108,11 +109,16 @@ def watch_videos(
 ) -> None:
     """Watch each source to its end, write and show what it held; leaves with the exit code."""
     from emolens.cli.video_screen import VideoScreen
+    from emolens.cli.watched import spare_sources
 
+    folders = _folders(sources, out)
+    for folder in folders:
+        if folder:
+            spare_sources(folder, sources)
     screen = VideoScreen(quiet)
     options: dict[str, Any] = {"every": every, "fps": fps, "rows": rows, "film": film, "pictures": pictures}
     faults = 0
-    for source, folder in zip(sources, _folders(sources, out), strict=True):
+    for source, folder in zip(sources, folders, strict=True):
         try:
             _watch_one(source, folder, analyzer, screen, **options)
         except InputError as error:
@@ -127,11 +133,13 @@ def _folders(sources: list[str], out: str | None) -> list[Path | None]:
     """Where each source goes: DIR itself for one, a folder in it with the name of the source for several."""
     from emolens.cli.annotated import stem
 
+    if out == "":  # of a script whose variable is not set
+        raise OptionError("--out is empty, needs the name of a folder")
     if out is None or len(sources) == 1:
         return [Path(out) if out else None] * len(sources)
     taken: list[str] = []
     for source in sources:
-        name = plain = stem(source)
+        name = plain = stem(source).strip(". ") or "video"  # a name of dots would be a folder above
         count = 1
         while name.lower() in taken:
             count += 1
@@ -152,7 +160,7 @@ def _watch_one(
     film: bool,
     pictures: bool,
 ) -> None:
-    """One source. Raises the `InputError` that ended it, once everything before it is written and shown."""
+    """One source. Raises what ended it before its time, once everything before that is written and shown."""
     from emolens.cli.watched import Watched
     from emolens.video import VideoReader
     from emolens.watching import watch
@@ -164,21 +172,22 @@ def _watch_one(
         reader.close()
         raise
     frames = watch(reader, every=every, fps=fps, smooth=SMOOTH_S, pixels=watched.draws, analyzer=analyzer)
-    fault: InputError | OutputError | None = None
+    fault: EmolensError | None = None
     with Signals() as signals, screen.progress(reader) as step:
         try:
             for result in signals.until_one_comes(frames):
                 watched.add(result)
                 step(result)
-        except (InputError, OutputError) as error:
+        except EmolensError as error:
             fault = error
         finally:
             frames.close()  # a generator: the reader and its thread end with it
-        fault = watched.close(fault)
+        with signals.in_one_turn():
+            fault = watched.close(fault)
     screen.summary(watched.summary, folder, watched.written)
-    if isinstance(fault, OutputError):
-        raise OutputError(f"{fault}; {watched.kept}")
-    if signals.came:
+    if signals.came and not isinstance(fault, OutputError):
         fail(f"stopped; {watched.kept}", 128 + signals.came)
-    if fault:
+    if isinstance(fault, (InputError, OutputError)):
         raise type(fault)(f"{fault}; {watched.kept}")
+    if fault:
+        raise fault

@@ -14,7 +14,9 @@ from rich.text import Text
 
 from emolens.cli.console import STYLES, Screen
 from emolens.lanes import Course, Lane
+from emolens.limits import as_shown
 from emolens.overlay import clock
+from emolens.sources import source_name
 from emolens.summary import Summary
 
 if TYPE_CHECKING:
@@ -58,16 +60,18 @@ class VideoScreen:
         """Everyone and the group, and what was written."""
         if self._screen is None or not summary.frames:
             return
-        from emolens.timeline import headline
+        from emolens.timeline import DOT, headline
 
         console, dot = self._screen.console, self._screen.dot
-        title = Text(summary.source, style="bold")
-        said = headline(summary).replace("  ·  ", dot)
-        console.print(title.append(f"  {said}{dot}{summary.detector}", style="not bold" if summary.faces else "yellow"))
-        if summary.faces:
-            console.print(self._table(summary))
+        title = Text(as_shown(summary.source), style="bold")
+        said = dot.join(part for part in (*headline(summary).split(DOT), summary.detector) if part)
+        missed = summary.detector and not summary.faces
+        console.print(title.append(f"  {said}", style="yellow" if missed else "not bold"))
+        table = self._table(summary)
+        if table.row_count:
+            console.print(table)
         if folder:
-            console.print(Text(f"written to {folder}: {', '.join(written)}", style="dim"))
+            console.print(Text(f"written to {source_name(folder)}: {', '.join(written)}", style="dim"))
         console.print()
         self._shown = bool(summary.faces) or self._shown
 
@@ -83,14 +87,15 @@ class VideoScreen:
         table.add_column("for", justify="right", no_wrap=True)
         table.add_column("shares of that time", no_wrap=True)
         table.add_column("changes", justify="right", no_wrap=True)
-        people = sorted(summary.people(), key=lambda person: (-person[1].duration, person[0]))
-        for key, lane, taken in sorted(people[:PEOPLE], key=lambda person: person[0]):
-            self._row(table, str(key), lane, taken)
-        group = summary.group() if summary.most_faces > 1 else None
-        if group:
-            self._row(table, "group", *group, style="bold")
-        if len(people) > PEOPLE:
-            table.caption = f"and {len(people) - PEOPLE} more, seen more briefly"
+        from emolens.timeline import strips
+
+        found = strips(summary, PEOPLE)
+        for strip in found:
+            name = strip.title.removeprefix("person ")
+            self._row(table, name, strip.lane, strip.course, style="" if strip.kind == "faces" else "bold")
+        more = len(summary.people()) - sum(strip.kind == "faces" for strip in found)
+        if more > 0:
+            table.caption = f"and {more} more, seen more briefly"
         return table
 
     def _row(self, table: Table, name: str, lane: Lane, taken: Course, style: str = "") -> None:

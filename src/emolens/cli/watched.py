@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emolens.errors import InputError, OptionError, OutputError
+import numpy as np
+from PIL import Image, ImageOps
+
+from emolens.errors import EmolensError, OptionError, OutputError
 from emolens.files import replacing
 from emolens.overlay import clock, overlay
-from emolens.series import Series
+from emolens.series import NAMES, Series, earlier
 from emolens.summary import Summary
 from emolens.video import VideoReader, VideoWriter
 
@@ -21,15 +24,17 @@ if TYPE_CHECKING:
     from emolens.records import FrameResult
 
 FILM, PNG, PAGE, RECORD, MOMENTS = "annotated.mp4", "timeline.png", "timeline.html", "summary.json", "moments"
-ROWS = ("rows", "rows.csv", "rows.jsonl")
+ROWS = NAMES["parquet"]
+OURS = ("most_faces.jpg", "group_*.jpg", "evoked_*.jpg", "clearest_*.jpg")
+"""Names of moments: somebody may keep pictures of his own in a folder of that name."""
 
 
 class Watched:
     """Rows, film, timeline, summary and key moments of one video; without a folder, the summary in memory alone.
 
     What an earlier run left in the folder under these names is removed first, so that no two runs mix. `draws` says
-    whether frames are needed, `written` names what is there after `close`. Raises `OutputError` where the folder
-    cannot be written and `OptionError` where it would overwrite the video that is read.
+    whether frames are needed, `written` names what is there after `close`. A frame of another size than the first
+    is fitted into the film. Raises `OutputError` where the folder cannot be written.
     """
 
     def __init__(
@@ -43,15 +48,16 @@ class Watched:
         fps: float | None,
     ) -> None:
         self.folder, self.draws, self.written = folder, bool(folder and pictures), list[str]()
-        self.summary = Summary(reader.name)
+        self.summary, self._reader = Summary(reader.name), reader
         self._series: Series | None = None
         self._film: VideoWriter | None = None
         if folder is None:
             return
-        _clear(folder, reader.name)
+        _clear(folder)
         self._series = Series(folder, rows, classes)
         if film:
-            self._film = VideoWriter(folder / FILM, (reader.width, reader.height), fps or reader.rate)
+            rates = [rate for rate in (fps, reader.rate) if rate]
+            self._film = VideoWriter(folder / FILM, (reader.width, reader.height), min(rates, default=None))
 
     def add(self, result: FrameResult) -> None:
         """One frame, into everything. Raises `OutputError` where the disk is full."""
@@ -59,15 +65,16 @@ class Watched:
         if self._series:
             self._series.add(result)
         if self._film and drawn:
-            self._film.write(drawn(), result.time_s)
+            self._film.write(fitted(drawn(), self._film.size), result.time_s)
         self.summary.add(result, drawn)
 
-    def close(self, fault: InputError | OutputError | None) -> InputError | OutputError | None:
+    def close(self, fault: EmolensError | None) -> EmolensError | None:
         """End every file, write what is made of the whole, and give the fault that is to be told, if there is one.
 
         After a fault of the disk everything is still tried: a small file may find room where a large one did not.
         """
         self.summary.finish()
+        self.summary.damaged = self._reader.damaged
         steps = [self._end_rows, self._end_film]
         if self.folder and self.summary.frames:
             steps += [self._write_moments, self._write_record, self._write_png, self._write_page]
@@ -90,13 +97,17 @@ class Watched:
 
     def _end_rows(self) -> None:
         if self._series:
-            self._series.close()
-            self.written.append(self._series.name)
+            try:
+                self._series.close()
+            finally:
+                self.written += [self._series.name] if self._series.kept else []
 
     def _end_film(self) -> None:
         if self._film:
-            self._film.close()
-            self.written.append(FILM)
+            try:
+                self._film.close()
+            finally:
+                self.written += [FILM] if self._film.begun else []
 
     def _write_moments(self) -> None:
         pictures = [(moment_file(m.kind), m.jpeg) for m in self.summary.moments.list() if m.jpeg]
@@ -141,16 +152,34 @@ def moment_file(kind: str) -> str:
     return f"{MOMENTS}/{re.sub(r'[^0-9A-Za-z_-]', '_', kind)}.jpg"
 
 
-def _clear(folder: Path, source: str) -> None:
-    """Remove what an earlier run left, never the source itself."""
-    old = [folder / name for name in (FILM, PNG, PAGE, RECORD, *ROWS[1:])]
-    old += [*(folder / MOMENTS).glob("*.jpg"), *(folder / ROWS[0]).glob("part-*.parquet")]
-    for path in old:
-        with suppress(OSError):  # a URL is no file
-            if path.samefile(source):
-                raise OptionError(f"{source} lies where this run would write {path.name}; name another --out")
+def fitted(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A frame, RGB uint8 (H, W, 3), in the middle of one of `size`, (width, height), made smaller or larger to fit."""
+    if pixels.shape[1::-1] == size:
+        return pixels
+    return np.asarray(ImageOps.pad(Image.fromarray(pixels), size))
+
+
+def _earlier(folder: Path) -> list[Path]:
+    """What an earlier run may have left in a folder."""
+    moments = [path for name in OURS for path in (folder / MOMENTS).glob(name)]
+    return [*(folder / name for name in (FILM, PNG, PAGE, RECORD)), *moments, *earlier(folder)]
+
+
+def spare_sources(folder: Path, sources: Iterable[str]) -> None:
+    """Raises `OptionError` where a run into `folder` would remove or overwrite one of the sources."""
+    for path in _earlier(folder):
+        for source in sources:
+            with suppress(OSError, ValueError):  # a URL is no file
+                if path.samefile(source):
+                    raise OptionError(f"{source} lies where this run would write {path.name}; name another --out")
+
+
+def _clear(folder: Path) -> None:
     try:
-        for path in old:
+        for path in _earlier(folder):
             path.unlink(missing_ok=True)
+        for name in (MOMENTS, ROWS):
+            with suppress(OSError):  # it holds something else, or was never there
+                (folder / name).rmdir()
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror or error}; choose another folder") from None

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from emolens.data.base import OptionValue
+from emolens.data.corrected import corrected_splits
 from emolens.data.fer2013 import JUDGED
 from emolens.data.ferplus_votes import distributions, in_subset
-from emolens.data.given import prepared_folder
-from emolens.data.labelled import LabelledFaces
+from emolens.data.given import COMBINED, member_folders, prepared_folder
+from emolens.data.labelled import LabelledFaces, joined, stacked
 from emolens.data.manifest import read_manifest
 from emolens.data.prepare import Progress
 from emolens.data.prepared import Prepared, open_prepared
+from emolens.taxonomy import EKMAN6
 
 
 def read_faces(
@@ -34,7 +36,41 @@ def read_faces(
     `options` are the reader's. Raises what `prepared_folder` and `open_prepared` raise.
     """
     folder = prepared_folder(data, name, progress, **(options or {}))
+    if name in COMBINED:
+        members = member_folders(folder, name)
+        return joined({member: _dealt(one, split, grey, size) for member, one in members.items()})
     return _faces(open_prepared(folder, split, ram=True), grey, size)
+
+
+def read_groups(
+    data: Path, name: str = "ferplus", options: Mapping[str, OptionValue] | None = None
+) -> dict[str, tuple[str | None, ...]]:
+    """The subject, sequence and group of each row of a data set by its id: what a split must not tear apart."""
+    folder = prepared_folder(data, name, None, **(options or {}))
+    if name in COMBINED:
+        members = member_folders(folder, name)
+        return {f"{member}/{one}": told for member, at in members.items() for one, told in _groups(at).items()}
+    return _groups(folder)
+
+
+def _groups(folder: Path) -> dict[str, tuple[str | None, ...]]:
+    found: dict[str, tuple[str | None, ...]] = {}
+    for split in read_manifest(folder).splits:
+        prepared = open_prepared(folder, split, ram=True)
+        told = zip(*(prepared.column(name) for name in ("subject", "sequence", "group")), strict=True)
+        found |= dict(zip(prepared.column("id"), told, strict=True))
+    return found
+
+
+def _dealt(folder: Path, split: str, grey: bool, size: int | None) -> LabelledFaces:
+    """A split of one member of a set of sets, by the corrected protocol and in its six classes."""
+    protocol = corrected_splits(folder)
+    parts = []
+    for name in read_manifest(folder).splits:
+        faces = _faces(open_prepared(folder, name, ram=True), grey, size)
+        kept = faces.keep(np.array([protocol.get(one) == split for one in faces.ids], bool))
+        parts.append(kept.expressed_in(EKMAN6))
+    return stacked(parts, split)
 
 
 def judged_faces(data: Path, split: str, progress: Progress | None = None) -> dict[str, LabelledFaces]:
@@ -43,20 +79,27 @@ def judged_faces(data: Path, split: str, progress: Progress | None = None) -> di
 
     Every row with a majority has the same top vote, so the prepared argmax subset holds both.
     """
-    folder = prepared_folder(data, "ferplus", progress, subset="argmax")
-    prepared = open_prepared(folder, split, ram=True)
-    faces, votes = _faces(prepared), np.array(prepared.column("votes"), np.uint8)
+    prepared = open_prepared(prepared_folder(data, "ferplus", progress, subset="argmax"), split, ram=True)
+    faces = _faces(prepared)
+    return {
+        name: replace(faces.keep(member), targets=targets) for name, (member, targets) in judged_rows(prepared).items()
+    }
+
+
+def judged_rows(prepared: Prepared) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """For each of the subsets of `judged_faces` which rows of prepared argmax FER+ are in it, (N,) bool, and their
+    targets, float32 (n, K).
+    """
+    votes = np.array(prepared.column("votes"), np.uint8)
     judged = {}
     for subset in JUDGED:
         member = in_subset(votes, np.ones(len(votes), bool), subset)
-        kept = faces.keep(member)
-        targets = distributions(votes[member], subset)
-        judged[f"FER+ {split}, {subset}"] = replace(kept, targets=targets)
-    if split == "test":
-        seen = {image.tobytes() for other in _others(folder) for image in other.pixels(grey=True)}
-        for name, one in list(judged.items()):
-            copies = np.array([image.tobytes() in seen for image in one.images], bool)
-            judged[f"{name}, no pixel copies"] = one.keep(~copies)
+        judged[f"FER+ {prepared.split}, {subset}"] = (member, distributions(votes[member], subset))
+    if prepared.split == "test":
+        seen = {image.tobytes() for other in _others(prepared.folder) for image in other.pixels(grey=True)}
+        new = np.array([image.tobytes() not in seen for image in prepared.pixels(grey=True)], bool)
+        for name, (member, targets) in list(judged.items()):
+            judged[f"{name}, no pixel copies"] = (member & new, targets[new[member]])
     return judged
 
 

@@ -13,14 +13,21 @@ from emolens.data.registry import reader
 from emolens.errors import DataError
 from emolens.places import home
 
+COMBINED: dict[str, tuple[str, ...]] = {"ck_raf_aff": ("ckplus", "rafdb", "affectnet")}
+"""Sets of sets: each is a folder with a folder a member, which is prepared or the archive of that member."""
+
 
 def prepared_folder(data: Path, name: str, progress: Progress | None = None, **options: OptionValue) -> Path:
     """The prepared folder of data set `name` that `data` means.
 
-    An archive goes into the cache folder, once for its files as they are, the options and the format. Raises
+    An archive goes into the cache folder, once for its files as they are, the options and the format. Of a set of sets
+    all members are prepared, and `data` itself is the answer. Raises
     `DataError` where `data` is neither, or is prepared from another set or with other options, and what `prepare`
     raises.
     """
+    if name in COMBINED:
+        member_folders(data, name, progress)
+        return data
     chosen = reader(name).chosen(options)
     if is_prepared(data):
         _check(data, name, chosen)
@@ -33,6 +40,27 @@ def prepared_folder(data: Path, name: str, progress: Progress | None = None, **o
     if not is_prepared(folder):
         prepare(name, data, folder, progress=progress, **chosen)
     return folder
+
+
+def member_folders(data: Path, name: str, progress: Progress | None = None) -> dict[str, Path]:
+    """The prepared folder of each member of a set of sets, by the member's name. Raises as `prepared_folder`."""
+    missing = [member for member in COMBINED[name] if not (data / member).is_dir()]
+    if missing:
+        raise DataError(
+            f"{data}: no folder {', '.join(missing)}; {name} needs {', '.join(COMBINED[name])} there, each prepared or "
+            "the archive of that set"
+        )
+    return {member: prepared_folder(data / member, _form(data / member, member), progress) for member in COMBINED[name]}
+
+
+def _form(folder: Path, member: str) -> str:
+    """The name of the reader: CK+ is also to be had as CK+48."""
+    if member != "ckplus":
+        return member
+    if is_prepared(folder):
+        found = str(read_manifest(folder).about["name"])
+        return found if found == "ckplus48" else member
+    return "ckplus48" if (folder / "CK+48").is_dir() or (folder / "happy").is_dir() else member
 
 
 def _check(folder: Path, name: str, wanted: dict[str, OptionValue]) -> None:

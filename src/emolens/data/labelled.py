@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +30,7 @@ class LabelledFaces:
         return len(self.ids)
 
     def keep(self, mask: np.ndarray) -> LabelledFaces:
-        """The rows where `mask` (N,) is true."""
+        """The rows where `mask` (N,) is true, or those at the places that it names, in their order."""
         origin = None if self.origin is None else self.origin[mask]
         return replace(self, ids=self.ids[mask], images=self.images[mask], targets=self.targets[mask], origin=origin)
 
@@ -44,10 +45,23 @@ class LabelledFaces:
                 f"{self.taxonomy.name} has no {', '.join(missing)}; choose classes out of "
                 f"{', '.join(self.taxonomy.classes)}"
             )
-        tops = np.array([self.taxonomy.classes[at] in taxonomy.classes for at in self.targets.argmax(axis=1)])
+        tops = np.array([self.taxonomy.classes[at] in taxonomy.classes for at in self.targets.argmax(axis=1)], bool)
         kept = self.keep(tops)
         targets, _ = convert(kept.targets, self.taxonomy, taxonomy)
         return replace(kept, targets=targets, taxonomy=taxonomy)
+
+
+def stacked(parts: Sequence[LabelledFaces], split: str) -> LabelledFaces:
+    """Rows of parts with the same classes and size of pictures, one part after the other, as one split."""
+    origins = [part.origin for part in parts if part.origin is not None]
+    return replace(
+        parts[0],
+        ids=np.concatenate([part.ids for part in parts]),
+        images=np.concatenate([part.images for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
+        origin=np.concatenate(origins) if len(origins) == len(parts) else None,
+        split=split,
+    )
 
 
 def joined(parts: dict[str, LabelledFaces]) -> LabelledFaces:
@@ -59,10 +73,8 @@ def joined(parts: dict[str, LabelledFaces]) -> LabelledFaces:
                 f"{name}: {part.taxonomy.name} at {part.images.shape[1:]}, the first set has "
                 f"{first.taxonomy.name} at {first.images.shape[1:]}; express them in the same classes and size"
             )
-    return replace(
-        first,
-        ids=np.concatenate([[f"{name}/{one}" for one in part.ids] for name, part in parts.items()]),
-        images=np.concatenate([part.images for part in parts.values()]),
-        targets=np.concatenate([part.targets for part in parts.values()]),
-        origin=np.concatenate([np.full(len(part), name) for name, part in parts.items()]),
-    )
+    named = [
+        replace(part, ids=np.array([f"{name}/{one}" for one in part.ids]), origin=np.full(len(part), name))
+        for name, part in parts.items()
+    ]
+    return stacked(named, first.split)

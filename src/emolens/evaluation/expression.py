@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from emolens.evaluation.classes import (
+    ClassFigures,
+    balanced_accuracy,
+    class_figures,
+    confusion,
+    confusion_draws,
+    interval,
+    macro_f1,
+)
+from emolens.evaluation.curves import Reliability, RiskCoverage, area_under_risk, reliability, risk_coverage
 from emolens.evaluation.metrics import (
     Estimate,
     calibration_error,
@@ -14,41 +26,70 @@ from emolens.evaluation.metrics import (
     estimate,
     hits,
     intersection,
-    macro_f1,
     mean_estimate,
+    top_two,
 )
+from emolens.evaluation.predictions import Predictions
 from emolens.models.card import Metric
-from emolens.taxonomy import Taxonomy
+
+AREA_DRAWS = 500
 
 
-def measure(
-    predicted: np.ndarray, confidence: np.ndarray, target: np.ndarray, taxonomy: Taxonomy, subset: str
-) -> tuple[Metric, ...]:
-    """All figures for predictions (N, K), confidences (N,) and vote distributions (N, K); `subset` names the rows."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """All that is said about one table. `confusion` (K, K): rows what people said, columns what the model said."""
+
+    predictions: Predictions
+    figures: dict[str, Estimate]
+    classes: tuple[ClassFigures, ...]
+    confusion: np.ndarray
+    reliability: Reliability
+    risk: RiskCoverage
+    ece_floor: float
+
+    @property
+    def subset(self) -> str:
+        """The name of the rows."""
+        return self.predictions.subset
+
+
+def judge(predictions: Predictions) -> Judgement:
+    """Judge a table: every figure with its n and a 95 % bootstrap interval."""
+    predicted, target, confidence = predictions.probabilities, predictions.targets, predictions.confidence
     right = hits(predicted, target)
+    counts = confusion(predictions.truth, predictions.guess, len(predictions.taxonomy))
+    draws = confusion_draws(counts)
+    n = len(predictions)
     figures = {
         "accuracy": mean_estimate(right),
-        "macro_f1": estimate(macro_f1, predicted, target, draws=500),
+        "balanced_accuracy": interval(float(balanced_accuracy(counts)), balanced_accuracy(draws), n),
+        "macro_f1": interval(float(macro_f1(counts)), macro_f1(draws), n),
+        "top2_accuracy": mean_estimate(top_two(predicted, target)),
         "kl": mean_estimate(divergence(predicted, target)),
         "chebyshev": mean_estimate(chebyshev(predicted, target)),
         "cosine": mean_estimate(cosine(predicted, target)),
         "intersection": mean_estimate(intersection(predicted, target)),
         "ece_confidence": estimate(calibration_error, confidence, right),
+        "aurc": estimate(area_under_risk, confidence, right, draws=AREA_DRAWS),
     }
-    found = [_metric(name, figure, subset) for name, figure in figures.items()]
-    found.append(Metric(name="ece_floor", value=calibration_floor(confidence), n=len(target), subset=subset))
-    return (*found, *_recalls(predicted, target, taxonomy, subset))
+    return Judgement(
+        predictions,
+        figures,
+        class_figures(counts, predictions.taxonomy.classes, draws),
+        counts,
+        reliability(confidence, right),
+        risk_coverage(confidence, right),
+        calibration_floor(confidence),
+    )
 
 
-def _recalls(predicted: np.ndarray, target: np.ndarray, taxonomy: Taxonomy, subset: str) -> list[Metric]:
-    truth = target.argmax(axis=1)
-    found = []
-    for k, name in enumerate(taxonomy.classes):
-        rows = truth == k
-        if rows.any():
-            mean = mean_estimate(hits(predicted[rows], target[rows]))
-            found.append(_metric(f"recall_{name}", mean, subset))
-    return found
+def card_metrics(judgement: Judgement) -> tuple[Metric, ...]:
+    """The figures as a model's card keeps them: all but precision and F1 of single classes."""
+    subset, n = judgement.subset, len(judgement.predictions)
+    found = [_metric(name, figure, subset) for name, figure in judgement.figures.items()]
+    found.append(Metric(name="ece_floor", value=judgement.ece_floor, n=n, subset=subset))
+    found += [_metric(f"recall_{one.name}", one.recall, subset) for one in judgement.classes if one.n]
+    return tuple(found)
 
 
 def _metric(name: str, figure: Estimate, subset: str) -> Metric:

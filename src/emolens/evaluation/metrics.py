@@ -51,19 +51,20 @@ def hits(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.asarray(predicted.argmax(axis=1) == target.argmax(axis=1), dtype=np.float64)
 
 
-def macro_f1(predicted: np.ndarray, target: np.ndarray) -> float:
-    """Mean over the classes that occur of the harmonic mean of precision and recall."""
-    truth, guess = target.argmax(axis=1), predicted.argmax(axis=1)
-    scores = []
-    for k in np.union1d(truth, guess):
-        both = np.sum((truth == k) & (guess == k))
-        scores.append(2 * both / (np.sum(truth == k) + np.sum(guess == k)))
-    return float(np.mean(scores))
+def top_two(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """1 where the top class of the target is among the two likeliest, else 0, (N,); the first of equals comes first."""
+    best = np.argsort(-predicted, axis=1, kind="stable")[:, :2]
+    return np.asarray((best == target.argmax(axis=1)[:, None]).any(axis=1), dtype=np.float64)
+
+
+def place_in_bins(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """The equal-width bin of [0, 1] that each confidence lies in, (N,) int; 1 belongs to the last."""
+    return np.asarray(np.minimum((confidence * bins).astype(int), bins - 1))
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
     """Expected calibration error in equal-width bins (Guo et al. 2017): |accuracy - confidence|, weighted by count."""
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    place = place_in_bins(confidence, bins)
     gaps = np.bincount(place, weights=right - confidence, minlength=bins)
     return float(np.abs(gaps).sum() / len(confidence))
 

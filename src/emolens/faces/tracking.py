@@ -1,10 +1,12 @@
 """Faces numbered through a video by how they move and overlap; nothing about how a face looks is compared or kept.
 
 Two rounds as in Zhang et al. 2022, "ByteTrack: Multi-Object Tracking by Associating Every Detection Box": sure
-detections choose their tracks first, unsure ones only continue what is left. Overlap is that of enlarged boxes, as in
-Yang et al. 2023, "Hard to Track Objects with Irregular Motions and Similar Appearances? Make It Easier by Buffering the
-Matching Space", since a small face can move by more than its own side between two frames. Motion is an alpha-beta
-filter, the steady state of a Kalman filter with constant velocity; what is not seen slows down.
+detections choose their tracks first, unsure ones only continue what is left. A third, our own, lets a face that was
+seen but once, and whose speed nobody knows, have gone further: who crosses the picture would else be new at every look.
+Overlap is that of enlarged boxes, as in Yang et al. 2023, "Hard to Track Objects with Irregular Motions and Similar
+Appearances? Make It Easier by Buffering the Matching Space", since a small face can move by more than its own side
+between two frames. Motion is an alpha-beta filter, the steady state of a Kalman filter with constant velocity; what is
+not seen slows down.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ SURE = 0.8  # a score from which a face is numbered at once; below it, once it w
 HITS = 3
 PATIENCE_S = 1.0  # how long a face may be out of sight and keep its number
 BUFFER = 0.3  # of its sides, by which a box is enlarged on each side before overlaps are taken
+STRAY = 4.0  # sides a second by which the box of a face that was seen once is enlarged further ...
+MOST_BUFFER = 1.2  # ... but not beyond this: two sides from where it was
 LEAST_OVERLAP = 0.3  # of two enlarged boxes, intersection over union: less than 0.86 of a side from where it should be
 RESIZED = 2.0  # between two sightings a face does not become larger or smaller than this
 SLOWING_S = 0.3  # after this time out of sight a face has 1 / e of its speed left
@@ -75,6 +79,7 @@ class Tracker:
         found: dict[int, _Track] = {}
         for sure in (True, False):
             self._continue(faces, [i for i, face in enumerate(faces) if (face.score >= self.sure) == sure], found)
+        self._catch_up(faces, found)
         for i, face in enumerate(faces):
             if i not in found:
                 found[i] = _Track(face, time_s, np.zeros(2))
@@ -115,6 +120,23 @@ class Tracker:
         last = np.stack([track.face.box for track in free]).astype(np.float64)
         shifts = np.stack([track.shift(self._time_s) for track in free])
         overlaps = np.maximum(_overlaps(boxes, last), _overlaps(boxes, last + np.tile(shifts, 2)))
+        self._pair(faces, rows, free, overlaps, found)
+
+    def _catch_up(self, faces: Sequence[Face], found: dict[int, _Track]) -> None:
+        """Give the faces that are left to tracks that were seen in the last frame looked at, and never before."""
+        seen = found.values()
+        free = [t for t in self._tracks if t.hits == 1 and t.seen_s == self._before_s and t not in seen]
+        rows = [i for i in range(len(faces)) if i not in found]
+        if not rows or not free:
+            return
+        boxes = np.stack([faces[i].box for i in rows]).astype(np.float64)
+        last = np.stack([track.face.box for track in free]).astype(np.float64)
+        buffer = min(MOST_BUFFER, BUFFER + STRAY * (self._time_s - self._before_s))
+        self._pair(faces, rows, free, _overlaps(boxes, last, buffer), found)
+
+    def _pair(
+        self, faces: Sequence[Face], rows: list[int], free: list[_Track], overlaps: np.ndarray, found: dict[int, _Track]
+    ) -> None:
         for row, column in best_pairs(overlaps, LEAST_OVERLAP):
             free[column].see(faces[rows[row]], self._time_s)
             found[rows[row]] = free[column]
@@ -143,9 +165,9 @@ def _inside(box: np.ndarray, size: tuple[int, int]) -> bool:
     return bool(0 <= x < size[0] and 0 <= y < size[1])
 
 
-def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _overlaps(boxes: np.ndarray, others: np.ndarray, buffer: float = BUFFER) -> np.ndarray:
     """Intersection over union of the enlarged boxes (N, 4) and (M, 4), (N, M); 0 where the sizes differ too much."""
-    one, two = _enlarged(boxes)[:, None], _enlarged(others)[None]
+    one, two = _enlarged(boxes, buffer)[:, None], _enlarged(others, buffer)[None]
     sides = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
     shared = np.clip(sides, 0, None).prod(axis=2)
     areas, other_areas = ((b[..., 2:] - b[..., :2]).prod(axis=2) for b in (one, two))
@@ -155,6 +177,6 @@ def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return found
 
 
-def _enlarged(boxes: np.ndarray) -> np.ndarray:
-    margin = BUFFER * (boxes[:, 2:] - boxes[:, :2])
+def _enlarged(boxes: np.ndarray, buffer: float) -> np.ndarray:
+    margin = buffer * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)

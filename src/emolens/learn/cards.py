@@ -7,7 +7,10 @@ from importlib import resources
 from pathlib import Path
 
 from emolens import __version__
+from emolens.data.base import Info
+from emolens.data.given import COMBINED
 from emolens.data.labelled import LabelledFaces
+from emolens.data.registry import reader
 from emolens.learn.config import ExpressionRecipe
 from emolens.models.card import Framing, Licences, ModelCard
 
@@ -17,10 +20,10 @@ LICENCES = Licences(
     weights="MIT",
     commercial=False,
 )
+NOT_FOR = "Not for use at work or in education (EU AI Act, Art. 5(1)(f)), nor for decisions about people."
 LIMITS = (
     "Apparent expression, not feeling. Learnt from 48 x 48 pixel web pictures; contempt, disgust and fear are rare in "
-    "them and often missed. How it does by age, sex or skin tone is unknown: the data names none. Not for use at work "
-    "or in education (EU AI Act, Art. 5(1)(f)), nor for decisions about people."
+    f"them and often missed. How it does by age, sex or skin tone is unknown: the data names none. {NOT_FOR}"
 )
 
 
@@ -31,7 +34,7 @@ def fer2013_framing() -> Framing:
 
 
 def draft_card(recipes: Sequence[ExpressionRecipe], name: str, data: LabelledFaces) -> ModelCard:
-    """The card of a model from the runs of these recipes; `data` is a split of what it learnt from."""
+    """The card of a model from the runs of these recipes; `data` are the rows that they learnt from."""
     first = recipes[0]
     seeds = ", ".join(str(recipe.seed) for recipe in recipes)
     one = "one net, averaged over the picture and its mirror image"
@@ -40,18 +43,48 @@ def draft_card(recipes: Sequence[ExpressionRecipe], name: str, data: LabelledFac
         name=name,
         version=__version__,
         task="expression",
-        summary=f"Apparent expression of a face over the {len(data.taxonomy)} classes of FER+: {members}",
+        summary=f"Apparent expression of a face over the {len(data.taxonomy)} classes of {_named(first)}: {members}",
         labels=data.taxonomy.classes,
         taxonomy=data.taxonomy.name,
         size=first.net.size,
-        colour="grey",
-        framing=fer2013_framing(),
-        training_data=f"FER2013 Training pictures with FER+ votes, subset {first.data.chosen.get('subset', 'argmax')}",
+        colour=first.data.colour,
+        framing=fer2013_framing() if _of_fer2013(first) else None,  # of other sets nobody has measured it
+        training_data=_learnt_from(first),
         training=f"emolens train {first.name}, {first.optim.epochs} epochs, seeds {seeds} ({first.source})"
         + _before(recipes),
-        licences=LICENCES,
-        limits=LIMITS,
+        prior=class_shares(data),
+        licences=LICENCES if _of_fer2013(first) else _licences(first),
+        limits=LIMITS if _of_fer2013(first) else f"Apparent expression, not feeling. {NOT_FOR}",
     )
+
+
+def _of_fer2013(recipe: ExpressionRecipe) -> bool:
+    return recipe.data.name in ("fer2013", "ferplus")
+
+
+def _infos(recipe: ExpressionRecipe) -> list[Info]:
+    """What is known about the data set of a recipe, or about each member of a set of sets."""
+    return [reader(name).info for name in COMBINED.get(recipe.data.name, (recipe.data.name,))]
+
+
+def _named(recipe: ExpressionRecipe) -> str:
+    return " and ".join(info.title for info in _infos(recipe))
+
+
+def _learnt_from(recipe: ExpressionRecipe) -> str:
+    if recipe.data.name == "ferplus":
+        return f"FER2013 Training pictures with FER+ votes, subset {recipe.data.chosen.get('subset', 'argmax')}"
+    return f"Training part of {_named(recipe)}"
+
+
+def _licences(recipe: ExpressionRecipe) -> Licences:
+    terms = " ".join(f"{info.title}: {info.terms}" for info in _infos(recipe))
+    return Licences(code="MIT", data=terms, weights="as far as the terms of the data allow", commercial=False)
+
+
+def class_shares(data: LabelledFaces) -> tuple[float, ...]:
+    """The share of each class in the votes, which a net that learnt from these rows takes for granted."""
+    return tuple(round(float(share), 6) for share in data.targets.mean(axis=0, dtype=float))
 
 
 def _before(recipes: Sequence[ExpressionRecipe]) -> str:

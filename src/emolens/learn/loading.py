@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, SequentialSampler
 
-from emolens.data.faces import read_faces
-from emolens.data.labelled import LabelledFaces
+from emolens.data.clusters import joined_by
+from emolens.data.faces import read_faces, read_groups
+from emolens.data.labelled import LabelledFaces, stacked
+from emolens.data.splits import grouped_folds
 from emolens.learn.config import ExpressionRecipe
 from emolens.learn.devices import Place
 from emolens.taxonomy import taxonomy
@@ -23,11 +26,31 @@ Batch = tuple[Tensor, Tensor]
 def rows_of(recipe: ExpressionRecipe, data: Path, split: str) -> LabelledFaces:
     """The rows of one split that a recipe asks for, from a prepared folder or from the archive."""
     wanted = recipe.data
+    rows = _fold_of(recipe, data, split) if wanted.folds and split in ("train", "val") else _read(recipe, data, split)
+    return rows if wanted.limit is None else rows.keep(np.arange(len(rows)) < wanted.limit)
+
+
+def _read(recipe: ExpressionRecipe, data: Path, split: str) -> LabelledFaces:
+    wanted = recipe.data
     rows = read_faces(
         data, split, wanted.name, grey=wanted.colour == "grey", size=recipe.net.size, options=wanted.chosen
     )
-    rows = rows if wanted.taxonomy is None else rows.expressed_in(taxonomy(wanted.taxonomy))
-    return rows if wanted.limit is None else rows.keep(np.arange(len(rows)) < wanted.limit)
+    return rows if wanted.taxonomy is None else rows.expressed_in(taxonomy(wanted.taxonomy))
+
+
+def _fold_of(recipe: ExpressionRecipe, data: Path, split: str) -> LabelledFaces:
+    """Of `train` and `val` together, the recipe's fold as `val`, or all others as `train`.
+
+    Dealt alike for every seed of training. Subjects, sequences, groups and pictures with the same pixels stay whole.
+    """
+    wanted = recipe.data
+    both = stacked([_read(recipe, data, "train"), _read(recipe, data, "val")], split)
+    told = read_groups(data, wanted.name, wanted.chosen)
+    columns = [*zip(*(told[name] for name in both.ids.tolist()), strict=True)]
+    pixels = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in both.images]
+    labels = [both.taxonomy.classes[top] for top in both.targets.argmax(axis=1).tolist()]
+    folds = grouped_folds(labels, joined_by(*columns, pixels).tolist(), wanted.folds)
+    return both.keep((folds == wanted.fold) == (split == "val"))
 
 
 class FaceBatches(Dataset[Batch]):

@@ -1,9 +1,12 @@
-"""Losses as functions of logits and targets, and what is done to targets and logits for rare classes."""
+"""Losses as functions of what a net gives and of targets, and what is done to targets and logits for rare classes."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from emolens.learn.config import Loss
@@ -51,3 +54,39 @@ def adjusted(logits: Tensor, shares: Tensor, tau: float) -> Tensor:
     What is learnt beneath them is fit for classes that are alike often: rare ones are missed less, common ones more.
     """
     return logits + tau * shares.clamp_min(SELDOM).log() if tau else logits
+
+
+def affinity(features: Tensor, targets: Tensor, centres: Tensor) -> Tensor:
+    """How far features (N, D) lie from the centres (K, D) of their classes, beside how far the centres lie apart.
+
+    The squared distance, weighted by the targets (N, K), over the summed variance of the centres, mean over N (DAN, Wen
+    et al. 2023, arXiv 2109.07270).
+    """
+    distances = (features[:, None] - centres).square().sum(dim=2)  # (N, K)
+    apart = centres.var(dim=0).sum()
+    return ((distances * targets).sum(dim=1) / apart).clamp(1e-12, 1e12).mean()
+
+
+def partition(heads: Tensor) -> Tensor:
+    """How alike heads (N, H, D) are: log(1 + H / their variance in each feature), 0 for a single head (DAN)."""
+    count = heads.shape[1]
+    if count < 2:
+        return heads.new_zeros(())
+    return (1 + count / (heads.var(dim=1).mean() + sys.float_info.epsilon)).log()
+
+
+class AttentionLoss(nn.Module):
+    """The affinity and partition losses of a net with heads, each with its weight; it holds the class centres (K, D).
+
+    The centres learn with the net. The re-implementation by hyunyongPark left them out of its optimiser; `fixed` keeps
+    them where they began, as it did.
+    """
+
+    def __init__(self, classes: int, width: int, settings: Loss) -> None:
+        super().__init__()
+        self.settings = settings
+        self.centres = nn.Parameter(torch.randn(classes, width), requires_grad=settings.centres == "learnt")
+
+    def forward(self, found: Mapping[str, Tensor], targets: Tensor) -> Tensor:
+        near = affinity(found["features"].float(), targets, self.centres)
+        return self.settings.affinity * near + self.settings.partition * partition(found["heads"].float())

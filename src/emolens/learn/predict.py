@@ -1,4 +1,4 @@
-"""From a run folder back to a net."""
+"""From a run folder back to a net, and from a net to a predictions table."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from emolens.errors import ModelError
+from emolens.evaluation.asking import stated
+from emolens.evaluation.predictions import Predictions
+from emolens.evaluation.rows import Rows
+from emolens.learn.cards import class_shares
 from emolens.learn.config import ExpressionRecipe
+from emolens.learn.loading import rows_of
 from emolens.learn.nets import build
 from emolens.learn.nets.ensemble import Ensemble
 from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
+from emolens.models.session import softmax
+from emolens.places import sha256
+from emolens.taxonomy import convert
 
 
 def load_member(run: Path, checkpoint: str = "last") -> nn.Module:
@@ -39,11 +47,60 @@ def load_runs(runs: Sequence[Path], checkpoint: str = "last") -> nn.Module:
     return Ensemble(members if len(members) > 1 else members * 2).eval()
 
 
-@torch.inference_mode()
+def predict_run(run: Path, rows: Rows, checkpoint: str = "last") -> Predictions:
+    """What a run's net says about whole pictures, as the mean over each picture and its mirror image.
+
+    With `features` (N, D) of the upright picture where the net gives them. Probabilities are not calibrated: `export`
+    does that. Raises `ModelError` where the run cannot be read, `LabelError` where it shares no class with the rows.
+    """
+    net, recipe = load_member(run, checkpoint), expression_recipe(run)
+    images = rows.frames(recipe.net.size, recipe.data.colour == "grey")
+    found, mirrored = outputs(net, images), outputs(net, np.ascontiguousarray(images[:, :, ::-1]))
+    mean = (softmax(found["logits"]) + softmax(mirrored["logits"])) / 2
+    together = np.log(np.maximum(mean, 1e-9)).astype(np.float32)
+    learnt = read_checkpoint(run, checkpoint)
+    return stated(
+        rows, learnt.taxonomy, mean, mean, together, found.get("features"),
+        model=f"{run.name}/{checkpoint}", sha=sha256(learnt.path),
+    )  # fmt: skip
+
+
+def train_prior(run: Path, rows: Rows) -> tuple[float, ...]:
+    """The shares of the classes that a run learnt from, in the order of `rows`, where these are of the same data set.
+
+    Raises `ModelError` where they are not.
+    """
+    recipe = expression_recipe(run)
+    if rows.name != recipe.data.name:
+        raise ModelError(
+            f"{run}: learnt from {recipe.data.name}, whose shares --prior needs; export it and give the model"
+        )
+    learnt = rows_of(recipe, rows.folder, "train")
+    shares, _ = convert(np.array(class_shares(learnt)), learnt.taxonomy, rows.taxonomy)
+    return tuple(shares.tolist())
+
+
 def logits(net: nn.Module, images: np.ndarray, batch: int = 256) -> np.ndarray:
-    """Logits (N, K) of grey pictures uint8 (N, H, W)."""
-    parts = [
-        net(torch.from_numpy(images[start : start + batch]).unsqueeze(1).float())["logits"]
-        for start in range(0, len(images), batch)
-    ]
-    return torch.cat(parts).numpy()
+    """Logits (N, K) of pictures, uint8 (N, H, W) grey or (N, H, W, 3) RGB."""
+    return outputs(net, images, batch)["logits"]
+
+
+@torch.inference_mode()
+def outputs(net: nn.Module, images: np.ndarray, batch: int = 256) -> dict[str, np.ndarray]:
+    """`logits` (N, K) and, where the net gives them, `features` (N, D) of pictures as in `logits`.
+
+    Feature maps (N, C, h, w) are averaged over their places.
+    """
+    parts: dict[str, list[np.ndarray]] = {"logits": [], "features": []}
+    for start in range(0, len(images), batch):
+        given = net(planes(images[start : start + batch]))
+        for name, found in parts.items():
+            if name in given:
+                found.append((given[name].mean(dim=(2, 3)) if given[name].ndim == 4 else given[name]).float().numpy())
+    return {name: np.concatenate(found) for name, found in parts.items() if found}
+
+
+def planes(images: np.ndarray) -> Tensor:
+    """Pictures as a net takes them, float32 (N, 1 or 3, H, W) with values 0 to 255."""
+    pictures = torch.from_numpy(np.array(images))  # a copy: memory that is mapped from disk may not be written to
+    return (pictures.unsqueeze(1) if pictures.ndim == 3 else pictures.permute(0, 3, 1, 2)).float()

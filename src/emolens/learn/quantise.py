@@ -15,23 +15,22 @@ BATCH_VALUES = 2**19
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime carries no types
     def __init__(self, images: np.ndarray) -> None:
-        planes = images[:, None] if images.ndim == 3 else images
         # Every activation of a batch is kept at once: 64 colour pictures of 256 px would take 17 GB.
-        batch = max(1, min(64, BATCH_VALUES // planes[0].size))
+        batch = max(1, min(64, BATCH_VALUES // images[0].size))
         starts = range(0, len(images), batch)
-        self._batches = iter({"images": planes[s : s + batch].astype(np.float32)} for s in starts)
+        self._batches = iter({"images": images[s : s + batch]} for s in starts)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._batches, None)
 
 
 def quantise(model: Path, images: np.ndarray, out: Path) -> None:
-    """Write `model` (input `images`) with its convolutions in int8, their ranges taken from pictures.
+    """Write `model` (input `images`) with its convolutions in int8.
 
-    `images` are what the net is fed: grey uint8 (N, H, W), or float32 (N, C, H, W).
-    Weights are scaled per channel, activations are unsigned. Weights use seven bits, so that processors without VNNI,
-    whose 16-bit sums would overflow, give the same answer. Convolutions that look at the picture itself stay in
-    float32: they cost next to nothing, and leaving them doubled the agreement that eight bits lose.
+    Ranges are taken from `images`, what the net is fed: float32 (N, C, H, W). Weights are scaled per channel,
+    activations are unsigned. Weights use seven bits, so that processors without VNNI, whose 16-bit sums would overflow,
+    give the same answer. Convolutions that look at the picture itself stay in float32: they cost next to nothing, and
+    leaving them doubled the agreement that eight bits lose.
     """
     folded = out.with_suffix(".folded.onnx")
     quant_pre_process(str(model), str(folded), skip_symbolic_shape=True)

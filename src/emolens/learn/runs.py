@@ -60,7 +60,9 @@ def read_checkpoint(run: Path, which: str = "last") -> Checkpoint:
         raise ModelError(f"{path}: no such checkpoint; the run has not ended its first epoch, or has another name")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        weights = {name.removeprefix("net."): value for name, value in content["state_dict"].items()}
+        # Losses with weights of their own, such as class centres, lie beside the net.
+        state = content["state_dict"].items()
+        weights = {name.removeprefix("net."): value for name, value in state if name.startswith("net.")}
     except Exception as error:  # torch raises what its unpickler and zip reader do
         raise ModelError(f"{path}: not a readable checkpoint ({type(error).__name__}); train the run again") from None
     labels = content.get("labels")

@@ -19,16 +19,35 @@ def augment(images: Tensor, settings: Augment) -> Tensor:
 def random_affine(n: int, settings: Augment) -> Tensor:
     """Maps (N, 2, 3) from output to input in the coordinates of `affine_grid`, where a side runs from -1 to 1."""
     angle = _between(n, settings.rotate) * math.pi / 180
-    scale = 1 / (1 + _between(n, settings.scale))
+    zoom = _between(n, settings.scale)
     mirror = torch.where(torch.rand(n) < settings.flip, -1.0, 1.0)
     shift = 2 * _between(n, settings.shift)
     rise = 2 * _between(n, settings.shift)
+    if settings.share < 1:
+        angle, zoom, shift, rise = torch.stack([angle, zoom, shift, rise]) * (torch.rand(n) < settings.share)
+    upend = torch.where(torch.rand(n) < settings.upend, -1.0, 1.0) if settings.upend else 1.0
+    scale = 1 / (1 + zoom)
     cos, sin = scale * angle.cos(), scale * angle.sin()
-    return torch.stack([cos * mirror, -sin, shift, sin * mirror, cos, rise], dim=1).reshape(n, 2, 3)
+    return torch.stack([cos * mirror, -sin * upend, shift, sin * mirror, cos * upend, rise], dim=1).reshape(n, 2, 3)
 
 
 def warp(images: Tensor, maps: Tensor) -> Tensor:
-    """Sample pictures (N, C, H, W) through maps (N, 2, 3), bilinear, mirrored past the edge."""
+    """Sample pictures (N, C, H, W) through maps (N, 2, 3), bilinear, mirrored past the edge.
+
+    Pictures that stay where they are, or are only mirrored, are copied: sampling is most of what augmentation costs.
+    """
+    upright = maps.abs().eq(torch.eye(2, 3)).all(dim=2).all(dim=1) & (maps[:, 1, 1] > 0)
+    if not upright.any():
+        return _sampled(images, maps)
+    mirrored, moved = torch.nonzero(upright & (maps[:, 0, 0] < 0))[:, 0], torch.nonzero(~upright)[:, 0]
+    found = images.clone()
+    found[mirrored] = images[mirrored].flip(-1)
+    if len(moved):
+        found[moved] = _sampled(images[moved], maps[moved])
+    return found
+
+
+def _sampled(images: Tensor, maps: Tensor) -> Tensor:
     grid = functional.affine_grid(maps.to(images), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 

@@ -64,6 +64,8 @@ class Parity(_Frozen):
     max_difference: float = Field(description="largest difference of a probability")
     top1_agreement: float = Field(description="share of pictures with the same top label")
     n: int
+    file_speed: float | None = Field(default=None, description="pictures/s of the file where it was exported")
+    net_speed: float | None = Field(default=None, description="pictures/s of the net there, at the same batch size")
 
 
 class Licences(_Frozen):
@@ -103,11 +105,19 @@ class ModelCard(_Frozen):
     confidence_temperature: float = Field(default=1.0, gt=0)
     training_data: str
     training: str
+    prior: tuple[float, ...] = Field(default=(), description="share of each label in the training data, in order")
     licences: Licences
     metrics: tuple[Metric, ...] = ()
     parity: Parity | None = None
     limits: str = ""
     sha256: str = ""
+
+    @model_validator(mode="after")
+    def _prior_fits(self) -> ModelCard:
+        shares = self.prior
+        if shares and (len(shares) != len(self.labels) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-3):
+            raise ValueError(f"prior needs {len(self.labels)} shares, one for each label, that sum to 1")
+        return self
 
     @property
     def classes(self) -> Taxonomy:

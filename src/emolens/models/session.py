@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import onnxruntime as ort
 
 from emolens.errors import CardError, ChecksumError, LabelError, ModelError, OptionError
 from emolens.models.card import METADATA_KEY, ModelCard
+from emolens.models.prior import shifted, trained_prior
 from emolens.places import sha256
 from emolens.taxonomy import Taxonomy
 
@@ -57,13 +59,15 @@ def _threads_wanted() -> int:
 class Classifier:
     """A net that gives logits over the labels of its card, for frames of the size and colour of its card.
 
-    Holds one ONNX Runtime session, which many threads may use at once. `classes` is the taxonomy of its logits,
-    `outputs` names all that the file gives, `sha256` is the hex digest of the file and `sha` its first twelve digits;
-    `provider` is ONNX Runtime's name for the device that it runs on, such as CPUExecutionProvider.
+    Holds one ONNX Runtime session, which many threads may use at once. `classes` is the taxonomy of its logits, `name`
+    what results call it, `outputs` names all that the file gives, `sha256` is the hex digest of the file and `sha` its
+    first twelve digits; `provider` is ONNX Runtime's name for the device that it runs on, such as CPUExecutionProvider.
     """
 
     def __init__(self, card: ModelCard, session: ort.InferenceSession, digest: str, where: str) -> None:
         self.card = card
+        self.name = card.name
+        self._population: np.ndarray | None = None
         self.classes = _checked_classes(card, where)
         self.sha256 = digest
         self.provider: str = session.get_providers()[0]
@@ -112,7 +116,20 @@ class Classifier:
     def judged(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The calibrated distributions, float32 (F, K), and confidences, float32 (F,), of logits (F, K)."""
         confidence = softmax(logits / self.card.confidence_temperature).max(axis=1, initial=0)
-        return softmax(logits / self.card.temperature), confidence
+        distributions = softmax(logits / self.card.temperature)
+        if self._population is None:
+            return distributions, confidence
+        return shifted(distributions, confidence, trained_prior(self.card.prior, self.card.name), self._population)
+
+    def for_population(self, shares: np.ndarray, name: str) -> Classifier:
+        """The same net for people among whom the classes have these shares (K,); see `emolens.models.prior`.
+
+        `name` is added to the model's. Raises `OptionError` where the card does not say what shares it learnt from.
+        """
+        trained_prior(self.card.prior, self.card.name)
+        other = copy(self)
+        other._population, other.name = shares, f"{self.card.name}, prior {name}"
+        return other
 
     def logits(self, frames: np.ndarray, batch_size: int = 32) -> np.ndarray:
         """The raw outputs, float32 (F, K), for frames as in `predict`."""

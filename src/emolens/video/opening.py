@@ -8,15 +8,15 @@ import stat
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 from urllib.parse import urlsplit
 
-from emolens.errors import FetchError, InputError, MissingExtra, NotFound, Unreadable
+from emolens.errors import FetchError, InputError, MissingExtra, NotFound, Unreadable, Unsupported
 from emolens.limits import LIMITS, Limits, as_shown
 from emolens.sources import URL, source_name
 
-VideoSource: TypeAlias = "str | Path | int"
-"""A path, a URL, or a camera: its number, or `camera:0`."""
+VideoSource: TypeAlias = "str | Path | int | IO[bytes]"
+"""A path, a URL, a binary file object, or a camera: its number, or `camera:0`."""
 
 SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".f4v"}
@@ -28,6 +28,12 @@ STREAMS = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt")
 SCHEMES = ("http", "https", *STREAMS)
 READ_SECONDS = 10.0  # without a byte for so long, a stream has stopped
 CAMERA = re.compile(r"camera:(.+)", re.IGNORECASE)
+SIGNATURES = {
+    "mov": re.compile(rb"....(ftyp|moov|mdat|wide|free|skip)", re.DOTALL),
+    "matroska": re.compile(rb"\x1aE\xdf\xa3"),
+    "avi": re.compile(rb"RIFF....AVI ", re.DOTALL),
+}
+"""What a file object may hold, by ffmpeg's name for it and the first bytes."""
 NOT_VIDEO = {"tty", "ansi", "bin", "xbin", "adf", "idf"}  # ffmpeg takes any text for a film of a terminal
 
 
@@ -36,7 +42,7 @@ class Place:
     """What ffmpeg is asked to open, and what it is called in tables and messages."""
 
     name: str
-    address: str
+    address: str | IO[bytes]
     kind: str  # file, url, stream, camera
     form: str | None = None
     options: dict[str, str] = field(default_factory=dict)
@@ -71,7 +77,11 @@ def place_of(source: VideoSource) -> Place:
     """What to open for a source. Raises `NotFound`, `Unreadable` or `FetchError` where it cannot be there."""
     if isinstance(source, int):
         return _camera(str(source))
+    if not isinstance(source, (str, os.PathLike)):
+        return _held(source)
     text = os.fsdecode(source)
+    if not text:  # of a script whose variable is not set; as a path it would be the folder one is in
+        raise NotFound("the name of the video is empty; give a file, a URL or a camera: 'camera:0'")
     if named := CAMERA.fullmatch(text):
         return _camera(named[1])
     if URL.match(text):
@@ -127,6 +137,23 @@ def _file(path: str) -> Place:
     if stat.S_ISREG(status.st_mode) and status.st_size == 0:
         raise Unreadable(f"{shown}: empty (0 bytes); give a video")
     return Place(name, f"file:{path}", "file")  # without the prefix `a:b.mp4` would be a protocol
+
+
+def _held(file: IO[bytes]) -> Place:
+    """A file object, whose bytes often come from a stranger: ffmpeg is told what they are and guesses nothing.
+
+    Left to guess, it would take a list of names for a video and open the files and addresses in it.
+    """
+    name = source_name(file)
+    file.seek(0)
+    head = file.read(16)
+    form = next((form for form, signature in SIGNATURES.items() if signature.match(head)), None)
+    if form is None:
+        raise Unsupported(
+            f"{as_shown(name)}: not a video that is read from a file object; allowed: MP4, MOV, MKV, WebM, AVI"
+        )
+    file.seek(0)
+    return Place(name, file, "file", form)
 
 
 def _url(url: str) -> Place:

@@ -14,6 +14,7 @@ from emolens.video.opening import load_av
 
 TICKS = 90_000  # a second; the clock of MPEG, in which every usual frame rate comes out exact
 FRAGMENT_S = 2.0  # between two key frames: what a killed run loses, and how finely a player can seek
+RATES = (1.0, 120.0)  # frames a second by which key frames are set; some sources state 90,000, others one in an hour
 
 
 class VideoWriter:
@@ -23,7 +24,7 @@ class VideoWriter:
     the format are kept for squares of four pixels. `rate` is the mean of frames per second, where known; the times
     given to `write` are kept, so a variable frame rate stays one. `quality` is x264's CRF, 0 (lossless) to 51.
     What was written before a run was killed can be played: the file is written in fragments, and made a plain MP4
-    when it is closed.
+    when it is closed. Without a frame there is no film: the file goes when it is closed.
 
     Raises `OutputError` where the file cannot be written, `MissingExtra` without PyAV.
     """
@@ -33,11 +34,12 @@ class VideoWriter:
             raise OptionError(f"size {size}, rate {rate}, quality {quality}: needs sides >= 2, rate > 0, 0 to 51")
         self.path, self.size = Path(path), size
         self._av, self._last, self._broken = load_av(), -1, False
+        pace = min(max(rate or 25.0, RATES[0]), RATES[1])
         try:
+            self.path.open("wb").close()  # so that a folder that is not there is known now
             options = {"movflags": "hybrid_fragmented", "flush_packets": "1"}
             self._container = self._av.open(f"file:{self.path}", "w", format="mp4", options=options)
-            self._stream = self._opened(Fraction(rate or 25).limit_denominator(1001), quality)
-            self._container.start_encoding()  # so that a folder that is not there is known now
+            self._stream = self._opened(Fraction(pace).limit_denominator(1001), quality)
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
             raise self._failed(error) from None
 
@@ -59,11 +61,16 @@ class VideoWriter:
         if self._container is None:
             return
         try:
-            if not self._broken:
+            if not self._broken and self.begun:
                 self._mux(None)
         finally:
             container, self._container = self._container, None
             self._close(container)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a frame was given to it."""
+        return self._last >= 0
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -93,7 +100,9 @@ class VideoWriter:
 
     def _close(self, container: Any) -> None:
         try:
-            container.close()
+            container.close()  # which begins no file that has no frame yet: ffmpeg crashes on the end of such a one
+            if not self.begun and self.path.is_file():
+                self.path.unlink()
         except (self._av.error.FFmpegError, OSError) as error:
             if not self._broken:  # else it was said
                 raise self._failed(error) from None

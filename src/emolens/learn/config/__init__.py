@@ -16,7 +16,7 @@ from emolens.learn.config.expression import (
     ExpressionRecipe,
     Loss,
 )
-from emolens.learn.config.nets import BackboneNet, Net, VggNet
+from emolens.learn.config.nets import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet
 
 RECIPE_TYPES: dict[str, type[Recipe]] = {"expression": ExpressionRecipe, "evoked": EvokedRecipe}
 """The kind of recipe that each task has."""
@@ -34,7 +34,9 @@ __all__ = [
     "RECIPE_TYPES",
     "Augment",
     "BackboneNet",
+    "DanNet",
     "Data",
+    "DepthwiseNet",
     "Distil",
     "EvokedData",
     "EvokedLoss",
@@ -45,6 +47,7 @@ __all__ = [
     "Net",
     "Optim",
     "Recipe",
+    "ResNet",
     "Section",
     "VggNet",
     "WheelNet",

@@ -84,7 +84,8 @@ def changed(config: Model, settings: Sequence[str]) -> Model:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise OptionError(f"setting {field}={first['input']!r}: {first['msg']}") from None
+        came = f"setting {field}={first['input']!r}" if field else "settings do not fit together"
+        raise OptionError(f"{came}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _fields(content: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:

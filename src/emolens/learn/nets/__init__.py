@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
-from emolens.learn.config import Net, VggNet
+from emolens.learn.config import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet
 from emolens.learn.nets.backbone import backbone
 from emolens.learn.nets.classifier import Classifier
+from emolens.learn.nets.dan import Dan
+from emolens.learn.nets.depthwise import Depthwise
+from emolens.learn.nets.resnet import SmallResNet
 from emolens.learn.nets.vgg import Vgg
 
 
@@ -14,5 +17,21 @@ def build(config: Net, classes: int, pretrained: bool = False) -> nn.Module:
     """The net that a recipe names: with fresh weights, or with those that its backbone starts from if `pretrained`."""
     if isinstance(config, VggNet):
         return Vgg(classes, config.widths, config.dropout)
-    trunk = backbone(config.backbone, config.weights if pretrained else "none", config.drop_path)
+    if isinstance(config, ResNet):
+        return Classifier(SmallResNet(config.widths, config.blocks), classes, dropout=config.dropout)
+    if isinstance(config, DepthwiseNet):
+        return Classifier(Depthwise(config.widths), classes, dropout=config.dropout)
+    if isinstance(config, DanNet):
+        return Dan(_dan_trunk(config, pretrained), classes, config.heads, config.resolution, config.dropout)
+    trunk = backbone(config.backbone, _weights(config, pretrained), config.drop_path)
     return Classifier(trunk, classes, config.resolution, config.dropout)
+
+
+def _dan_trunk(config: DanNet, pretrained: bool) -> nn.Module:
+    if config.widths:
+        return SmallResNet(config.widths, config.blocks, channels=3)
+    return backbone(config.backbone, _weights(config, pretrained))
+
+
+def _weights(config: BackboneNet | DanNet, pretrained: bool) -> str:
+    return config.weights if pretrained else "none"

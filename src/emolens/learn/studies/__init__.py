@@ -21,15 +21,24 @@ class Effort:
 Say = Callable[[str], None]
 """Told what is being done, a line at a time."""
 
-Study = Callable[[Path, Path, Effort, Say], Path]
-"""From prepared data and a folder to write into, to the page that was written."""
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The data set that a study reads, and the way from it and a folder to write into to the page that was written."""
+
+    data: str
+    run: Callable[[Path, Path, Effort, Say], Path]
 
 
 def study(name: str) -> Study:
     """The study of that name. Raises `UnknownName`."""
-    from emolens.learn.studies import emotion_wheel, evoked_default
+    from emolens.learn.studies import emotion_wheel, evoked_default, split_leak
 
-    known: dict[str, Study] = {"emotion_wheel": emotion_wheel.run, "evoked_default": evoked_default.run}
+    known = {
+        "emotion_wheel": Study("emotion6", emotion_wheel.run),
+        "evoked_default": Study("emotion6", evoked_default.run),
+        "split_leak": Study("fer2013", split_leak.run),
+    }
     if name not in known:
         raise UnknownName("study", name, known)
     return known[name]

@@ -8,11 +8,19 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from emolens.errors import OptionError
 from emolens.learn.config import ExpressionRecipe
 from emolens.learn.devices import Place
 from emolens.learn.distil import distilled
 from emolens.learn.loading import Batch, batches, rows_of
-from emolens.learn.losses import adjusted, class_weights, mixed, prepared_targets, soft_cross_entropy
+from emolens.learn.losses import (
+    AttentionLoss,
+    adjusted,
+    class_weights,
+    mixed,
+    prepared_targets,
+    soft_cross_entropy,
+)
 from emolens.learn.nets import build
 from emolens.learn.runs import load_weights, read_checkpoint
 from emolens.learn.tasks.base import Start, Task
@@ -31,6 +39,8 @@ class ExpressionTask(Task):
         super().__init__(recipe, net, taxonomy)
         self.settings = recipe
         self.register_buffer("shares", shares, persistent=False)
+        # A part of the task, so that its class centres reach the optimiser.
+        self.attention = AttentionLoss(len(taxonomy), _width(net), recipe.loss) if recipe.loss.attends else None
 
     def loss(self, batch: Batch) -> Tensor:
         images, targets = batch
@@ -42,10 +52,13 @@ class ExpressionTask(Task):
         found = self.net(images.contiguous(memory_format=torch.channels_last))
         logits = adjusted(found["logits"].float(), self.shares, settings.adjust)
         weights = class_weights(self.shares) if settings.balance == "weights" else None
-        return soft_cross_entropy(logits, targets, weights)
+        loss = soft_cross_entropy(logits, targets, weights)
+        return loss if self.attention is None else loss + self.attention(found, targets)
 
     def figures(self, batch: Batch) -> Mapping[str, Tensor]:
         images, targets = batch
+        if self.settings.augment.val:
+            images = augment(images, self.settings.augment)
         logits = self.net(images.contiguous(memory_format=torch.channels_last))["logits"].float()
         entropy = torch.special.entr(targets).sum(dim=1).mean()
         hits = (logits.argmax(dim=1) == targets.argmax(dim=1)).float().mean()
@@ -55,9 +68,20 @@ class ExpressionTask(Task):
         return len(batch[0])
 
 
+def _width(net: nn.Module) -> int:
+    """How many features a net with heads has."""
+    head: nn.Linear = net.head  # type: ignore[assignment]
+    return head.in_features
+
+
 def start(recipe: ExpressionRecipe, data: Path, place: Place) -> Start:
-    """Read both splits, build the net with the weights that it starts from, and the batches."""
+    """Read both splits, build the net with the weights that it starts from, and the batches.
+
+    Raises `OptionError` where the training rows do not fill one batch.
+    """
     val, train = rows_of(recipe, data, "val"), distilled(rows_of(recipe, data, "train"), recipe.distil)
+    if len(train) < recipe.optim.batch:
+        raise OptionError(f"optim.batch={recipe.optim.batch} is more than the {len(train)} training rows; make it less")
     net = build(recipe.net, len(train.taxonomy), pretrained=True)
     if recipe.distil.start is not None:
         load_weights(net, read_checkpoint(Path(recipe.distil.start)), train.taxonomy)

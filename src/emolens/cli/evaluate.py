@@ -1,0 +1,236 @@
+"""`emolens predict` and `evaluate`: what a model says about labelled rows, and how good that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emolens import __version__
+from emolens.cli.figures import print_report
+from emolens.cli.learn import DataFolder
+from emolens.cli.printing import progress
+from emolens.errors import MissingExtra, ModelError, OptionError
+
+if TYPE_CHECKING:
+    from emolens.evaluation.predictions import Predictions
+    from emolens.evaluation.report import Report
+    from emolens.evaluation.rows import Rows
+
+Best = Annotated[bool, typer.Option("--best", help="Of a run: the epoch that was best on val, not the last.")]
+DataSet = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", metavar="NAME", help="What --data is an archive of; by default what the model learnt from."
+    ),
+]
+Classes = Annotated[
+    str | None, typer.Option("--classes", metavar="NAME", help="Only rows of these classes, as ekman6 for CK+.")
+]
+
+
+def predict(
+    model: Annotated[str, typer.Argument(metavar="RUN|MODEL", help="A run folder, or an ONNX model with its card.")],
+    data: DataFolder,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The table: .parquet or .npz.")],
+    split: Annotated[str, typer.Option(metavar="NAME,...", help="One or more of train, val, test.")] = "val",
+    dataset: DataSet = None,
+    classes: Classes = None,
+    best: Best = False,
+) -> None:
+    """Write the predictions table of a model: ids, labels, probabilities, confidences."""
+    from emolens.evaluation.predictions import joined
+    from emolens.evaluation.storing import SUFFIXES, write_predictions
+
+    if out.suffix not in SUFFIXES:
+        raise OptionError(f"--out is {out}, needs a name that ends in {' or '.join(SUFFIXES)}")
+    _check_exists(model)
+    tables = [_ask(model, open_data(data, name, model, dataset, classes), best) for name in split.split(",")]
+    write_predictions(joined(tables), out)
+    typer.echo(f"written: {out} ({sum(map(len, tables)):,} rows of {split})")
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL|RUN|TABLE", help="ONNX model, run folder, predictions table.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="As of predict; a table can be judged without.")
+    ] = None,
+    split: Annotated[str, typer.Option(metavar="NAME", help="val, or test once all choices are made.")] = "val",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The report.", show_default="reports/MODEL-DATA-SPLIT")
+    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="NAME,...", help="Figures by group, as gender,age.")] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="OTHER", help="A model, run or table to compare with, row by row.")
+    ] = None,
+    cam: Annotated[int, typer.Option(metavar="N", min=0, help="Of a run: show where it looked in N pictures.")] = 0,
+    prior: Annotated[
+        str | None,
+        typer.Option(metavar="data|uniform|FILE", help="Re-weight for a population unlike the training set's."),
+    ] = None,
+    dataset: DataSet = None,
+    classes: Classes = None,
+    best: Best = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Only print the figures.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Write the figures into the model's card.")] = False,
+) -> None:
+    """Judge a model: each figure with its n and a 95 % bootstrap interval, printed and as a page with plots."""
+    needs_statistics("emolens evaluate")
+    from emolens.evaluation.groups import groups_of
+    from emolens.evaluation.judging import report_on
+    from emolens.evaluation.report import write_report
+
+    for name in (model, *([against] if against else [])):
+        _check_exists(name)
+    _check_wishes(model, record, prior, cam)
+    rows = None if data is None else open_data(data, split, model, dataset, classes)
+    groups = [name for name in (by or "").split(",") if name]
+    if rows is not None:
+        for name in groups:
+            groups_of(rows.attributes, name, rows.title)  # a wrong name is told before the model is asked
+    predictions = predicted(model, rows, split, best)
+    other = predicted(against, rows, split, best) if against else None
+    notes: list[str] = []
+    if prior:
+        predictions, note = _for_population(predictions, prior, model, rows)
+        notes.append(note)
+    of_run = _of_run(model, rows, best, cam)
+    report = report_on(predictions, rows, other, groups, most_cams=cam, notes=notes, version=__version__, **of_run)
+    print_report(report)
+    if record:
+        _record(Path(model), report)
+    if not no_report:
+        place = out or Path("reports") / f"{_short(model)}-{_plain(predictions.data or 'table')}-{split}"
+        typer.echo(f"report: {write_report(report, place)}")
+
+
+def open_data(data: Path, split: str, model: str, dataset: str | None, classes: str | None) -> Rows:
+    """The rows that `--data` and `--split` mean: an archive is one of `dataset`, else of what the model learnt from."""
+    from emolens.evaluation.rows import open_rows
+    from emolens.taxonomy import taxonomy
+
+    name, options = _learnt_from(Path(model)) if dataset is None else (dataset, {})
+    with progress() as told:
+        rows = open_rows(data, split, name, options, told)
+    return rows if classes is None else rows.in_classes(taxonomy(classes))
+
+
+def predicted(model: str, rows: Rows | None, split: str, best: bool) -> Predictions:
+    """The table of a model or run on `rows`, or a table that lies in a file. Raises `OptionError` without rows."""
+    from emolens.evaluation.storing import is_table, read_predictions
+
+    if is_table(Path(model)):
+        return read_predictions(Path(model)).split(split)
+    if rows is None:
+        raise OptionError(f"{model} must be asked about pictures: give --data DIR")
+    return _ask(model, rows, best)
+
+
+def _ask(model: str, rows: Rows, best: bool) -> Predictions:
+    from emolens.evaluation.asking import ask_model
+
+    if not Path(model).is_dir():
+        return ask_model(Path(model), rows)
+    _needs_torch()
+    from emolens.learn.predict import predict_run
+
+    return predict_run(Path(model), rows, _checkpoint(best))
+
+
+def _check_exists(model: str) -> None:
+    if not Path(model.partition("#")[0]).exists():
+        raise ModelError(f"{model}: no such model file, run folder or predictions table")
+
+
+def _check_wishes(model: str, record: bool, prior: str | None, cam: int) -> None:
+    """Raises `OptionError` for what cannot be done with what was given, before any work."""
+    if record and (not model.endswith(".onnx") or prior):
+        raise OptionError("--record is for an ONNX model as it is: without --prior, and not for a run or a table")
+    if cam and not Path(model).is_dir():
+        raise OptionError(f"--cam needs the net itself: give a run folder, not {model}")
+
+
+def _learnt_from(model: Path) -> tuple[str, dict[str, Any]]:
+    """The name of the data set that a model or run learnt from, and its options; FER+ where nothing tells."""
+    from emolens.data.registry import names
+    from emolens.models.session import read_card
+
+    if model.is_dir():
+        _needs_torch()
+        from emolens.learn.predict import expression_recipe
+
+        wanted = expression_recipe(model).data
+        return wanted.name, dict(wanted.chosen)
+    known = read_card(model).taxonomy if model.suffix == ".onnx" else ""
+    return (known if known in names() else "ferplus"), {}
+
+
+def _for_population(predictions: Predictions, prior: str, model: str, rows: Rows | None) -> tuple[Predictions, str]:
+    """The table for a population, and the sentence that says so."""
+    from emolens.evaluation.asking import for_population
+
+    if Path(model).is_dir() and rows is not None:
+        from emolens.learn.predict import train_prior
+
+        predictions = replace(predictions, prior=train_prior(Path(model), rows))
+    shifted, shares = for_population(predictions, prior)
+    named = zip(predictions.taxonomy.classes, predictions.prior, shares.tolist(), strict=True)
+    told = ", ".join(f"{name} {new:.3f} ({old:.3f})" for name, old, new in named)
+    return shifted, f"Re-weighted by --prior {Path(prior).name} to these shares (in training): {told}."
+
+
+def _of_run(model: str, rows: Rows | None, best: bool, cam: int) -> dict[str, Any]:
+    """What only a run has: training curves, and a net whose gradients tell where it looked."""
+    from emolens.evaluation.training import training_curves
+
+    run = Path(model)
+    if not run.is_dir():
+        return {}
+    cams: Callable[..., Any] | None = None
+    if cam and rows is not None:
+        from emolens.learn.cam import run_cams
+
+        cams = partial(run_cams, run, rows, checkpoint=_checkpoint(best))
+    return {"training": training_curves(run), "cams": cams}
+
+
+def _record(model: Path, report: Report) -> None:
+    from emolens.evaluation.expression import card_metrics
+    from emolens.models.session import read_card
+
+    metrics = tuple(metric for judgement in report.judgements for metric in card_metrics(judgement))
+    read_card(model).model_copy(update={"metrics": metrics}).write(model.with_suffix(".json"))
+    typer.echo(f"recorded: {len(metrics)} figures in {model.with_suffix('.json')}")
+
+
+def _checkpoint(best: bool) -> str:
+    return "best" if best else "last"
+
+
+def _short(model: str) -> str:
+    path, _, member = model.partition("#")
+    return _plain(f"{Path(path).stem}-{member}" if member else Path(path).stem)
+
+
+def _plain(text: str) -> str:
+    """A text as part of a folder's name."""
+    kept = "".join(
+        letter if letter.isalnum() or letter in "._" else "-" for letter in text.lower().replace("+", "plus")
+    )
+    return "-".join(part for part in kept.split("-") if part)
+
+
+def _needs_torch() -> None:
+    if find_spec("torch") is None:
+        raise MissingExtra("a run folder", "learn")
+
+
+def needs_statistics(what: str) -> None:
+    """Raises `MissingExtra` where scipy, scikit-learn or matplotlib is not installed."""
+    if any(find_spec(name) is None for name in ("scipy", "sklearn", "matplotlib")):
+        raise MissingExtra(what, "evaluate")

@@ -1,0 +1,105 @@
+"""Several models as one: weights and stacks that are chosen on one split and reported on another.
+
+Every method sees the labels of the split it chooses on and no others. Its figure on that split is therefore flattered,
+but for stacking, whose figure there is that of rows left out by cross-validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from emolens.errors import OptionError
+from emolens.evaluation.predictions import Predictions, aligned
+from emolens.evaluation.simplex import best_on_simplex
+from emolens.evaluation.stacking import stacked
+from emolens.evaluation.weighting import likelihood_weights
+from emolens.models.session import softmax
+
+Space = Literal["probabilities", "logits"]
+METHODS = ("mean", "simplex", "nll", "stacking")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Combined:
+    """One way to combine members: its `weights`, or none for a stack, and its tables on both splits."""
+
+    method: str
+    weights: tuple[float, ...]
+    chosen: Predictions
+    reported: Predictions
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+def combine(
+    members: Sequence[Predictions],
+    choose_on: str = "val",
+    report: str = "test",
+    space: Space = "probabilities",
+    weights: Sequence[float] | None = None,
+) -> list[Combined]:
+    """Every method on the same members, and `given` first where `weights` are.
+
+    `space` is what is averaged: probabilities, or logits as the group systems did. Raises `DataError` where the tables
+    do not align, `OptionError` for weights or logits that are not there.
+    """
+    if choose_on == report:
+        raise OptionError(f"weights would be chosen and reported on {report!r}; name two splits")
+    if len(members) < 2:
+        raise OptionError("one table is no ensemble; give two or more")
+    choose, judge = ([one.split(name) for one in members] for name in (choose_on, report))
+    aligned(choose)
+    aligned(judge)
+    known, new = _stack(choose, space), _stack(judge, space)
+    found = [] if weights is None else [_weighted("given", _checked(weights, len(members)), choose, judge, space)]
+    truth, target = choose[0].truth, choose[0].targets
+    equal = np.full(len(members), 1 / len(members))
+    simplex, how = best_on_simplex(known, truth)
+    found += [
+        _weighted("mean", equal, choose, judge, space),
+        _weighted("simplex", simplex, choose, judge, space, search=how),
+    ]
+    if space == "probabilities":  # a likelihood needs distributions, and the stack takes their logarithms
+        found.append(_weighted("nll", likelihood_weights(known, target), choose, judge, space))
+        out_of_fold, predicted, strength = stacked(known, truth, new)
+        tables = (_table(choose, out_of_fold, "stacking"), _table(judge, predicted, "stacking"))
+        found.append(Combined("stacking", (), *tables, {"C": f"{strength:g}"}))
+    return found
+
+
+def _stack(tables: Sequence[Predictions], space: Space) -> np.ndarray:
+    """What is averaged, float64 (M, N, K)."""
+    lacking = [one.name for one in tables if space == "logits" and one.logits is None]
+    if lacking:
+        raise OptionError(f"{', '.join(lacking)} holds no logits; combine probabilities")
+    scores = [one.logits if space == "logits" and one.logits is not None else one.probabilities for one in tables]
+    return np.stack(scores).astype(np.float64)
+
+
+def _checked(weights: Sequence[float], members: int) -> np.ndarray:
+    given = np.array(weights, np.float64)
+    if len(given) != members or not np.isfinite(given).all() or (given < 0).any() or given.sum() <= 0:
+        raise OptionError(f"--weights is {list(weights)}; needs {members} numbers of 0 or more, one for each table")
+    return np.asarray(given / given.sum())
+
+
+def _weighted(
+    method: str, weights: np.ndarray, choose: list[Predictions], judge: list[Predictions], space: Space, **notes: str
+) -> Combined:
+    tables = []
+    for members in (choose, judge):
+        mixed = np.einsum("m,mnk->nk", weights, _stack(members, space))
+        tables.append(_table(members, softmax(mixed) if space == "logits" else mixed, method))
+    return Combined(method, tuple(float(w) for w in weights), tables[0], tables[1], dict(notes))
+
+
+def _table(members: Sequence[Predictions], probabilities: np.ndarray, method: str) -> Predictions:
+    """The table of a combination; what only its members have is left out."""
+    shares = (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
+    name = f"{method} of {', '.join(one.name for one in members)}"
+    return replace(
+        members[0], probabilities=shares, confidence=shares.max(axis=1), logits=None, features=None, model=name, sha=""
+    )

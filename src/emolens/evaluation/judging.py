@@ -1,0 +1,53 @@
+"""From predictions to a report: what `emolens evaluate` does once it has a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emolens.evaluation.compare import compare
+from emolens.evaluation.expression import Judgement, judge
+from emolens.evaluation.groups import by_attribute, by_source
+from emolens.evaluation.predictions import Predictions
+from emolens.evaluation.report import Report
+from emolens.evaluation.rows import Rows, views
+from emolens.evaluation.training import Curves
+from emolens.evaluation.walls import Cams, chosen_cams, worst_errors
+
+SINGLE = "The rows have one label each, no votes: KL is the negative log-likelihood of the label."
+
+
+def report_on(
+    predictions: Predictions,
+    rows: Rows | None = None,
+    against: Predictions | None = None,
+    by: Sequence[str] = (),
+    training: Curves | None = None,
+    cams: Cams | None = None,
+    most_cams: int = 0,
+    notes: Sequence[str] = (),
+    version: str = "",
+) -> Report:
+    """Judge a table on the named subsets of its rows; without `rows`, on its rows as they are, and without pictures.
+
+    `against` is another table of the same rows. Raises `UnknownName` for an attribute in `by` that the rows lack, and
+    `DataError` where tables or rows do not align.
+    """
+    groups = {name: by_attribute(predictions, name) for name in by}
+    tables = [predictions] if rows is None else views(predictions, rows)
+    others = [] if against is None else [against] if rows is None else views(against, rows)
+    comparisons = [compare(one, other) for one, other in zip(tables, others, strict=False)]
+    judgements: list[Judgement] = [judge(table) for table in tables]
+    worst = [] if rows is None else worst_errors(tables[0], rows)
+    return Report(
+        f"{predictions.name} on {predictions.data or 'given predictions'}",
+        judgements,
+        comparisons,
+        judge(others[0]) if others else None,
+        groups,
+        by_source(tables[0]),
+        training,
+        worst,
+        [] if rows is None or cams is None else chosen_cams(tables[0], rows, cams, most_cams),
+        [*notes, *([SINGLE] if (tables[0].targets.max(axis=1) == 1).all() else [])],
+        version,
+    )

@@ -1,0 +1,172 @@
+"""The rows that a model is judged on: a split of a data set, its named subsets, its pictures as a net wants them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emolens.data.base import OptionValue
+from emolens.data.faces import judged_rows, read_faces
+from emolens.data.given import prepared_folder
+from emolens.data.manifest import is_prepared, read_manifest
+from emolens.data.prepare import Progress
+from emolens.data.prepared import Prepared, open_prepared
+from emolens.data.registry import reader
+from emolens.errors import DataError, LabelError
+from emolens.evaluation.predictions import Predictions
+from emolens.taxonomy import FERPLUS, Taxonomy, convert
+
+SIDE = 112
+"""Pictures of a set of sets, which are of many sizes, are shown this large."""
+SOURCE = "collection"
+"""The attribute that names the set which a row of a combined set is from."""
+FEWEST_KNOWN = 0.5
+"""An attribute that fewer rows than this share have is no way to group them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Rows:
+    """Rows of one split of a data set: those `at` (N,) int, whose top class is in `taxonomy`.
+
+    `folder`, `name` and `options` are what the set is read by, `title` is what people call it. `prepared` is the split
+    as it lies on disk; None for a set of sets, which lies in several folders. `targets` (N, K) are over `taxonomy`.
+    `attributes`: name -> (N,) str, empty where a row has none.
+    """
+
+    folder: Path
+    name: str
+    options: Mapping[str, OptionValue]
+    title: str
+    split: str
+    prepared: Prepared | None
+    at: np.ndarray
+    ids: np.ndarray
+    taxonomy: Taxonomy
+    targets: np.ndarray
+    attributes: dict[str, np.ndarray]
+    narrowed: bool = False
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def in_classes(self, wanted: Taxonomy) -> Rows:
+        """The rows whose top class is in `wanted`, their targets in its classes and summing to 1 again.
+
+        Raises `LabelError` where a class of `wanted` is not in the data, or no row remains.
+        """
+        missing = [name for name in wanted.classes if name not in self.taxonomy.classes]
+        tops = np.isin(np.array(self.taxonomy.classes)[self.targets.argmax(axis=1)], wanted.classes)
+        if missing or not tops.any():
+            raise LabelError(
+                f"{self.title} has {', '.join(self.taxonomy.classes)}; no row of it can be judged as "
+                f"{', '.join(missing or wanted.classes)}"
+            )
+        attributes = {name: values[tops] for name, values in self.attributes.items()}
+        targets, _ = convert(self.targets[tops], self.taxonomy, wanted)
+        return replace(
+            self, at=self.at[tops], ids=self.ids[tops], taxonomy=wanted, targets=targets, attributes=attributes,
+            narrowed=self.narrowed or wanted.classes != self.taxonomy.classes,
+        )  # fmt: skip
+
+    @property
+    def subset(self) -> str:
+        """The name of all its rows."""
+        subset = self.options.get("subset")
+        parts = [f"{self.title} {self.split}", *([str(subset)] if subset else [])]
+        return ", ".join([*parts, *([f"{len(self.taxonomy)} classes"] if self.narrowed else [])])
+
+    def frames(self, size: int, grey: bool) -> np.ndarray:
+        """Each whole picture as a frame: uint8 (N, size, size), or RGB (N, size, size, 3). Others are resized."""
+        faces = read_faces(self.folder, self.split, self.name, grey=grey, size=size, options=self.options)
+        return np.asarray(faces.images[self.at])
+
+    def pictures(self, places: np.ndarray) -> list[np.ndarray]:
+        """Some pictures as they are, RGB uint8 (H, W, 3); of a set of sets in one size."""
+        if self.prepared is None:
+            return [*self.frames(SIDE, grey=False)[places]]
+        return [self.prepared.record(at).open() for at in self.at[places].tolist()]
+
+    def places(self, ids: np.ndarray) -> np.ndarray:
+        """Where rows with these ids are, (n,) int. Raises `DataError` for one that is not here."""
+        known = {name: at for at, name in enumerate(self.ids.tolist())}
+        missing = [name for name in ids.tolist() if name not in known]
+        if missing:
+            raise DataError(
+                f"{self.folder}: {self.split} has no row {missing[0]!r}, {len(missing)} of "
+                f"{len(ids)} are not there; give the data that the predictions were made on"
+            )
+        return np.array([known[name] for name in ids.tolist()], int)
+
+
+def open_rows(
+    data: Path,
+    split: str,
+    name: str = "ferplus",
+    options: Mapping[str, OptionValue] | None = None,
+    progress: Progress | None = None,
+) -> Rows:
+    """A split of a prepared folder of any data set, or of an archive of data set `name`, prepared into the cache with
+    `options`. FER+ is always opened as argmax, whose rows hold those of its other judged subset.
+
+    Raises what `prepared_folder` and `open_prepared` raise, `DataError` for a set without labels.
+    """
+    known, chosen = name, dict(options or {})
+    if is_prepared(data):
+        about = read_manifest(data).about
+        known = about["name"]
+        chosen = {one.name: about["options"][one.name] for one in reader(known).options}  # not those of the splits
+    if known == "ferplus":
+        chosen = {**chosen, "subset": "argmax"}
+    folder = prepared_folder(data, known, progress, **chosen)
+    what: dict[str, Any] = {"folder": folder, "name": known, "options": chosen, "split": split}
+    if is_prepared(folder):
+        return _prepared_rows(open_prepared(folder, split, ram=True), what)
+    faces = read_faces(folder, split, known, size=SIDE, options=chosen)  # a set of sets
+    attributes = {} if faces.origin is None else {SOURCE: faces.origin}
+    return Rows(
+        **what, title=known, prepared=None, at=np.arange(len(faces)), ids=faces.ids, taxonomy=faces.taxonomy,
+        targets=faces.targets, attributes=attributes,
+    )  # fmt: skip
+
+
+def _prepared_rows(prepared: Prepared, what: dict[str, Any]) -> Rows:
+    ids = np.array(prepared.column("id"))
+    return Rows(
+        **what, title=str(prepared.manifest.about["title"]), prepared=prepared, at=np.arange(len(ids)), ids=ids,
+        taxonomy=prepared.taxonomy, targets=prepared.targets(), attributes=_attributes(prepared),
+    )  # fmt: skip
+
+
+def views(predictions: Predictions, rows: Rows) -> list[Predictions]:
+    """The named subsets of a table that results are reported on, each with its own targets.
+
+    FER+ in its eight classes has four, of `test`, and two else; other sets have one. Raises `DataError` for ids that
+    are not in `rows`.
+    """
+    at = rows.places(predictions.ids)
+    if rows.taxonomy != FERPLUS or rows.name != "ferplus" or rows.prepared is None:
+        return [replace(predictions, data=rows.title, subset=predictions.subset or rows.subset)]
+    found = []
+    for name, (member, targets) in judged_rows(rows.prepared).items():
+        kept = predictions.keep(member[at], name)
+        if len(kept):
+            spread = np.zeros_like(rows.targets)
+            spread[member] = targets
+            found.append(replace(kept, targets=spread[at[member[at]]]))
+    return found
+
+
+def _attributes(prepared: Prepared) -> dict[str, np.ndarray]:
+    """The attributes of the rows by name, those that most rows have."""
+    found: dict[str, list[str]] = defaultdict(lambda: [""] * len(prepared))
+    for at, text in enumerate(prepared.column("attributes")):
+        for name, value in json.loads(text).items():
+            found[name][at] = str(value)
+    known = {name: np.array(values) for name, values in found.items()}
+    return {name: values for name, values in known.items() if (values != "").mean() >= FEWEST_KNOWN}

@@ -1,0 +1,173 @@
+"""Predictions tables as files: Parquet, `.npz`, and the `.npz` outputs of the old group systems.
+
+Parquet: columns `id, split, label, predicted, confidence, target, probabilities`, where known `logits` and `features`,
+and `attribute:NAME`; the metadata key `emolens_predictions` holds JSON with the labels, the names of data, subset and
+model, the digest of the weights and the prior. `.npz`: the same arrays, and that JSON under `metadata`.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emolens.errors import DataError, LabelError, MissingExtra, OptionError
+from emolens.evaluation.old_outputs import is_old, read_old
+from emolens.evaluation.predictions import Predictions
+from emolens.files import replacing
+from emolens.taxonomy import Taxonomy
+
+METADATA_KEY = "emolens_predictions"
+FORMAT = 1
+SUFFIXES = (".parquet", ".npz")
+ATTRIBUTE = "attribute:"
+_MATRICES = {"target": "targets", "probabilities": "probabilities", "logits": "logits", "features": "features"}
+"""Column -> field."""
+
+
+def is_table(path: Path) -> bool:
+    """Whether a name, which may end in `#MODEL`, is that of a predictions table."""
+    return Path(str(path).partition("#")[0]).suffix in SUFFIXES
+
+
+def write_predictions(predictions: Predictions, path: Path) -> None:
+    """Write a table whole or not at all. Raises `OptionError` for a name that ends in neither .parquet nor .npz."""
+    if path.suffix not in SUFFIXES:
+        raise OptionError(f"{path}: a predictions table ends in {' or '.join(SUFFIXES)}")
+    with replacing(path) as draft:
+        if path.suffix == ".npz":
+            with draft.open("wb") as file:
+                arrays: dict[str, Any] = _arrays(predictions) | {"metadata": np.array(_metadata(predictions))}
+                np.savez_compressed(file, **arrays)
+        else:
+            _arrow().parquet.write_table(_to_arrow(predictions), draft, compression="zstd")
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read one table. An old file of several models needs `FILE.npz#MODEL`.
+
+    Raises `DataError` where it is none, or holds several models and none is named.
+    """
+    found = read_tables(path)
+    if len(found) > 1:
+        names = ", ".join(f"'{path.name}#{one.model}'" for one in found[:3])
+        raise DataError(f"{path}: holds {len(found)} models; name one, as {names}")
+    return found[0]
+
+
+def read_tables(path: Path) -> list[Predictions]:
+    """All tables in a file: one, or one a model for the old group outputs. `FILE.npz#MODEL` takes one of them."""
+    name, _, wanted = str(path).partition("#")
+    file = Path(name)
+    if not file.is_file():
+        raise DataError(f"{file}: no such predictions table; 'emolens predict' writes one")
+    if file.suffix not in SUFFIXES:
+        raise DataError(f"{file}: not a predictions table, whose name ends in {' or '.join(SUFFIXES)}")
+    found = _read_npz(file) if file.suffix == ".npz" else [_read_parquet(file)]
+    if wanted:
+        found = [one for one in found if one.model == wanted]
+        if not found:
+            raise DataError(f"{file}: holds no model {wanted!r}")
+    return found
+
+
+def _metadata(predictions: Predictions) -> str:
+    about = {
+        "format": FORMAT,
+        "taxonomy": predictions.taxonomy.name,
+        "labels": predictions.taxonomy.classes,
+        **{name: getattr(predictions, name) for name in ("data", "subset", "model", "sha", "prior")},
+    }
+    return json.dumps(about)
+
+
+def _arrays(predictions: Predictions) -> dict[str, np.ndarray]:
+    """The table as named arrays, in the order of the columns."""
+    labels = np.array(predictions.taxonomy.classes)
+    arrays = {
+        "id": predictions.ids.astype(str),
+        "split": predictions.splits.astype(str),
+        "label": labels[predictions.truth],
+        "predicted": labels[predictions.guess],
+        "confidence": predictions.confidence.astype(np.float32),
+    }
+    for column, name in _MATRICES.items():
+        if (values := getattr(predictions, name)) is not None:
+            arrays[column] = values.astype(np.float32)
+    return arrays | {ATTRIBUTE + name: values.astype(str) for name, values in predictions.attributes.items()}
+
+
+def _record(arrays: dict[str, np.ndarray], metadata: str, path: Path) -> Predictions:
+    """A table from named arrays and its metadata. Raises `DataError`."""
+    try:
+        about = json.loads(metadata)
+        if about["format"] != FORMAT:
+            raise DataError(f"{path}: format {about['format']}, this emolens reads {FORMAT}; write it again")
+        return Predictions(
+            ids=arrays["id"],
+            splits=arrays["split"],
+            taxonomy=Taxonomy(about["taxonomy"], tuple(about["labels"])),
+            confidence=arrays["confidence"],
+            **{name: arrays.get(column) for column, name in _MATRICES.items()},  # type: ignore[arg-type]
+            attributes={n.removeprefix(ATTRIBUTE): v for n, v in arrays.items() if n.startswith(ATTRIBUTE)},
+            **{name: about[name] for name in ("data", "subset", "model", "sha")},
+            prior=tuple(about["prior"]),
+        )
+    except (KeyError, ValueError, TypeError, AttributeError, LabelError) as error:
+        raise DataError(
+            f"{path}: not a predictions table of emolens ({error}); write it with 'emolens predict'"
+        ) from None
+
+
+def _read_npz(path: Path) -> list[Predictions]:
+    try:
+        with np.load(path, allow_pickle=False) as file:  # a pickle is a program, and is never run
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{path}: not an .npz of plain arrays ({error})") from None
+    if is_old(arrays):
+        return read_old(arrays, path)
+    metadata = str(arrays.pop("metadata", ""))
+    return [_record(arrays, metadata, path)]
+
+
+def _read_parquet(path: Path) -> Predictions:
+    pa = _arrow()
+    try:
+        table = pa.parquet.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({error})") from None
+    metadata = (table.schema.metadata or {}).get(METADATA_KEY.encode(), b"").decode()
+    return _record({name: _from_arrow(table[name]) for name in table.column_names}, metadata, path)
+
+
+def _to_arrow(predictions: Predictions) -> Any:
+    pa = _arrow()
+    columns = {
+        name: pa.array(values)
+        if values.ndim == 1
+        else pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+        for name, values in _arrays(predictions).items()
+    }
+    return pa.table(columns).replace_schema_metadata({METADATA_KEY: _metadata(predictions)})
+
+
+def _from_arrow(column: Any) -> np.ndarray:
+    whole = column.combine_chunks()
+    if hasattr(whole.type, "list_size"):
+        flat: np.ndarray = whole.flatten().to_numpy(zero_copy_only=False)
+        return flat.reshape(len(whole), whole.type.list_size)
+    values: np.ndarray = whole.to_numpy(zero_copy_only=False)
+    return values.astype(str) if values.dtype == object else values
+
+
+def _arrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtra("a predictions table as Parquet", "tables") from None
+    return pyarrow

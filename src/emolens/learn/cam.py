@@ -1,0 +1,65 @@
+"""Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391): where in a picture a net found what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from emolens.errors import ModelError
+from emolens.evaluation.rows import Rows
+from emolens.learn.predict import expression_recipe, load_member, planes
+from emolens.learn.runs import read_checkpoint
+
+POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Dropout, nn.Dropout2d)
+
+
+def run_cams(run: Path, rows: Rows, at: np.ndarray, names: list[str], checkpoint: str = "last") -> np.ndarray:
+    """Heat float32 (n, H, W) in [0, 1] of a run's net, for the rows `at` (n,) and the name of one class for each."""
+    recipe, learnt = expression_recipe(run), read_checkpoint(run, checkpoint)
+    images = rows.frames(recipe.net.size, recipe.data.colour == "grey")[at]
+    classes = torch.tensor([learnt.taxonomy.index(name) for name in names])
+    return grad_cam(load_member(run, checkpoint), planes(images), classes)
+
+
+def grad_cam(net: nn.Module, images: Tensor, classes: Tensor) -> np.ndarray:
+    """Heat float32 (N, H, W) in [0, 1] for pictures (N, C, H, W) and the class (N,) whose logit is asked about.
+
+    The channels of the last feature map are weighted by their mean gradient, summed, cut at zero, resized bilinearly,
+    and each map divided by its own largest value. Raises `ModelError` for a net without a feature map.
+    """
+    with torch.enable_grad(), _watched(net) as maps:
+        given = net(images.requires_grad_())
+        features = given.get("features")
+        last = features if features is not None and features.ndim == 4 else next(reversed(maps), None)
+        if last is None:
+            raise ModelError("the net has no feature map with height and width; Grad-CAM needs one")
+        chosen = given["logits"].gather(1, classes.unsqueeze(1)).sum()
+        (slope,) = torch.autograd.grad(chosen, last)
+    weights = slope.mean(dim=(2, 3), keepdim=True)
+    heat = functional.relu((weights * last.detach()).sum(dim=1, keepdim=True))
+    heat = functional.interpolate(heat, images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    return np.asarray((heat / heat.amax(dim=(1, 2), keepdim=True).clamp_min(1e-12)).numpy(), np.float32)
+
+
+@contextmanager
+def _watched(net: nn.Module) -> Iterator[list[Tensor]]:
+    """The outputs of the innermost modules that have height and width, in the order they were made; no pooling."""
+    maps: list[Tensor] = []
+
+    def keep(_: nn.Module, __: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1 and output.requires_grad:
+            maps.append(output)
+
+    leaves = [m for m in net.modules() if not list(m.children()) and not isinstance(m, POOLING)]
+    hooks = [leaf.register_forward_hook(keep) for leaf in leaves]
+    try:
+        yield maps
+    finally:
+        for hook in hooks:
+            hook.remove()

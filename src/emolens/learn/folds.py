@@ -1,0 +1,84 @@
+"""Every row judged by a net that has not seen it: k runs, each with another fold as its `val`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emolens.data.labelled import LabelledFaces
+from emolens.errors import OptionError, OutputError
+from emolens.evaluation.metrics import Estimate, divergence, hits, mean_estimate
+from emolens.learn.config import ExpressionRecipe, Recipe, changed
+from emolens.learn.devices import Devices
+from emolens.learn.fit import ONE, fit
+from emolens.learn.loading import rows_of
+from emolens.learn.predict import load_member, logits
+from emolens.learn.runs import last_checkpoint
+from emolens.models.session import softmax
+
+
+@dataclass(frozen=True, slots=True)
+class FoldFigure:
+    """One figure over the folds: of each fold, their mean and standard deviation, and of all rows together."""
+
+    name: str
+    folds: tuple[float, ...]
+    pooled: Estimate
+
+    def __str__(self) -> str:
+        one = self.pooled
+        return (
+            f"out of fold, {self.name}: {self.mean:.4f} ± {self.spread:.4f} over {len(self.folds)} folds; "
+            f"all {one.n} rows {one.value:.4f} ({one.low:.4f} to {one.high:.4f})"
+        )
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.folds))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation over the folds, with n - 1."""
+        return float(np.std(self.folds, ddof=1))
+
+
+def fit_folds(
+    recipe: Recipe, data: Path, run: Path, folds: int, resume: bool = False, progress: bool = True,
+    devices: Devices = ONE,
+) -> tuple[FoldFigure, ...]:  # fmt: skip
+    """Train a recipe once a fold into `run/fold-0`, `run/fold-1`, ..., and judge each on its own fold.
+
+    The figures are of the last checkpoint: none was chosen on the fold that it is judged on. With `resume` folds that
+    have a checkpoint go on and the others begin. Raises `OptionError` for a recipe of another task than expression and
+    for fewer than two folds, `OutputError` where a fold's run is there and not resumed, and what `fit` raises.
+    """
+    if not isinstance(recipe, ExpressionRecipe):
+        raise OptionError(f"recipe {recipe.name} is of task {recipe.task}; --folds is for expression")
+    if folds < 2:
+        raise OptionError(f"--folds is {folds}, needs 2 or more")
+    parts = [(changed(recipe, [f"data.folds={folds}", f"data.fold={k}"]), run / f"fold-{k}") for k in range(folds)]
+    begun = [place for _, place in parts if last_checkpoint(place).is_file()]
+    if begun and not resume:
+        raise OutputError(f"{begun[0]}: holds a run already; give --resume to go on or another --out to start anew")
+    for part, place in parts:
+        fit(part, data, place, resume=place in begun, progress=progress, devices=devices)
+    return out_of_fold([(place, rows_of(part, data, "val")) for part, place in parts])
+
+
+def out_of_fold(runs: Sequence[tuple[Path, LabelledFaces]]) -> tuple[FoldFigure, ...]:
+    """Accuracy and KL of runs, each on its own rows. A picture is seen once, as it is."""
+    found = [row_figures(run, rows) for run, rows in runs]
+    return tuple(
+        FoldFigure(name, tuple(float(one[name].mean()) for one in found), mean_estimate(np.concatenate(column)))
+        for name in ("accuracy", "kl")
+        for column in [[one[name] for one in found]]
+    )
+
+
+def row_figures(run: Path, rows: LabelledFaces, checkpoint: str = "last") -> dict[str, np.ndarray]:
+    """`accuracy` and `kl` of a run on each of `rows` (N,)."""
+    predicted = softmax(logits(load_member(run, checkpoint), rows.images))
+    return {"accuracy": hits(predicted, rows.targets), "kl": divergence(predicted, rows.targets)}

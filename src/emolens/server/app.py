@@ -1,0 +1,213 @@
+"""The routes: pictures in, answers out. What they say is the library's; here it is only carried."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio.to_thread
+import numpy as np
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from PIL import Image
+from starlette.exceptions import HTTPException
+
+from emolens import __version__
+from emolens.analyzer import Analyzer
+from emolens.draw import annotate
+from emolens.errors import EmolensError, InputError
+from emolens.records import PhotoResult
+from emolens.server import schema
+from emolens.server.bodies import Upload, read_sources
+from emolens.server.desk import Desk, watched
+from emolens.server.films import film_answer
+from emolens.server.guards import Guard
+from emolens.server.metrics import CONTENT_TYPE, Metrics
+from emolens.server.pages import add_pages
+from emolens.server.problems import Problem, as_response, problem_of
+from emolens.server.service import Service
+from emolens.server.worker import Answer
+from emolens.sources import MARK, source_name
+from emolens.summary import NOTICE
+from emolens.tables import nested
+
+MOST_OF_JPEG = 65_500  # pixels on a side that the format can hold
+
+
+def create_app(analyzer: Analyzer, service: Service | None = None) -> FastAPI:
+    """The service around an analyzer that looks for faces; its worker runs until the app's lifespan ends."""
+    service = service or Service()
+    metrics = Metrics()
+    desk = Desk(analyzer, service, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await anyio.to_thread.run_sync(desk.worker.close)
+
+    app = FastAPI(
+        title="emolens",
+        version=__version__,
+        summary="What each face in a photo shows, and how the group looks.",
+        description=f"{NOTICE} Nothing that is sent is kept, and nothing of it is logged.",
+        license_info={"name": "MIT"},
+        docs_url=None,  # FastAPI's own pages take their scripts from another site
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    if service.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=service.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization"],
+        )
+    app.add_middleware(Guard, service=service, metrics=metrics)
+    _refusals(app)
+    _pictures(app, desk)
+    _facts(app, desk)
+    add_pages(app, desk)
+    return app
+
+
+def _pictures(app: FastAPI, desk: Desk) -> None:
+    """What pictures and videos are sent to."""
+    with_csv = Query(False, alias="csv", description="Add the tidy rows as `emolens analyze --csv` writes them.")
+
+    @app.post(
+        "/v1/analyze",
+        summary="What each face shows, and how the group looks",
+        description="One picture that cannot be read is a refusal; among several it is a result with a status.",
+        responses={
+            200: {"model": schema.Answer, "content": {"application/json": {"example": schema.EXAMPLE}}},
+            **schema.TROUBLES,
+        },
+        openapi_extra={"requestBody": schema.BODY},
+    )
+    async def analyze(request: Request, with_csv: bool = with_csv) -> JSONResponse:
+        async with desk.visit(request) as visit:
+            sources = await read_sources(request, desk.service, visit)
+            answers = await desk.answers(request, sources, visit)
+            if len(answers) == 1 and isinstance(answers[0], InputError):
+                raise answers[0]
+            results = [_result(one, source) for one, source in zip(answers, sources, strict=True)]
+            told = {"results": [nested(one) for one in results], "notice": NOTICE}
+            return JSONResponse({**told, "csv": desk.csv(results)} if with_csv else told)
+
+    @app.post(
+        "/v1/annotate",
+        summary="One picture with boxes, labels and the group drawn on it",
+        response_class=Response,
+        responses={
+            200: {"description": "The picture.", "content": {"image/jpeg": {}, "image/png": {}}},
+            **schema.TROUBLES,
+        },
+        openapi_extra={"requestBody": schema.BODY},
+    )
+    async def annotated(request: Request) -> Response:
+        async with desk.visit(request) as visit:
+            sources = await read_sources(request, desk.service, visit)
+            if len(sources) > 1:
+                raise Problem(413, f"{len(sources)} pictures came, one is drawn at a time; send them one by one")
+            (answer,) = await desk.answers(request, sources, visit)
+            if isinstance(answer, InputError):
+                raise answer
+            data, kind = await anyio.to_thread.run_sync(_drawn, *answer)
+            return Response(data, media_type=kind)
+
+    @app.post(
+        "/v1/video",
+        summary="Who shows what, when, in a short video",
+        responses={200: {"model": schema.FilmAnswer}, **schema.TROUBLES},
+        openapi_extra={"requestBody": schema.FILM_BODY},
+    )
+    async def video(request: Request, with_csv: bool = with_csv) -> JSONResponse:
+        async with desk.visit(request) as visit:
+            films = await read_sources(request, desk.service, visit)
+            if len(films) > 1 or isinstance(films[0], str):
+                raise Problem(422, "one video is watched at a time, sent as it is; send it in the field 'file'")
+            if desk.films.locked():
+                raise Problem(503, "another video is being watched; come again", 10)
+            async with desk.films:
+                frames: list[PhotoResult] = []
+                told = await watched(
+                    request, partial(film_answer, films[0], desk.analyzer, desk.service, frames.append)
+                )
+                return JSONResponse({**told, "csv": desk.csv(frames)} if with_csv else told)
+
+
+def _result(answer: Answer | InputError, source: Upload | str) -> PhotoResult:
+    if isinstance(answer, InputError):
+        return PhotoResult(source_name(source), answer.status, message=problem_of(answer).reason)  # type: ignore[arg-type]
+    return answer[0]
+
+
+def _drawn(result: PhotoResult, picture: np.ndarray) -> tuple[bytes, str]:
+    drawn = Image.fromarray(annotate(picture, result))
+    form = "JPEG" if max(drawn.size) <= MOST_OF_JPEG else "PNG"
+    written = io.BytesIO()
+    drawn.save(written, form, quality=92, comment=MARK)
+    return written.getvalue(), f"image/{form.lower()}"
+
+
+def _facts(app: FastAPI, desk: Desk) -> None:
+    """What can be asked without a picture."""
+    told = {
+        "tasks": list(desk.analyzer.tasks),
+        "detector": desk.analyzer.detector.name if desk.analyzer.detector else "",
+        "models": [
+            {**model.card.model_dump(mode="json", exclude={"framing"}), "sha256": model.sha256}
+            for model in desk.analyzer.models.values()
+        ],
+        "limits": desk.service.told(),
+        "urls": desk.service.allow_urls,
+        "version": __version__,
+    }
+
+    @app.get(
+        "/v1/models", summary="The models that answer here, their terms, and the limits", response_model=schema.Models
+    )
+    async def models() -> JSONResponse:
+        return JSONResponse(told)
+
+    @app.get(
+        "/healthz",
+        summary="Whether pictures are answered",
+        response_model=schema.Health,
+        responses={503: schema.TROUBLES[503]},
+    )
+    async def health() -> JSONResponse:
+        if not desk.worker.alive:
+            raise Problem(503, "the model worker has ended; start the service again", 10)
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        return Response(desk.metrics.text(), media_type=CONTENT_TYPE)
+
+
+def _refusals(app: FastAPI) -> None:
+    """Every refusal in one form."""
+
+    @app.exception_handler(Problem)
+    async def problem(_: Request, error: Problem) -> Response:
+        return as_response(error)
+
+    @app.exception_handler(EmolensError)
+    async def library(_: Request, error: EmolensError) -> Response:
+        return as_response(problem_of(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def parameters(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        return as_response(Problem(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> Response:
+        response = as_response(Problem(error.status_code, str(error.detail)))
+        response.headers.update(error.headers or {})
+        return response

@@ -1,0 +1,163 @@
+"""The one model worker. While it is busy pictures gather, and what has gathered is taken as one batch.
+
+So a picture that comes alone is answered at once, and under load the batches fill by themselves: nobody waits for a
+batch to become full. A batch is shared out over the cores, the large pictures spread; the pictures of a share go
+through the detector together, and their faces through the models. The results are those of one by one.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from threading import Thread
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from emolens.analyzer import Analyzer
+from emolens.decoding import decode
+from emolens.errors import InputError, TooLarge
+from emolens.records import Face, PhotoResult
+from emolens.server.metrics import Metrics
+from emolens.server.service import Service
+
+Answer: TypeAlias = "tuple[PhotoResult, np.ndarray]"
+"""What is said about a picture, and its pixels, RGB uint8 (H, W, 3)."""
+
+
+@dataclass(slots=True)
+class _Job:
+    """A picture on its way: encoded, then decoded, then answered."""
+
+    source: Any
+    answer: Future[Answer] = field(default_factory=Future)
+    name: str = ""
+    pixels: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 3), np.uint8))
+
+
+class Worker:
+    """Takes pictures from any thread and answers them in batches of up to `service.batch`.
+
+    Encoded pictures wait without bound, since whoever submits them is admitted before; at most a batch of them waits
+    decoded. A future that is cancelled before its turn costs nothing more.
+    """
+
+    def __init__(self, analyzer: Analyzer, service: Service, metrics: Metrics) -> None:
+        self._analyzer, self._service, self._metrics = analyzer, service, metrics
+        self._limits = service.pictures
+        self._encoded: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._decoded: queue.Queue[_Job | None] = queue.Queue(maxsize=service.batch)
+        self._cores = min(service.batch, _cores())
+        self._hands = ThreadPoolExecutor(self._cores, thread_name_prefix="emolens-hand")
+        decoders = [Thread(target=self._decode, name=f"emolens-decode-{n}", daemon=True) for n in range(2)]
+        self._judge_thread = Thread(target=self._judge, name="emolens-judge", daemon=True)
+        self._threads = [*decoders, self._judge_thread]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, source: Any) -> Future[Answer]:
+        """The answer to come for a picture: bytes, file object, data URI; its exception is an `InputError`."""
+        job = _Job(source)
+        self._encoded.put(job)
+        return job.answer
+
+    @property
+    def alive(self) -> bool:
+        """Whether pictures are still answered."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def close(self) -> None:
+        """Answer what waits and end the threads."""
+        for _ in self._threads[:-1]:
+            self._encoded.put(None)
+        for thread in self._threads[:-1]:
+            thread.join()
+        self._decoded.put(None)
+        self._judge_thread.join()
+        self._hands.shutdown()
+
+    def _decode(self) -> None:
+        while (job := self._encoded.get()) is not None:
+            if job.answer.cancelled():
+                continue
+            try:
+                with self._metrics.stage("decode"):
+                    job.name, picture = decode(job.source, self._limits)
+            except Exception as error:  # such as no memory; the next picture may fit
+                _fail(job, error)
+                continue
+            job.source = None
+            if isinstance(picture, InputError):
+                _fail(job, picture)
+            else:
+                job.pixels = picture
+                self._decoded.put(job)
+
+    def _judge(self) -> None:
+        while (first := self._decoded.get()) is not None:
+            batch, ended = self._gathered(first)
+            batch = [job for job in batch if job.answer.set_running_or_notify_cancel()]
+            if batch:
+                self._metrics.batches.observe(len(batch))
+                self._share_out(batch)
+            del batch, first  # the pixels must not wait for the next picture to be dropped
+            if ended:
+                return
+
+    def _gathered(self, first: _Job) -> tuple[list[_Job], bool]:
+        batch = [first]
+        while len(batch) < self._service.batch:
+            try:
+                job = self._decoded.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                return batch, True
+            batch.append(job)
+        return batch, False
+
+    def _share_out(self, batch: list[_Job]) -> None:
+        """Answer a batch on all cores, and wait for the last of them."""
+        shares = min(self._cores, len(batch))
+        by_size = sorted(batch, key=lambda job: -job.pixels.size)
+        list(self._hands.map(self._answer, [by_size[n::shares] for n in range(shares)]))
+
+    def _answer(self, batch: list[_Job]) -> None:
+        try:
+            with self._metrics.stage("look"):
+                faces = self._analyzer.find([job.pixels for job in batch])
+            batch, faces = self._bounded(batch, faces)
+            with self._metrics.stage("judge"):
+                results = self._analyzer.analyze_found([job.pixels for job in batch], faces)
+        except Exception as error:  # one picture must not take those beside it along
+            if len(batch) > 1:
+                for job in batch:
+                    self._answer([job])
+            elif batch:
+                batch[0].answer.set_exception(error)
+            return
+        for job, result in zip(batch, results, strict=True):
+            job.answer.set_result((replace(result, source=job.name), job.pixels))
+
+    def _bounded(self, batch: list[_Job], faces: list[list[Face]]) -> tuple[list[_Job], list[list[Face]]]:
+        """Without the pictures that hold more faces than are judged."""
+        most = self._service.max_faces
+        kept = [(job, found) for job, found in zip(batch, faces, strict=True) if len(found) <= most]
+        for job, found in zip(batch, faces, strict=True):
+            if len(found) > most:
+                job.answer.set_exception(
+                    TooLarge(f"{job.name}: {len(found)} faces, at most {most} are judged; send a part of the picture")
+                )
+        return [job for job, _ in kept], [found for _, found in kept]
+
+
+def _cores() -> int:
+    """The cores that this process may use: in a container often fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _fail(job: _Job, error: Exception) -> None:
+    if job.answer.set_running_or_notify_cancel():
+        job.answer.set_exception(error)

@@ -1,0 +1,321 @@
+"""The page in a real browser: Debian's chromium, driven by Playwright's client."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from emolens.analyzer import Analyzer
+from emolens.records import PhotoResult
+from emolens.server.app import create_app
+from emolens.server.service import Service
+from emolens.tables import rows
+from fakes import evoked_model
+from serving import served
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: pip install 'emolens[dev]'"
+)
+
+CHROMIUM = os.environ.get("EMOLENS_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+pytestmark = pytest.mark.skipif(
+    not Path(CHROMIUM).is_file(),
+    reason="chromium is not here: apt-get install chromium, or name it in EMOLENS_CHROMIUM",
+)
+ARGUMENTS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+"""CI runs as root, where chromium has no sandbox; its camera is a moving picture that it draws itself."""
+PATIENCE = 60_000  # ms: how long a slow machine may take, not how long it should
+
+
+@pytest.fixture(scope="module")
+def astronaut(tmp_path_factory) -> Path:
+    """Her face, and as a second one the same again: a group of two."""
+    from PIL import Image
+
+    data = pytest.importorskip("skimage.data")
+    left = Image.fromarray(data.astronaut()[:300, 60:400])
+    both = Image.new("RGB", (2 * left.width, left.height))
+    both.paste(left)
+    both.paste(left.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (left.width, 0))
+    path = tmp_path_factory.mktemp("photo") / "astronaut.png"
+    both.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer()
+
+
+@pytest.fixture(scope="module")
+def address(analyzer):
+    with served(create_app(analyzer, Service())) as port:
+        yield f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium, address):
+    """Opens the page; at the end nothing may have gone wrong in it, and nothing been asked of another place."""
+    contexts, faults, asked = [], [], set()
+
+    def start(to: str = address, ready: bool = True, **options):
+        context = chromium.new_context(permissions=["camera"], **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
+        page.on(
+            "request", lambda request: asked.add(re.sub(r"^(\w+:(//[^/]*)?).*", r"\1", request.url, flags=re.DOTALL))
+        )
+        page.goto(to)
+        if ready:
+            page.wait_for_selector("body[data-ready]")
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert faults == []
+    assert all(place.startswith(("http://127.0.0.1:", "blob:", "data:")) for place in asked), asked
+
+
+def give(page, *files: Path) -> None:
+    page.set_input_files("#files", [str(file) for file in files])
+
+
+def choose(page, *files: Path) -> None:
+    """Files, and the wait until they are answered."""
+    give(page, *files)
+    page.wait_for_selector("#panel .card")
+
+
+def serious(page) -> list[str]:
+    """What axe-core finds that is serious or critical."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    nodes = [(one, node) for one in found if one["impact"] in ("serious", "critical") for node in one["nodes"]]
+    return [f"{one['id']}: {node['html'][:120]} {node['failureSummary'][:200]}" for one, node in nodes]
+
+
+def test_a_dropped_photo_shows_its_faces(open_page, astronaut, analyzer):
+    page = open_page()
+    packed = base64.b64encode(astronaut.read_bytes()).decode()
+    page.evaluate(
+        """packed => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([Uint8Array.from(atob(packed), c => c.charCodeAt(0))], "astronaut.png"));
+            const drop = new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
+            document.body.dispatchEvent(drop);
+        }""",
+        packed,
+    )
+    page.wait_for_selector("#panel .card")
+    result = analyzer.analyze(astronaut)
+    assert page.locator(".box").count() == len(result.faces) == 2
+    frame = page.locator("#stage img").bounding_box()
+    for n, face in enumerate(result.faces):
+        shown = page.locator(".box").nth(n).bounding_box()
+        scale = frame["width"] / result.size[0]
+        assert shown["x"] - frame["x"] == pytest.approx(face.box[0] * scale, abs=3)
+        assert shown["height"] == pytest.approx((face.box[3] - face.box[1]) * scale, abs=3)
+    assert page.locator("#face .big").inner_text().strip() == result.expressions[0].label
+    assert page.locator("#group .big").inner_text().split()[0] == result.group.prediction.label
+    assert "2 faces" in page.locator("#said").inner_text()
+
+
+def test_faces_are_walked_by_keyboard(open_page, astronaut):
+    page = open_page()
+    choose(page, astronaut)
+    assert page.locator("#face h2").inner_text() == "Face 1 of 2 shows"
+    for _ in range(12):  # from the top of the page by Tab alone
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.box')"):
+            break
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("Face 1: ")
+    page.keyboard.press("Tab")
+    assert page.locator("#face h2").inner_text() == "Face 2 of 2 shows"
+    assert [page.locator(".box").nth(n).get_attribute("aria-pressed") for n in (0, 1)] == ["false", "true"]
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#face h2").inner_text() == "Face 1 of 2 shows"
+    page.locator("#face .chips button").nth(1).click()
+    assert page.locator("#face h2").inner_text() == "Face 2 of 2 shows"
+    assert page.evaluate("document.activeElement.textContent") == "2"  # the focus stays where it was
+
+
+def test_what_is_exported_is_what_the_library_says(open_page, astronaut, analyzer):
+    page = open_page(accept_downloads=True)
+    choose(page, astronaut)
+
+    def saved(button: str) -> tuple[str, bytes]:
+        with page.expect_download() as waiting:
+            page.click(button)
+        return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+    expected: PhotoResult = analyzer.analyze(astronaut)
+    name, data = saved("#csv")
+    assert name == "emolens.csv"
+    table = list(csv.DictReader(io.StringIO(data.decode())))
+    assert [(row["target"], row["label"]) for row in table] == [(row["target"], row["label"]) for row in rows(expected)]
+    assert table[0]["source"] == "astronaut.png"
+    name, data = saved("#json")
+    assert name == "emolens.json"
+    assert json.loads(data)[0]["faces"][1]["label"] == expected.expressions[1].label
+    name, data = saved("#annotated")
+    assert name == "astronaut_annotated.jpg"
+    assert data[:3] == b"\xff\xd8\xff"
+
+
+def test_several_pictures_and_one_that_is_none(open_page, astronaut, tmp_path):
+    (tmp_path / "notes.txt").write_text("not a picture")
+    page = open_page()
+    choose(page, astronaut, tmp_path / "notes.txt")
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('#strip button')].some(b => b.textContent.includes('…'))"
+    )
+    strip = page.locator("#strip button")
+    assert [strip.nth(n).locator("span").inner_text() for n in (0, 1)] == ["2", "!"]
+    strip.nth(1).click()
+    assert page.locator("#stage h2").inner_text() == "notes.txt was not analysed"
+    assert "Not a picture that can be read" in page.locator("#stage").inner_text()
+    assert page.locator("#panel").is_hidden()
+    assert serious(page) == []
+    page.click("#clear")
+    assert page.locator("#drop .invite").is_visible()
+    assert page.locator("#work").is_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_axe_finds_nothing_serious(open_page, astronaut, scheme, width):
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    assert serious(page) == []
+    choose(page, astronaut)
+    page.locator("#meaning summary").click()
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == ("rgb(22, 24, 27)" if scheme == "dark" else "rgb(255, 255, 255)")
+    page.click("#theme")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != paper
+
+
+def test_the_camera_asks_first_and_lets_go(open_page):
+    page = open_page()
+    page.click("#camera")
+    assert "stays on this machine" in page.locator("#lens-text").inner_text()
+    assert page.locator("#viewer").is_hidden()
+    assert page.evaluate("document.getElementById('viewer').srcObject") is None  # nothing is opened before a click
+    assert serious(page) == []
+    page.click("#lens-start")
+    page.wait_for_function("() => document.getElementById('viewer').videoWidth > 0")
+    page.evaluate("window.track = document.getElementById('viewer').srcObject.getTracks()[0]")
+    page.click("#lens-take")
+    page.wait_for_selector("#panel .card")
+    assert page.locator("#panel h2").first.inner_text() == "No face found"
+    assert page.evaluate("window.track.readyState") == "ended"
+
+
+def test_a_picture_is_pasted(open_page, astronaut):
+    page = open_page()
+    page.evaluate(
+        """packed => {
+            const transfer = new DataTransfer();
+            const bytes = Uint8Array.from(atob(packed), c => c.charCodeAt(0));
+            transfer.items.add(new File([bytes], "image.png", { type: "image/png" }));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true }));
+        }""",
+        base64.b64encode(astronaut.read_bytes()).decode(),
+    )
+    page.wait_for_selector("#panel .card")
+    assert page.locator(".box").count() == 2
+
+
+def test_a_format_that_browsers_do_not_show_is_drawn_by_the_service(open_page, astronaut, tmp_path):
+    from PIL import Image
+
+    Image.open(astronaut).save(tmp_path / "scan.tif")
+    page = open_page()
+    choose(page, tmp_path / "scan.tif")
+    assert page.locator(".box").count() == 0  # its boxes are in the picture
+    assert page.evaluate("document.querySelector('#stage img').naturalWidth") == 680
+    assert page.locator("#face .chips button").count() == 2
+
+
+def test_a_video_has_its_timeline_beside_it(open_page, tmp_path):
+    pytest.importorskip("av")
+    from videos import write_video
+
+    astronaut = pytest.importorskip("skimage.data").astronaut()[:320, 60:380]
+    path = write_video(tmp_path / "clip.mp4", [astronaut] * 10, rate=10)
+    page = open_page()
+    give(page, path)
+    frame = page.frame_locator("#stage iframe")
+    assert "1 person" in frame.locator("#headline").inner_text()
+    assert frame.locator(".lane").count() >= 2
+    frame.locator("#lanes").press("End")
+    assert float(frame.locator("#lanes").get_attribute("aria-valuenow")) > 0.5
+    assert page.locator("#csv").is_enabled()
+
+
+def test_a_service_with_a_key_asks_for_it(open_page, analyzer, astronaut):
+    with served(create_app(analyzer, Service(api_key="k" * 24))) as port:
+        page = open_page(f"http://127.0.0.1:{port}/")
+        give(page, astronaut)
+        page.wait_for_selector("#lock[open]")
+        assert serious(page) == []
+        page.fill("#key", "k" * 24)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#panel .card")
+        page.context.close()
+
+
+def test_what_a_picture_evokes_has_its_wheel(open_page, astronaut, tmp_path):
+    analyzer = Analyzer(models=[evoked_model(tmp_path / "evoked.onnx")])
+    said = analyzer.analyze(astronaut).evoked
+    assert said is not None
+    with served(create_app(analyzer, Service())) as port:
+        page = open_page(f"http://127.0.0.1:{port}/")
+        choose(page, astronaut)
+        assert page.locator("#evoked .big").inner_text().strip() == said.label
+        wheel, plane = page.locator("#evoked svg").nth(0), page.locator("#evoked svg").nth(1)
+        assert wheel.locator(".petal").count() == 6  # neutral is the middle
+        assert f"{said.label} {said.probability(said.label) * 100:.0f} %" in wheel.get_attribute("aria-label")
+        dot = plane.locator(".dot")  # on a square of 120, whose edges are 1 and 9
+        assert float(dot.get_attribute("cx")) == pytest.approx((said.valence - 1) * 15, abs=0.01)
+        assert float(dot.get_attribute("cy")) == pytest.approx(120 - (said.arousal - 1) * 15, abs=0.01)
+        assert page.locator(".box").count() == 2
+        assert serious(page) == []
+        page.context.close()
+
+
+def test_where_nothing_is_evoked_there_is_no_wheel(open_page, astronaut):
+    page = open_page()
+    choose(page, astronaut)
+    assert page.locator("#evoked").count() == 0
+
+
+def test_a_service_that_has_ended_is_an_error_that_can_be_tried_again(open_page, analyzer, astronaut):
+    with served(create_app(analyzer, Service())) as port:
+        page = open_page(f"http://127.0.0.1:{port}/")
+    give(page, astronaut)
+    page.wait_for_selector("#stage .sign")
+    assert "does not answer" in page.locator("#stage").inner_text()
+    assert page.locator("#stage button").inner_text() == "Try again"

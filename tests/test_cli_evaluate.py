@@ -1,0 +1,164 @@
+"""From labelled pictures to figures, through the doors that a user takes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from emolens.cli import app
+from emolens.evaluation.storing import read_predictions, write_predictions
+from emolens.models.card import ModelCard
+from fakes import linear_card, linear_model
+from fakes_predictions import table
+from ferplus import write_ferplus
+
+
+def emolens(*arguments: object) -> tuple[int, str]:
+    answer = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return answer.exit_code, answer.output
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_ferplus(tmp_path_factory.mktemp("ferplus"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return linear_model(tmp_path_factory.mktemp("model") / "linear.onnx", linear_card(prior=(0.3, *(0.1,) * 7)))
+
+
+@pytest.fixture(scope="module")
+def run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("lightning")
+    run = tmp_path_factory.mktemp("runs") / "quick"
+    quick = ["net.widths=[8,8]", "optim.epochs=2", "optim.batch=16", "optim.precision=float32"]
+    settings = [part for setting in quick for part in ("--set", setting)]
+    code, said = emolens("train", "expression_ferplus", "--data", archive, "--out", run, *settings, "--threads", 1)
+    assert code == 0, said
+    return run
+
+
+def test_a_table_of_two_splits_is_written_and_judged_alone(archive: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.parquet"
+    code, said = emolens("predict", model, "--data", archive, "--split", "val,test", "--out", out)
+    assert code == 0, said
+    assert "32 rows of val,test" in said
+    found = read_predictions(out)
+    assert [len(found.split(name)) for name in ("val", "test")] == [16, 16]
+    code, said = emolens("evaluate", out, "--split", "test", "--out", tmp_path / "report")
+    assert code == 0, said
+    (subset,) = json.loads((tmp_path / "report" / "figures.json").read_text())["subsets"]
+    test = found.split("test")
+    assert subset["figures"]["accuracy"]["value"] == pytest.approx((test.truth == test.guess).mean())
+
+
+def test_a_run_is_judged_with_its_curves_features_and_gaze(
+    archive: Path, model: Path, run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "report"
+    code, said = emolens("evaluate", run, "--data", archive, "--cam", 3, "--against", model, "--out", out)
+    assert code == 0, said
+    assert "minus linear" in said
+    plots = {path.stem for path in (out / "plots").iterdir()}
+    assert {"training", "embedding", "confusion"} <= plots
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert page.count('alt="where the net looked"') == 3
+    rows = read_predictions(out / "predictions.parquet")
+    assert rows.features is not None
+    assert rows.model == "quick/last"
+    np.testing.assert_allclose(rows.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_run_and_its_table_have_the_same_figures(archive: Path, run: Path, tmp_path: Path) -> None:
+    code, said = emolens("predict", run, "--data", archive, "--split", "val", "--out", tmp_path / "t.npz")
+    assert code == 0, said
+    for name, target in (("a", run), ("b", tmp_path / "t.npz")):
+        code, said = emolens("evaluate", target, "--data", archive, "--out", tmp_path / name)
+        assert code == 0, said
+    found = [json.loads((tmp_path / name / "figures.json").read_text())["subsets"] for name in ("a", "b")]
+    assert found[0] == found[1]
+
+
+def test_a_prior_is_said_and_never_recorded(archive: Path, model: Path, run: Path, tmp_path: Path) -> None:
+    for target in (model, run):
+        code, said = emolens("evaluate", target, "--data", archive, "--prior", "uniform", "--no-report")
+        assert code == 0, said
+        assert "prior uniform" in said
+        assert "Re-weighted by --prior uniform" in said
+    code, said = emolens("evaluate", model, "--data", archive, "--prior", "uniform", "--record")
+    assert code == 2
+    assert "--record is for an ONNX model as it is" in said
+    assert ModelCard.read(model.with_suffix(".json")).metrics == ()
+
+
+def test_analyze_estimates_a_population_and_says_so(model: Path, tmp_path: Path) -> None:
+    for at in range(25):
+        pixels = np.random.default_rng(at).integers(0, 255, (48, 48), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{at:02d}.png")
+    asked = ("analyze", tmp_path, "--whole-image", "--model", model, "--task", "expression")
+    code, said = emolens(*asked, "--prior", "data", "--csv", tmp_path / "rows.csv")
+    assert code == 0, said
+    assert "--prior data, from 25 faces: neutral" in said
+    rows = [*csv.DictReader((tmp_path / "rows.csv").open(encoding="utf-8", newline=""))]
+    assert {row["model"] for row in rows} == {"linear, prior data"}
+    few = ("analyze", tmp_path / "00.png", *asked[2:], "--prior", "data")
+    for arguments, says in (
+        (few, "has 1 faces to learn from, needs 20"),
+        (("analyze", "-", *few[2:]), "looks at every"),
+    ):
+        code, said = emolens(*arguments)
+        assert code == 2
+        assert says in said
+
+
+def test_ensembles_stand_side_by_side_and_are_written(tmp_path: Path) -> None:
+    files = []
+    for seed in range(3):
+        write_predictions(table(200, seed=seed), tmp_path / f"{seed}.npz")
+        files.append(tmp_path / f"{seed}.npz")
+    code, said = emolens("ensemble", *files, "--choose-on", "val", "--report", "test", "--out", tmp_path / "out")
+    assert code == 0, said
+    for name in ("model0", "mean", "simplex", "nll", "stacking", "judged on test (n = 100)"):
+        assert name in " ".join(said.split())  # notes break at the width of the terminal
+    content = json.loads((tmp_path / "out" / "weights.json").read_text())
+    assert content["members"] == ["model0", "model1", "model2"]
+    assert sum(content["methods"]["simplex"]["weights"]) == pytest.approx(1)
+    mixed = read_predictions(tmp_path / "out" / "mean.parquet")
+    wanted = np.mean([table(200, seed=seed).probabilities for seed in range(3)], axis=0)
+    np.testing.assert_allclose(mixed.probabilities, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("evaluate", "nowhere.onnx"), "no such model file, run folder or predictions table"),
+        (("evaluate", "MODEL"), "must be asked about pictures: give --data DIR"),
+        (("evaluate", "MODEL", "--data", "ARCHIVE", "--by", "gender"), "unknown attribute of FER+ 'gender'"),
+        (("evaluate", "MODEL", "--data", "ARCHIVE", "--cam", "3"), "--cam needs the net itself: give a run folder"),
+        (("evaluate", "TABLE"), "unknown split of model0 'val'. Known: test"),
+        (("evaluate", "TABLE", "--split", "test", "--against", "OTHER"), "has 30 rows, model0 has 10"),
+        (("predict", "MODEL", "--data", "ARCHIVE", "--out", "t.csv"), "ends in .parquet or .npz"),
+        (("ensemble", "TABLE", "OTHER", "--choose-on", "val"), "unknown split of model0 'val'"),
+        (("ensemble", "TABLE", "--weights", "a,b"), "--weights is 'a,b', needs numbers"),
+        (("ensemble", "TABLE", "--of", "votes"), "unknown thing to combine 'votes'"),
+    ],
+)
+def test_wrong_wishes_get_one_line(
+    arguments: tuple[str, ...], says: str, archive: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_predictions(table().split("test").keep(np.arange(10)), tmp_path / "table.npz")
+    write_predictions(table(seed=1), tmp_path / "other.npz")
+    places = {"MODEL": model, "ARCHIVE": archive, "TABLE": tmp_path / "table.npz", "OTHER": tmp_path / "other.npz"}
+    code, said = emolens(*(places.get(argument, argument) for argument in arguments))
+    assert code == 2
+    assert says in said
+    assert len(said.strip().splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.npz", "table.npz"]

@@ -1,0 +1,145 @@
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from emolens.errors import OutputError
+from emolens.evaluation.judging import report_on
+from emolens.evaluation.plots import on_page
+from emolens.evaluation.report import Report, _plots, figures, write_report
+from emolens.evaluation.storing import read_predictions
+from emolens.evaluation.training import training_curves
+from fakes_predictions import table
+
+NAMES = {"classes", "confusion", "reliability", "risk_coverage"}
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    features = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    sets = np.array(["CK+48", "RAF", "aff"] * 20)
+    rows = table(features=features, attributes={"gender": np.array(["f", "m"] * 30), "collection": sets})
+    return report_on(rows, against=table(seed=1, model="<other> & co"), by=["gender"], notes=["one <note>"])
+
+
+@pytest.fixture(scope="module")
+def page(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(report, tmp_path_factory.mktemp("made") / "report")
+
+
+def test_the_folder_holds_figures_rows_plots_and_a_page(page: Path) -> None:
+    folder = page.parent
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "figures.json",
+        "index.html",
+        "plots",
+        "predictions.parquet",
+    ]
+    drawn = {path.name for path in (folder / "plots").iterdir()}
+    assert drawn == {f"{name}.{kind}" for name in NAMES | {"embedding"} for kind in ("png", "svg")}
+    assert len(read_predictions(folder / "predictions.parquet")) == 60
+
+
+def test_the_json_says_what_the_table_gives(page: Path) -> None:
+    found = json.loads((page.parent / "figures.json").read_text())
+    rows = table()
+    (subset,) = found["subsets"]
+    right = (rows.truth == rows.guess).mean()
+    assert subset["figures"]["accuracy"]["value"] == pytest.approx(right)
+    assert subset["figures"]["accuracy"]["n"] == subset["n"] == np.sum(subset["confusion"]) == 60
+    assert found["comparisons"][0]["second"] == "<other> & co"
+    assert [one["value"] for one in found["groups"]["gender"]] == ["f", "m"]
+    assert found["sources"][-1]["value"] == "macro mean of 3"
+
+
+def test_the_page_asks_nobody_for_anything(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "default-src 'none'" in text
+    assert "<script" not in text
+    asked = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert all(link.startswith(("data:", "#")) for link in asked)
+    assert "@import" not in text
+    assert set(re.findall(r"https?://[^\s\"<]+", text)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+
+
+def test_the_page_is_whole_and_escapes_names(page: Path) -> None:
+    class Tags(HTMLParser):
+        open: list[str] = []  # noqa: RUF012
+
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag not in ("meta", "img", "br"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open.pop() == tag
+
+        def handle_startendtag(self, tag: str, attrs: object) -> None:
+            pass
+
+    text = page.read_text(encoding="utf-8")
+    parser = Tags()
+    parser.feed(text)
+    assert parser.open == []
+    assert "&lt;other&gt; &amp; co" in text
+    assert "<other>" not in text
+    assert "one &lt;note&gt;" in text
+    assert "1,172 of RAF-DB and 1,729 of AffectNet" in text
+
+
+def test_plots_take_the_colours_of_the_page_and_parse(report: Report) -> None:
+    seen: set[str] = set()
+    for name, figure in _plots(replace(report, judgements=report.judgements)).items():
+        svg = on_page(figure, name)
+        root = ElementTree.fromstring(svg)
+        assert root.tag.endswith("svg")
+        assert "currentColor" in svg
+        assert "#1b1c1e" not in svg
+        assert "DejaVu" not in svg
+        ids = set(re.findall(r' id="([^"]+)"', svg))
+        assert not ids & seen  # plots stand in one document
+        seen |= ids
+        assert {link[1:] for link in re.findall(r'href="(#[^"]+)"', svg)} <= ids
+
+
+def test_a_report_takes_the_place_of_a_report_and_of_nothing_else(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="holds something that is no report"):
+        write_report(report, tmp_path / "mine")
+    bare = report_on(table())
+    write_report(bare, tmp_path / "out")
+    (tmp_path / "out" / "old").write_text("")
+    write_report(bare, tmp_path / "out")
+    assert not (tmp_path / "out" / "old").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "out"]
+
+
+def test_what_is_not_defined_is_null(report: Report) -> None:
+    rows = table()
+    never = rows.probabilities.copy()
+    never[:, 2] = 0
+    found = figures(report_on(replace(rows, probabilities=never / never.sum(axis=1, keepdims=True))))
+    third = found["subsets"][0]["per_class"][2]
+    assert third["precision"]["value"] is None
+    assert third["recall"]["value"] == 0
+    json.dumps(found, allow_nan=False)
+
+
+def test_training_curves_go_over_resumes(tmp_path: Path) -> None:
+    for version, rows in enumerate(("0,9,1.5,\n0,9,,0.4\n1,19,1.2,\n", "1,19,1.1,\n1,19,,0.6\n")):
+        folder = tmp_path / "metrics" / f"version_{version}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.csv").write_text(f"epoch,step,train_loss,val_accuracy\n{rows}")
+    found = training_curves(tmp_path)
+    assert found is not None
+    assert found.lines == {"train_loss": ([0, 1], [1.5, 1.1]), "val_accuracy": ([0, 1], [0.4, 0.6])}
+    assert found.by_kind() == (["train_loss"], ["val_accuracy"])
+    assert training_curves(tmp_path / "nothing") is None

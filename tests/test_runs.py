@@ -1,0 +1,289 @@
+"""Runs that are killed, go on, go wrong, and run on several processes; checkpoints that take their place whole."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from typer.testing import CliRunner
+
+from emolens.cli import app
+from emolens.errors import CardError, ModelError, OptionError, OutputError, TrainingError
+from emolens.learn.config import ExpressionRecipe, changed
+from emolens.learn.devices import Devices, Place
+from emolens.learn.fit import fit
+from emolens.learn.folds import fit_folds
+from emolens.learn.predict import load_member
+from emolens.learn.recipes import recipe
+from emolens.learn.runs import WholeCheckpoints, last_checkpoint, load_weights, read_checkpoint
+from emolens.taxonomy import FER2013, RAFDB
+from expression_sets import write_fer2013
+
+SMALL = ("net.widths=[4,8]", "optim.epochs=2", "optim.batch=14", "optim.warmup_epochs=0.5", "optim.ema=0.5",
+         "optim.precision=float32")  # fmt: skip
+LAYER_NORMED = (  # a net without batch statistics: its gradient is the mean over the pictures however they are dealt
+    "net.backbone=test_convnext", "net.weights=none", "net.resolution=32", "net.dropout=0", "net.drop_path=0",
+    "data.limit=28", "optim.name=sgd", "optim.batch=14", "optim.precision=float32", "optim.epochs=3", "optim.lr=0.05",
+    "optim.ema=0", "optim.warmup_epochs=0", "optim.clip=1",
+)  # fmt: skip
+STILL = ("augment.rotate=0", "augment.scale=0", "augment.shift=0", "augment.flip=0", "augment.erase=0")
+
+
+def small(*settings: str) -> ExpressionRecipe:
+    found = recipe("expression_fer2013")
+    assert isinstance(found, ExpressionRecipe)
+    return changed(found, [*SMALL, *settings])
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_fer2013(tmp_path_factory.mktemp("fer2013"))
+
+
+@pytest.fixture(scope="module")
+def small_run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    fit(small(), archive, run, progress=False)
+    return run
+
+
+def figures(run: Path, name: str) -> list[float]:
+    """One figure of each epoch, from the CSV log."""
+    (log,) = run.glob("metrics/version_*/metrics.csv")
+    with log.open() as file:
+        return [float(row[name]) for row in csv.DictReader(file) if row.get(name)]
+
+
+def same_weights(one: Path, other: Path) -> None:
+    first, second = (load_member(run).state_dict() for run in (one, other))
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, atol=0, rtol=0, msg=name)
+
+
+# --- killed and resumed -------------------------------------------------------------------------------------------
+
+
+class KilledError(Exception):
+    pass
+
+
+@contextmanager
+def killed_in_epoch(epoch: int) -> Iterator[None]:
+    def die(self: object, trainer: lightning.Trainer, *_: object) -> None:
+        if trainer.current_epoch == epoch:
+            raise KilledError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lightning.pytorch.callbacks.ModelCheckpoint, "on_train_batch_start", die)
+        with pytest.raises(KilledError):
+            yield
+
+
+HARD = {
+    "adamw, sharpness-aware": ("optim.name=adamw", "optim.sam=0.05", "optim.lr=0.01"),
+    "balanced, mixup, step": ("loss.balance=sampling", "loss.mixup=0.4", "optim.schedule=step", "optim.step_epochs=1"),
+    "adam, plateau, clipped": ("optim.name=adam", "optim.lr=0.01", "optim.schedule=plateau", "optim.clip=0.1"),
+    "balanced, sharpness-aware sgd without average": ("loss.balance=sampling", "optim.sam=0.05", "optim.ema=0"),
+}
+
+
+@pytest.mark.parametrize("what", sorted(HARD))
+def test_a_killed_run_goes_on_to_the_same_weights(what: str, archive: Path, tmp_path: Path) -> None:
+    one = small(*HARD[what])
+    fit(one, archive, tmp_path / "whole", progress=False)
+    with killed_in_epoch(1):
+        fit(one, archive, tmp_path / "killed", progress=False)
+    fit(one, archive, tmp_path / "killed", resume=True, progress=False)
+    same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_process_that_is_really_killed_leaves_a_run_that_goes_on(archive: Path, tmp_path: Path) -> None:
+    run, command = tmp_path / "run", train_command(archive, tmp_path / "run", "optim.epochs=500")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            if last_checkpoint(run).is_file():
+                break
+            time.sleep(0.2)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    content = torch.load(last_checkpoint(run), weights_only=True)
+    assert content["epoch"] < 499
+    onward = changed(small("optim.epochs=500"), [f"optim.epochs={content['epoch'] + 2}"])
+    fit(onward, archive, run, resume=True, progress=False)
+    assert torch.load(last_checkpoint(run), weights_only=True)["epoch"] == content["epoch"] + 1
+
+
+def train_command(archive: Path, run: Path, *settings: str, name: str = "expression_fer2013") -> list[str]:
+    said = [part for setting in (*SMALL, *settings) for part in ("--set", setting)]
+    start = "from emolens.cli import main; main()"
+    return [sys.executable, "-c", start, "train", name, "--data", str(archive), "--out", str(run), *said]
+
+
+# --- several processes --------------------------------------------------------------------------------------------
+
+
+def test_two_processes_give_the_loss_curve_of_one_with_the_same_total_batch(archive: Path, tmp_path: Path) -> None:
+    # Lightning starts the second process with the words of the first, which must therefore be a file.
+    script = tmp_path / "begin.py"
+    script.write_text("from emolens.cli import main\nmain()\n")
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    for n in ("1", "2"):
+        said = [part for setting in (*STILL, *LAYER_NORMED) for part in ("--set", setting)]
+        words = ["train", "expression_ferplus_lite0", "--data", str(archive), "--out", str(tmp_path / n), *said]
+        command = [sys.executable, str(script), *words, "--devices", n]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.count("trained:") == 1
+    for name in ("train_loss", "val_kl"):
+        alone, together = (figures(tmp_path / n, name) for n in ("1", "2"))
+        assert len(alone) == 3
+        assert alone[0] != pytest.approx(alone[-1], rel=1e-3)  # it learns
+        np.testing.assert_allclose(together, alone, rtol=1e-4)
+
+
+def test_devices_know_their_place() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCAL_RANK", "1")
+        patch.setenv("NODE_RANK", "2")
+        assert Devices(1, 3).place == Place(3, 3) or torch.cuda.is_available()
+        if not torch.cuda.is_available():
+            assert Devices(2, 3).place == Place(5, 6)
+    with pytest.raises(OptionError, match="0 devices on 1 nodes"):
+        Devices(0)
+
+
+# --- what goes wrong ----------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_is_named_and_what_was_saved_stays(archive: Path, tmp_path: Path) -> None:
+    wild = small("optim.lr=1e30", "optim.ema=0", "optim.epochs=3", "optim.warmup_epochs=0", "optim.momentum=0")
+    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch \d, step \d+; what was saved before"):
+        fit(wild, archive, tmp_path / "run", progress=False)
+    assert (tmp_path / "run" / "recipe.json").is_file()
+
+
+@contextmanager
+def at_most(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes: as a full disk, on any file system."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_and_nothing_half_written(tmp_path: Path) -> None:
+    path, writer = tmp_path / "last.ckpt", WholeCheckpoints()
+    writer.save_checkpoint({"epoch": 1}, path)
+    with at_most(100_000), pytest.raises(OutputError, match=r"cannot write .*last\.ckpt"):
+        writer.save_checkpoint({"epoch": 2, "weights": torch.zeros(500_000)}, path)
+    assert torch.load(path, weights_only=True) == {"epoch": 1}
+    assert [one.name for one in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_run_on_a_full_disk_ends_with_one_line_and_keeps_its_last_epoch(archive: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    fit(small(), archive, run, progress=False)
+    before = last_checkpoint(run).read_bytes()
+    with at_most(last_checkpoint(run).stat().st_size // 2), pytest.raises(OutputError, match=r"cannot write"):
+        fit(small("optim.epochs=3"), archive, run, resume=True, progress=False)
+    assert last_checkpoint(run).read_bytes() == before
+
+
+def test_a_checkpoint_names_its_classes_and_is_refused_for_others(small_run: Path, tmp_path: Path) -> None:
+    learnt = read_checkpoint(small_run)
+    assert learnt.taxonomy == FER2013
+    with pytest.raises(ModelError, match=r"knows anger, disgust, .*; rafdb is needed: surprise"):
+        load_weights(load_member(small_run), learnt, RAFDB)
+    content = torch.load(last_checkpoint(small_run), weights_only=True)
+    del content["labels"]
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(content, last_checkpoint(tmp_path))
+    with pytest.raises(CardError, match="does not name its classes"):
+        read_checkpoint(tmp_path)
+    last_checkpoint(tmp_path).write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(ModelError, match="not a readable checkpoint"):
+        read_checkpoint(tmp_path)
+
+
+# --- what a run leaves --------------------------------------------------------------------------------------------
+
+
+def test_figures_are_logged_as_csv_and_for_tensorboard(small_run: Path) -> None:
+    assert len(figures(small_run, "val_kl")) == 2
+    log = EventAccumulator(str(small_run / "tensorboard"))
+    log.Reload()
+    assert {"train_loss", "val_kl", "val_accuracy"} <= set(log.Tags()["scalars"])
+    seen = [event.value for event in log.Scalars("val_kl")]
+    np.testing.assert_allclose(seen, figures(small_run, "val_kl"), rtol=1e-5)
+
+
+def test_a_run_stops_when_val_gains_nothing(archive: Path, tmp_path: Path) -> None:
+    stuck = small("optim.lr=1e-12", "optim.ema=0", "optim.epochs=9", "optim.stop_after=2", "optim.weight_decay=0",
+                  "net.dropout=0")  # fmt: skip
+    fit(stuck, archive, tmp_path / "run", progress=False)
+    assert 3 <= len(figures(tmp_path / "run", "val_kl")) < 9
+
+
+# --- folds --------------------------------------------------------------------------------------------------------
+
+
+def test_folds_are_runs_of_their_own_and_are_judged_out_of_fold(archive: Path, tmp_path: Path) -> None:
+    found = fit_folds(small(*STILL, "optim.epochs=30", "optim.lr=0.05"), archive, tmp_path / "run", 3, progress=False)
+    assert sorted(one.name for one in (tmp_path / "run").iterdir()) == ["fold-0", "fold-1", "fold-2"]
+    accuracy = found[0]
+    assert (accuracy.name, len(accuracy.folds), accuracy.pooled.n) == ("accuracy", 3, 56)
+    assert accuracy.mean == pytest.approx(np.mean(accuracy.folds))
+    assert accuracy.spread == pytest.approx(np.std(accuracy.folds, ddof=1))
+    assert accuracy.pooled.value > 0.5  # stripes of seven kinds: a net that has learnt anything knows them
+    with pytest.raises(OutputError, match="fold-0: holds a run already"):
+        fit_folds(small(), archive, tmp_path / "run", 3, progress=False)
+
+
+def test_folds_by_the_command_line_print_their_mean_and_spread_and_resume(archive: Path, tmp_path: Path) -> None:
+    arguments = [*train_command(archive, tmp_path / "run")[3:], "--folds", "2"]
+    answer = CliRunner().invoke(app, arguments)
+    assert answer.exit_code == 0, answer.output
+    said = re.findall(
+        r"out of fold, (\w+): [\d.]+ ± [\d.]+ over 2 folds; all 56 rows [\d.]+ \([\d.]+ to", answer.output
+    )
+    assert said == ["accuracy", "kl"]
+    last_checkpoint(tmp_path / "run" / "fold-1").unlink()
+    again = CliRunner().invoke(app, [*arguments, "--resume"])
+    assert again.exit_code == 0, again.output
+    assert again.output.splitlines()[-2:] == answer.output.splitlines()[-2:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--folds", "1"), "--folds is 1, needs 2 or more"),
+        (("--legacy",), "has no legacy variant"),
+        (("--folds", "40"), "40 folds need 40"),
+    ],
+)
+def test_wrong_words_of_train_get_one_line(
+    arguments: tuple[str, ...], says: str, archive: Path, tmp_path: Path
+) -> None:
+    answer = CliRunner().invoke(app, [*train_command(archive, tmp_path / "run")[3:], *arguments])
+    assert answer.exit_code == 2
+    assert says in answer.output
+    assert len(answer.output.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()

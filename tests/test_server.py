@@ -1,0 +1,377 @@
+"""What the service answers: the library's own results, whichever way a picture comes in."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import http.client
+import io
+import json
+import logging
+import re
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Timer
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from emolens import __version__, analyze
+from emolens.cli import app as command
+from emolens.server.app import create_app
+from emolens.server.guards import HEADERS
+from emolens.server.pages import WEB
+from emolens.server.schema import EXAMPLE, Answer
+from emolens.summary import NOTICE
+from emolens.tables import nested
+from serving import HOME, PNG, TwoFaces, client_of, encoded, linear_analyzer, picture, served
+
+URI = "data:image/png;base64," + base64.b64encode(PNG).decode()
+PNG_TYPE = {"content-type": "image/png"}
+KEY = "k" * 24
+
+
+@pytest.fixture(scope="module")
+def analyzer(tmp_path_factory):
+    return linear_analyzer(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def client(analyzer):
+    with client_of(analyzer) as client:
+        yield client
+
+
+def upload(name: str = "a.png", data: bytes = PNG):
+    return ("file", (name, data, "image/png"))
+
+
+def close(a, b):
+    """Equal but for the last digit of floats: sums go in another order in a batch."""
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            close(a[key], b[key])
+    elif isinstance(a, list):
+        assert len(a) == len(b)
+        for one, other in zip(a, b, strict=True):
+            close(one, other)
+    elif isinstance(a, float):
+        assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
+    else:
+        assert a == b
+
+
+def test_an_upload_is_answered_as_the_library_answers_it(client, analyzer):
+    answer = client.post("/v1/analyze", files=[upload()])
+    assert answer.status_code == 200
+    told = answer.json()
+    assert told["notice"] == NOTICE
+    (result,) = told["results"]
+    assert result.pop("source") == "a.png"
+    expected = nested(analyzer.analyze(PNG))
+    del expected["source"]
+    assert len(result["faces"]) == 2
+    close(result, expected)
+
+
+def test_all_ways_in_give_one_answer(client):
+    ways = [
+        client.post("/v1/analyze", files=[upload("picture")]),
+        client.post("/v1/analyze", content=PNG, headers=PNG_TYPE),
+        client.post("/v1/analyze", content=PNG, headers={"content-type": "application/octet-stream"}),
+        client.post("/v1/analyze", json={"source": URI}),
+        client.post("/v1/analyze", json={"source": [URI]}),
+        client.post("/v1/analyze", files=[("file", (None, URI))]),
+    ]
+    answers = [way.json()["results"][0] for way in ways]
+    for answer in answers:
+        answer.pop("source")
+        close(answer, answers[0])
+
+
+def test_several_pictures_keep_their_order_and_a_broken_one_is_a_result(client):
+    files = [upload("1.png"), upload("2.png", b"GIF89a broken"), upload("3.png", encoded(picture(30, 30)))]
+    told = client.post("/v1/analyze", files=files).json()["results"]
+    assert [one["source"] for one in told] == ["1.png", "2.png", "3.png"]
+    assert [one["status"] for one in told] == ["ok", "unreadable", "no_face"]
+    assert told[1]["message"].startswith("2.png: ")
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "words"),
+    [
+        (b"hello", 415, "not a picture that can be read"),
+        (b"%PDF-1.7 ...", 415, "not a picture"),
+        (PNG[:200], 422, "cannot be decoded"),
+        (encoded(picture(12, 300)), 422, "12 x 300 pixels"),
+        (b"", 422, "empty"),
+    ],
+)
+def test_one_picture_that_cannot_be_read_is_a_refusal_with_a_reason(client, data, status, words):
+    answer = client.post("/v1/analyze", files=[upload("a.png", data)])
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert words in problem["detail"]
+    assert "\n" not in problem["detail"]
+    assert "Limits(" not in problem["detail"]  # a hint for those in Python
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "words"),
+    [
+        ({"content": b"x", "headers": {"content-type": "text/html"}}, 415, "text/html"),
+        ({"content": b"x", "headers": {"content-type": ""}}, 415, "none"),
+        ({"content": b"", "headers": PNG_TYPE}, 422, "no picture came"),
+        ({"content": b"{", "headers": {"content-type": "application/json"}}, 422, "JSON body"),
+        ({"json": {"source": "/etc/passwd"}}, 422, "neither a data URI"),
+        ({"json": {"source": [7]}}, 422, "neither a data URI"),
+        ({"json": {"source": "data:image/png;base64,*"}}, 422, "not base64"),
+        ({"json": {"source": "https://example.org/a.jpg"}}, 422, "fetches no URLs"),
+        ({"files": [("photo", ("a.png", PNG))]}, 422, "'photo'"),
+        (
+            {"content": b"--x\r\nbroken", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+            422,
+            "multipart",
+        ),
+        ({"content": b"abc", "headers": {"content-type": "multipart/form-data"}}, 422, "multipart"),
+    ],
+)
+def test_a_body_that_is_not_as_it_should_be_is_refused(client, request_, status, words):
+    answer = client.post("/v1/analyze", **request_)
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()["detail"]
+
+
+def test_bounds_on_bytes_pixels_faces_and_pictures(analyzer):
+    with client_of(analyzer, max_bytes=2000, max_files=2, request_bytes=100_000) as client:
+        assert client.post("/v1/analyze", files=[upload()]).status_code == 413  # 64 x 64 of noise are 12 kB
+        assert client.post("/v1/analyze", files=[upload()] * 3).status_code in (413, 422)
+        answer = client.post("/v1/analyze", content=bytes(100_001), headers=PNG_TYPE)
+        assert answer.status_code == 413
+        assert "97.7 KiB" in answer.json()["detail"]
+    with client_of(analyzer, max_pixels=4000) as client:
+        answer = client.post("/v1/analyze", files=[upload()])
+        assert answer.status_code == 413
+        assert "64 x 64 pixels" in answer.json()["detail"]
+    with client_of(analyzer, max_faces=1) as client:
+        answer = client.post("/v1/analyze", files=[upload("two.png")])
+        assert answer.status_code == 413
+        assert answer.json()["detail"].startswith("two.png: 2 faces, at most 1")
+        mixed = client.post("/v1/analyze", files=[upload(), upload("small.png", encoded(picture(30, 30)))])
+        assert [one["status"] for one in mixed.json()["results"]] == ["too_large", "no_face"]
+
+
+def test_the_table_is_the_one_of_the_command_line(client, tmp_path):
+    told = client.post("/v1/analyze?csv=true", files=[upload("=1+1.png")]).json()
+    rows = list(csv.DictReader(io.StringIO(told["csv"])))
+    assert [row["target"] for row in rows] == ["face", "face", "group"]
+    assert {row["source"] for row in rows} == {"./=1+1.png"}  # no formula for a spreadsheet
+    (tmp_path / "a.png").write_bytes(encoded(picture(40, 40)))
+    said = CliRunner().invoke(command, ["analyze", str(tmp_path / "a.png"), "--csv", "-", "-q"])
+    assert said.stdout.splitlines()[0] == told["csv"].splitlines()[0]
+    assert float(rows[0]["p_happiness"]) == pytest.approx(told["results"][0]["faces"][0]["distribution"]["happiness"])
+
+
+def test_the_annotated_picture_is_as_wide_as_what_came(client):
+    answer = client.post("/v1/annotate", content=encoded(picture(400, 300)), headers=PNG_TYPE)
+    assert answer.headers["content-type"] == "image/jpeg"
+    drawn = Image.open(io.BytesIO(answer.content))
+    assert drawn.width == 400
+    assert drawn.height > 300
+    assert client.post("/v1/annotate", files=[upload(), upload()]).status_code == 413
+
+
+def test_every_answer_has_the_headers_and_none_allows_another_site(client):
+    for path in ("/", "/healthz", "/v1/models", "/openapi.json", "/web/page.js", "/nowhere", "/metrics"):
+        headers = client.get(path).headers
+        assert all(name in headers for name in HEADERS)
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+        assert "server" not in headers
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert "*" not in policy
+
+
+def test_the_page_asks_no_other_place_for_anything():
+    for file in WEB.iterdir():
+        for address in re.findall(r"(?:https?:)?//[\w.-]+\.\w+", file.read_text(encoding="utf-8")):
+            assert address == "http://www.w3.org", f"{file.name} names {address}"  # the name of SVG, never asked
+
+
+def test_pages_of_other_sites_and_other_names_are_refused(client, analyzer):
+    assert client.get("/v1/models", headers={"origin": "https://evil.example"}).status_code == 403
+    assert client.get("/v1/models", headers={"origin": "null"}).status_code == 403
+    assert client.get("/v1/models", headers={"origin": HOME}).status_code == 200
+    assert client.get("/v1/models", headers={"host": "evil.example"}).status_code == 421
+    assert client.get("/v1/models", headers={"host": "127.0.0.1:8000"}).status_code == 200
+    assert client.get("/v1/models", headers={"host": "[::1]:8000"}).status_code == 200
+    with client_of(analyzer, origins=("https://app.example",)) as friendly:
+        answer = friendly.get("/v1/models", headers={"origin": "https://app.example"})
+        assert answer.headers["access-control-allow-origin"] == "https://app.example"
+        assert friendly.get("/v1/models", headers={"origin": "https://evil.example"}).status_code == 403
+
+
+def test_with_a_key_all_but_the_page_and_its_health_need_it(analyzer):
+    with client_of(analyzer, api_key=KEY) as client:
+        for path in ("/", "/web/page.js", "/web/facts.json", "/healthz"):
+            assert client.get(path).status_code == 200, path
+        for path in ("/v1/models", "/metrics", "/openapi.json", "/nowhere"):
+            for given in ({}, {"authorization": "Bearer wrong"}, {"authorization": KEY}, {"authorization": "Bearer ü"}):
+                answer = client.get(path, headers={k: v.encode() for k, v in given.items()})
+                assert answer.status_code == 401, path
+                assert answer.headers["www-authenticate"] == "Bearer"
+        assert client.post("/v1/analyze", files=[upload()]).status_code == 401
+        right = {"authorization": f"Bearer {KEY}"}
+        assert client.get("/v1/models", headers=right).status_code == 200
+        assert client.post("/v1/analyze", files=[upload()], headers=right).status_code == 200
+
+
+def test_models_tell_terms_and_limits(client, analyzer):
+    told = client.get("/v1/models").json()
+    assert told["tasks"] == ["expression", "group"]
+    assert told["detector"] == "two"
+    assert told["models"][0]["sha256"] == analyzer.model.sha256
+    assert told["models"][0]["licences"]["commercial"] is True
+    assert told["limits"]["max_bytes"] == 20 * 2**20
+    assert told["version"] == __version__
+
+
+def test_metrics_count_what_was_answered(analyzer):
+    with client_of(analyzer) as client:
+        client.post("/v1/analyze", files=[upload(), upload("b", b"no")])
+        client.get("/no/such/secret-name")
+        text = client.get("/metrics").text
+    assert 'emolens_pictures_total{status="ok"} 1.0' in text
+    assert 'emolens_pictures_total{status="unreadable"} 1.0' in text
+    assert "emolens_faces_total 2.0" in text
+    assert 'emolens_requests_total{path="/v1/analyze",status="200"} 1.0' in text
+    assert "emolens_requests_inside 0.0" in text
+    assert "emolens_batch_pictures_count 1.0" in text
+    assert "secret" not in text
+
+
+def test_the_log_names_no_file_and_no_path_of_a_caller(client, caplog):
+    with caplog.at_level(logging.DEBUG):
+        client.post("/v1/analyze?who=grandma", files=[upload("grandma.png")])
+        client.post("/v1/analyze", files=[upload("grandma.png", b"no")])
+        client.get("/grandma.jpg")
+    ours = [record.getMessage() for record in caplog.records if record.name == "emolens.server"]
+    assert len(ours) == 3
+    assert not any("grandma" in line for line in ours)
+    assert ours[0].startswith("POST /v1/analyze 200 ")
+
+
+def test_a_fault_of_ours_is_a_500_that_tells_nothing(analyzer, caplog, monkeypatch):
+    name = "".join(("grand", "ma.png"))  # the log shows the lines of the code, which is no secret
+
+    def broken(*_):
+        raise RuntimeError(name)
+
+    with client_of(analyzer) as client, caplog.at_level(logging.INFO):
+        monkeypatch.setattr(analyzer, "find", broken)
+        answer = client.post("/v1/analyze", files=[upload()])
+    assert answer.status_code == 500
+    assert name not in answer.text + caplog.text
+    assert "RuntimeError" in caplog.text
+
+
+def test_nothing_of_an_upload_touches_the_disk(client, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
+    large = encoded(picture(900, 700))
+    assert len(large) > 2**20  # more than Starlette keeps in memory
+    assert client.post("/v1/analyze", files=[upload("large.png", large)]).status_code == 200
+
+
+def test_openapi_has_examples_and_says_how_it_refuses(client):
+    told = client.get("/openapi.json").json()
+    post = told["paths"]["/v1/analyze"]["post"]
+    assert set(post["requestBody"]["content"]) >= {"multipart/form-data", "application/json"}
+    assert post["responses"]["200"]["content"]["application/json"]["example"]["results"]
+    assert {"401", "408", "413", "415", "422", "429", "503"} <= post["responses"].keys()
+    assert "Retry-After" in post["responses"]["503"]["headers"]
+
+
+def test_the_example_of_openapi_is_the_real_answer_for_the_astronaut(client):
+    """Its shape and its face, told by the shipped model, so that the documents cannot drift away from it."""
+    skimage = pytest.importorskip("skimage.data")
+    Answer.model_validate(EXAMPLE)
+    face = EXAMPLE["results"][0]["faces"][0]
+    real = nested(analyze(skimage.astronaut()))["faces"][0]
+    np.testing.assert_allclose(face["box"], real["box"], atol=1)
+    np.testing.assert_allclose(face["landmarks"], real["landmarks"], atol=1)
+    assert face["label"] == real["label"]
+    assert real.keys() == face.keys()
+
+
+def test_a_video_has_a_timeline(client, tmp_path):
+    pytest.importorskip("av")
+    from videos import canvas, write_video
+
+    path = write_video(tmp_path / "clip.mp4", [canvas(96, 64, 8 * n) for n in range(20)], rate=10)
+    answer = client.post("/v1/video?csv=true", files=[("file", ("clip.mp4", path.read_bytes(), "video/mp4"))])
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert told["summary"]["source"] == "clip.mp4"
+    assert told["summary"]["frames"] == 10  # 2 s, 5 frames of each second
+    assert [lane["title"] for lane in told["timeline"]["lanes"]][:2]
+    assert told["message"] == ""
+    assert len(list(csv.DictReader(io.StringIO(told["csv"])))) == 30  # two faces and the group, ten times
+    json.dumps(told)
+
+
+def test_what_is_no_short_video_is_refused(analyzer, tmp_path):
+    pytest.importorskip("av")
+    from videos import canvas, write_video
+
+    path = write_video(tmp_path / "clip.mp4", [canvas()] * 30, rate=10)
+    with client_of(analyzer, film_seconds=1.0) as client:
+        answer = client.post("/v1/video", files=[("file", ("clip.mp4", path.read_bytes(), "video/mp4"))])
+        assert answer.status_code == 413
+        assert "clip.mp4: a video of 3 s" in answer.json()["detail"]
+        assert client.post("/v1/video", files=[upload()]).status_code == 415
+        assert client.post("/v1/video", json={"source": URI}).status_code == 422
+        for list_of_names in (
+            b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n",
+            b"ffconcat version 1.0\nfile /etc/passwd\n",
+        ):
+            answer = client.post("/v1/video", files=[("file", ("a.mp4", list_of_names, "video/mp4"))])
+            assert answer.status_code == 415  # ffmpeg would open the files that it names
+
+
+def test_a_service_that_is_asked_to_stop_answers_who_is_inside(tmp_path):
+    began, go = Event(), Event()
+
+    class Held(TwoFaces):
+        def detect_batch(self, images):
+            began.set()
+            assert go.wait(60)
+            return super().detect_batch(images)
+
+    def post(port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("POST", "/v1/analyze", PNG, PNG_TYPE)
+        return connection.getresponse().status
+
+    with ThreadPoolExecutor(1) as pool:
+        with served(create_app(linear_analyzer(tmp_path, Held()))) as port:
+            status = pool.submit(post, port)
+            assert began.wait(60)
+            Timer(0.3, go.set).start()  # after the service was asked to stop
+        assert status.result(60) == 200
+
+
+def test_the_timeline_frame_runs_its_own_script_and_no_other(client):
+    answer = client.get("/web/timeline.html")
+    policy = answer.headers["content-security-policy"]
+    assert re.search(r"script-src 'sha256-[\w+/]{43}='", policy)
+    assert "frame-ancestors 'self'" in policy
+    assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+    assert "const data = parent.timeline;" in answer.text

@@ -1,0 +1,136 @@
+"""Micro-batching: what gathers goes together, and says the same as alone."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+from threading import Event
+
+import numpy as np
+import pytest
+
+from emolens.errors import TooLarge, Unreadable
+from emolens.records import Face
+from emolens.server.metrics import Metrics
+from emolens.server.service import Service
+from emolens.server.worker import Worker
+from serving import TwoFaces, encoded, linear_analyzer, picture
+
+
+class Held(TwoFaces):
+    """Looks at nothing until it is let go, so that a test decides what gathers meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began, self.go = Event(), Event()
+
+    def detect_batch(self, images):
+        self.began.set()
+        assert self.go.wait(30)
+        return super().detect_batch(images)
+
+
+class Fussy(TwoFaces):
+    """Breaks on a picture that is 77 px wide."""
+
+    def detect_batch(self, images):
+        if any(image.shape[1] == 77 for image in images):
+            raise RuntimeError("77")
+        return super().detect_batch(images)
+
+
+@pytest.fixture
+def work(tmp_path):
+    """Makes workers around a detector; they are closed after the test."""
+    made: list[Worker] = []
+
+    def start(detector, **bounds):
+        made.append(Worker(linear_analyzer(tmp_path, detector), Service(**bounds), Metrics()))
+        return made[-1]
+
+    yield start
+    for worker in made:
+        worker.close()
+        assert not worker.alive
+
+
+def pictures(count: int) -> list[np.ndarray]:
+    return [picture(60 + 7 * n, 90 - 3 * n, seed=n) for n in range(count)]
+
+
+def test_what_gathers_while_it_is_busy_is_taken_together(work):
+    detector = Held()
+    worker = work(detector, batch=4)
+    first = worker.submit(encoded(picture()))
+    assert detector.began.wait(30)
+    rest = [worker.submit(encoded(one)) for one in pictures(4)]
+    while worker._decoded.qsize() < 4:
+        pass
+    detector.go.set()
+    for future in (first, *rest):
+        future.result(30)
+    assert detector.batches[0] == 1
+    assert sum(detector.batches) == 5
+    assert worker._metrics.registry.get_sample_value("emolens_batch_pictures_count") == 2
+    assert worker._metrics.registry.get_sample_value("emolens_batch_pictures_bucket", {"le": "2.0"}) == 1
+
+
+def test_a_batch_says_what_each_picture_says_alone(work, tmp_path):
+    alone = linear_analyzer(tmp_path)
+    some = pictures(6)
+    worker = work(TwoFaces(), batch=6)
+    futures = [worker.submit(encoded(one)) for one in some]
+    for future, one in zip(futures, some, strict=True):
+        result, pixels = future.result(30)
+        np.testing.assert_array_equal(pixels, one)
+        expected = alone.analyze(one)
+        assert result.size == expected.size
+        for said, known in zip(result.expressions, expected.expressions, strict=True):
+            np.testing.assert_allclose(said.distribution, known.distribution, atol=1e-5)
+
+
+def test_one_picture_does_not_take_those_beside_it_along(work):
+    detector = Fussy()
+    worker = work(detector, batch=8)
+    good = [worker.submit(encoded(one)) for one in pictures(2)]
+    bad, broken = worker.submit(encoded(picture(77, 70))), worker.submit(b"no picture")
+    after = worker.submit(encoded(picture()))
+    for future in (*good, after):
+        assert future.result(30)[0].status == "ok"
+    with pytest.raises(RuntimeError, match="77"):
+        bad.result(30)
+    with pytest.raises(Unreadable):
+        broken.result(30)
+
+
+def test_more_faces_than_are_judged_is_a_refusal(work):
+    class Crowd(TwoFaces):
+        def detect_batch(self, images):
+            return [[Face(np.array([n, 0, n + 9, 9], np.float32), 0.9) for n in range(one.shape[1])] for one in images]
+
+    worker = work(Crowd(), max_faces=70)
+    with pytest.raises(TooLarge, match="90 faces, at most 70"):
+        worker.submit(encoded(picture(90, 64))).result(30)
+    assert len(worker.submit(encoded(picture(70, 64))).result(30)[0].faces) == 70
+
+
+def test_nobody_looks_at_a_picture_that_nobody_waits_for(work):
+    detector = Held()
+    worker = work(detector, batch=1)
+    first = worker.submit(encoded(picture()))
+    assert detector.began.wait(30)
+    second, third = worker.submit(encoded(picture(seed=1))), worker.submit(encoded(picture(seed=2)))
+    assert second.cancel()
+    detector.go.set()
+    first.result(30)
+    third.result(30)
+    with pytest.raises(CancelledError):
+        second.result(0)
+    assert len(detector.batches) == 2
+
+
+def test_what_waits_when_it_closes_is_still_answered(work):
+    worker = work(TwoFaces(), batch=2)
+    futures = [worker.submit(encoded(one)) for one in pictures(7)]
+    worker.close()
+    assert all(future.done() for future in futures)
+    assert [future.result()[0].status for future in futures] == ["ok"] * 7
