@@ -181,6 +181,6 @@ def test_an_exported_run_averages_both_views_and_gives_values_and_features(prepa
 
 def test_a_file_that_does_not_agree_is_refused() -> None:
     wanted = np.full((4, 2), 0.5)
-    assert agreement(wanted + [[0.004, -0.004]], wanted).max_difference == pytest.approx(0.004)
+    assert agreement(np.add(wanted, [[0.004, -0.004]]), wanted).max_difference == pytest.approx(0.004)
     with pytest.raises(ModelError, match=r"differs from the net by 0\.200 on average"):
-        agreement(wanted + [[0.2, -0.2]], wanted)
+        agreement(np.add(wanted, [[0.2, -0.2]]), wanted)

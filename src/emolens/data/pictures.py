@@ -112,12 +112,12 @@ def _keywords(rows: Prepared) -> np.ndarray:
 def whole_set(folder: Path, size: int) -> LabelledPictures:
     """All splits of a prepared set as one, in the order train, val, test: what is cut into folds."""
     parts = [read_pictures(folder, split, size) for split in SPLITS if split in read_manifest(folder).splits]
-    first = parts[0]
-    return replace(
-        first,
+    return LabelledPictures(
+        ids=np.concatenate([part.ids for part in parts]),
+        images=np.concatenate([part.images for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        keyword=np.concatenate([part.keyword for part in parts]),
+        taxonomy=parts[0].taxonomy,
         split="all",
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("ids", "images", "targets", "values", "keyword")
-        },
     )

@@ -32,9 +32,9 @@ SHOWN = 128
 """So many pictures show that file and net agree."""
 OUTPUTS = ("logits", "values", "features")
 LIMITS = (
-    "What a picture made 15 people on Amazon Mechanical Turk feel, in about 2013, among 1,980 Flickr photographs found "
-    "by emotion words: not what it makes everybody feel, and nothing about the people in it. Anger is the top emotion "
-    "of 31 of these pictures and is hardly ever predicted. Arousal is predicted poorly. For academic research only."
+    "What 1,980 Flickr photographs, found by emotion words, made the people feel who were asked (Peng et al. 2015): "
+    "not what a picture makes everybody feel, and nothing about the people in it. Anger is the top emotion of 31 of "
+    "them, so little is known about it. Arousal is predicted poorly. For academic research only."
 )
 
 

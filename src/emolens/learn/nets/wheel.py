@@ -81,7 +81,7 @@ def _correlations(init: str, targets: np.ndarray | None) -> np.ndarray:
         raise OptionError(f"init {init} needs the distributions of the training rows; give a set that has them")
     found = np.nan_to_num(np.corrcoef(targets.T))  # a class that is never felt correlates with nothing
     if init == "corr":
-        return found.astype(np.float32)
+        return np.asarray(found, np.float32)
     powers = np.exp(found)
     shares = powers / powers.sum(axis=1, keepdims=True)
     return np.asarray(shares if init == "corr_softmax" else np.log(shares), dtype=np.float32)
@@ -285,9 +285,9 @@ class VggTrunk(nn.Module):
 
     def __init__(self, pretrained: bool = False) -> None:
         super().__init__()
-        whole = timm.create_model(VGG, pretrained=pretrained)
-        self.features = whole.features
-        self.first = whole.pre_logits.fc1
+        whole: nn.Module = timm.create_model(VGG, pretrained=pretrained)
+        self.features: nn.Module = whole.get_submodule("features")
+        self.first: nn.Module = whole.get_submodule("pre_logits.fc1")
         self.act = nn.ReLU()
 
     def forward(self, images: Tensor) -> Tensor:

@@ -120,7 +120,7 @@ def _baselines(ground: Ground, say: Say) -> list[tuple[str, np.ndarray]]:
 def _softened(answer: np.ndarray) -> np.ndarray:
     """No class at 0, where one picture would make the divergence infinite."""
     soft: np.ndarray = np.maximum(answer, 1e-3)
-    return soft / soft.sum(axis=1, keepdims=True)
+    return np.asarray(soft / soft.sum(axis=1, keepdims=True))
 
 
 def _about(ground: Ground, effort: Effort) -> dict[str, Any]:

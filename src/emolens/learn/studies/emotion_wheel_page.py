@@ -66,7 +66,7 @@ def _curves(taught: Sequence[Taught]) -> Figure:
         axis.set_title("legacy head (ReLU, dropout on the logits)" if legacy else "corrected head")
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=7)
+    axes[1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.02, 1))
     axes[0].set_ylabel("held-out KL, nats")
     return figure
 
@@ -99,7 +99,8 @@ def _heat(axis: Any, matrix: np.ndarray, classes: Sequence[str], title: str) -> 
     bound = float(np.abs(matrix).max()) or 1.0
     axis.imshow(matrix, cmap="RdBu_r", vmin=-bound, vmax=bound)
     for (row, column), value in np.ndenumerate(matrix):
-        axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=5)
+        axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=5,
+                  color="white" if abs(value) > 0.6 * bound else "black")  # fmt: skip
     axis.set_xticks(range(len(classes)), classes, rotation=90, fontsize=6)
     axis.set_yticks(range(len(classes)), classes, fontsize=6)
     axis.set_title(title, fontsize=8)

@@ -99,7 +99,8 @@ class Crowd:
         if self.arm.emd:
             loss = loss + self.arm.emd * wheel_emd(flat, targets, self.taxonomy)
         self.optimiser.zero_grad()
-        (loss * len(self.runs)).backward()  # the mean over all heads, back to one loss a head
+        whole: Tensor = loss * len(self.runs)  # the mean over all heads, back to one loss a head
+        whole.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
 
     def layer(self) -> np.ndarray | None:
@@ -144,8 +145,9 @@ def teach(
 def _held_out(crowd: Crowd, seen: Tensor, folds: np.ndarray) -> np.ndarray:
     """(S, N, K): each picture and its mirror image, by the head of its seed that did not see it."""
     found = torch.stack([crowd.answer(seen[view], own=False).softmax(dim=2) for view in range(PLAIN)]).mean(dim=0)
-    by_fold = found.unflatten(0, (-1, int(folds.max()) + 1))  # (S, F, N, K)
-    return by_fold[:, torch.from_numpy(folds), torch.arange(len(folds))].numpy()
+    by_fold = found.reshape(-1, int(folds.max()) + 1, *found.shape[1:])  # (S, F, N, K)
+    held_out: np.ndarray = by_fold[:, torch.from_numpy(folds), torch.arange(len(folds))].numpy()
+    return held_out
 
 
 @torch.no_grad()
@@ -154,7 +156,8 @@ def _on_training(crowd: Crowd, seen: Tensor) -> np.ndarray:
     view = torch.randint(PLAIN, len(seen), (seen.shape[1],), generator=torch.Generator().manual_seed(0))
     found = crowd.answer(seen[view, torch.arange(seen.shape[1])], own=False).softmax(dim=2)
     seeds = len({seed for seed, _ in crowd.runs})
-    return found.unflatten(0, (seeds, -1)).numpy()
+    by_fold: np.ndarray = found.reshape(seeds, -1, *found.shape[1:]).numpy()
+    return by_fold
 
 
 def _point(held_out: np.ndarray, pictures: LabelledPictures) -> tuple[float, float]:

@@ -57,7 +57,7 @@ def teach_member(
             seen = torch.from_numpy(features[view, took]).float()
             loss = _loss(head, *mixed_rows(seen, wanted[took], settings.mixup), classes, settings.values)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
     return _in_units(head.eval(), pictures.values, rows)
@@ -111,8 +111,9 @@ def _in_units(head: WheelHead, values: np.ndarray, rows: np.ndarray) -> WheelHea
 def joined_heads(heads: list[WheelHead]) -> WheelHead:
     """One head that gives the mean of several heads' logits and values; they must have seen the same rows."""
     first = heads[0]
-    width, hidden = first.body[2].in_features, sum(head.body[2].out_features for head in heads)
-    whole = WheelHead(int(width), first.classes.out_features, hidden=int(hidden))
+    layers = [head.body[2] for head in heads]
+    hidden, width = torch.cat([layer.get_parameter("weight") for layer in layers]).shape
+    whole = WheelHead(width, first.classes.out_features, hidden=hidden)
     whole.body[0].load_state_dict(first.body[0].state_dict())
     for name in ("weight", "bias"):
         _put(whole.body[2], name, torch.cat([getattr(head.body[2], name) for head in heads]))

@@ -38,6 +38,9 @@ def pictures_of(recipe: EvokedRecipe, data: Path, split: str) -> LabelledPicture
 class EvokedTask(Task):
     """Pictures in; a distribution, valence and arousal out."""
 
+    low: Tensor
+    span: Tensor
+
     watched = "val_kl"
 
     def __init__(self, recipe: EvokedRecipe, net: EmotionWheelNet, classes: Taxonomy) -> None:
