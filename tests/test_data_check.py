@@ -23,7 +23,7 @@ def test_a_sound_archive_has_no_fault_and_differs_only_in_number(name, tmp_path)
 def test_all_faults_are_listed_and_nothing_is_dropped_without_a_count(tmp_path):
     for name in ("good", "small", "other"):
         draw(tmp_path / f"{name}.png")
-    draw(tmp_path / "map.png", size=(39, 32))
+    draw(tmp_path / "map.png", size=(39, 32), mode="L")
     write_text(tmp_path / "broken.png", "no picture")
     rows = (
         "good.png,joy,",

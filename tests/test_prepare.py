@@ -209,7 +209,7 @@ def test_a_changed_label_is_another_archive(tmp_path: Path) -> None:
 def faulty(root: Path) -> Path:
     """Eight rows; the second to the eighth have one fault each."""
     table(root)
-    draw(root / "maps/small.png", size=(20, 16))
+    draw(root / "maps/small.png", size=(20, 16), mode="L")
     (root / "pictures/cut.png").write_bytes((root / "pictures/a.png").read_bytes()[:200])
     picture, half = "pictures/a.png", ("0.5", "0.5")
     rows = [
