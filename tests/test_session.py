@@ -1,12 +1,13 @@
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 
 import numpy as np
 import onnxruntime as ort
 import pytest
 
 from emolens.errors import CardError, ChecksumError, ModelError, OptionError
-from emolens.models.session import Classifier, open_session, softmax
+from emolens.models.session import Classifier, _only_weights_are_small, open_session, softmax
 from emolens.places import sha256
 from emolens.taxonomy import FERPLUS
 from fakes import evoked_model, linear_card, linear_model, linear_weights
@@ -169,3 +170,12 @@ def test_a_number_of_threads_that_no_machine_has_is_refused(tmp_path, monkeypatc
     monkeypatch.setenv("EMOLENS_THREADS", "99999999999")
     with pytest.raises(OptionError, match="up to 1024"):
         open_session(linear_model(tmp_path / "m.onnx"))
+
+
+def test_weights_alone_in_eight_bits_are_told_from_whole_nets(tmp_path):
+    assets = resources.files("emolens.models") / "assets"
+    evoked, expression = ((assets / f"{name}.onnx").read_bytes() for name in ("evoked_emotion6", "expression_ferplus"))
+    assert _only_weights_are_small(evoked)  # its activations are floats
+    assert not _only_weights_are_small(expression)  # quantised throughout
+    assert not _only_weights_are_small(linear_model(tmp_path / "m.onnx"))
+    assert not _only_weights_are_small(tmp_path / "gone.onnx")
