@@ -712,3 +712,16 @@ def test_a_file_name_cannot_command_the_terminal(capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
     assert "a\n" not in shown
+
+
+def test_videos_in_a_folder_are_not_passed_over_in_silence(crop: Run, tmp_path: Path) -> None:
+    picture(tmp_path / "photos" / "a.png")
+    for name in ("film.mp4", "below/other.mov", ".hidden/third.mp4"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    code, out, err = crop(tmp_path / "photos")
+    assert code == 0
+    assert "a.png" in out
+    assert "2 files are videos, such as" in err
+    assert crop(tmp_path / "photos", "--quiet") == (0, "", "")

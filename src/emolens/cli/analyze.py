@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emolens.cli.leaving import READER_LEFT, Signals, fail
+from emolens.cli.passed_over import videos_below
 from emolens.errors import OptionError
 
 if TYPE_CHECKING:
@@ -147,6 +148,10 @@ def analyze(
     if prior == "data":
         _fit_to(sources, analyzer)
     tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer))
+    if not quiet and (videos := videos_below(sources)):
+        typer.echo(
+            f"{len(videos)} of the files are videos, such as {videos[0]}: give those to 'emolens video'", err=True
+        )
     _leave(tally, stopped, strict)
 
 
