@@ -40,9 +40,9 @@ import numpy as np
 
 from emolens.analyzer import Analyzer
 from emolens.cli.watched import Watched
-from emolens.series import Series
 from emolens.video import VideoReader
-from emolens.watching import watch
+from emolens.watching.series import Series
+from emolens.watching.stream import watch
 from peers import machine, versions
 
 MARK = 1000  # frames between two lines on the screen, and what is left out of the slope at the start

@@ -309,7 +309,7 @@ def started(tmp_path: Path, model: Path, film: bytes = b"") -> tuple[subprocess.
     long = write_video(tmp_path / "long.mp4", [astronaut()] * 900, rate=15)
     out = tmp_path / "out"
     code = (
-        "from emolens import series; series.PART_S = 0.2\n"
+        "from emolens.watching import series; series.PART_S = 0.2\n"
         "from emolens.cli import main; import sys; sys.argv[0] = 'emolens'; main()"
     )
     args = ["video", str(long), "--out", str(out), "--model", str(model), "--threads", "1"]

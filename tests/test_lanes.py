@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emolens import lanes as rooms
-from emolens.lanes import Lanes, course
+from emolens.watching import lanes as rooms
+from emolens.watching.lanes import Lanes, course
 
 CLASSES = ("a", "b", "c")
 A, B, C = (np.eye(3)[n] for n in range(3))

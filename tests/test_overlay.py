@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from emolens.draw import COLOURS, UNSURE
-from emolens.overlay import _far_to_near, _fitting, _tags, _type, clock, overlay
 from emolens.placing import shared_area
 from emolens.records import FrameResult
+from emolens.watching.overlay import _far_to_near, _fitting, _tags, _type, clock, overlay
 from fakes_video import SIZE, evoking, face, frame, shows
 
 GROUND = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)

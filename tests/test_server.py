@@ -24,8 +24,8 @@ from emolens.server.app import create_app
 from emolens.server.guards import HEADERS
 from emolens.server.pages import WEB
 from emolens.server.schema import EXAMPLE, Answer
-from emolens.summary import NOTICE
 from emolens.tables import nested
+from emolens.watching.summary import NOTICE
 from serving import HOME, PNG, TwoFaces, client_of, encoded, linear_analyzer, picture, served
 
 URI = "data:image/png;base64," + base64.b64encode(PNG).decode()

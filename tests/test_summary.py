@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from emolens.moments import Moments
 from emolens.records import FrameResult
-from emolens.summary import Summary
+from emolens.watching.moments import Moments
+from emolens.watching.summary import Summary
 from fakes_video import evoking, frame, shows
 
 

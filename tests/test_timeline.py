@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emolens import timeline as rooms
 from emolens.draw import COLOURS
-from emolens.page import timeline_page
-from emolens.summary import Summary
-from emolens.timeline import EMPTY, GAP, HEIGHT, LEFT, RIGHT, SPARE, WIDTH, Type, draw_timeline, headline
+from emolens.watching import timeline as rooms
+from emolens.watching.page import timeline_page
+from emolens.watching.summary import Summary
+from emolens.watching.timeline import EMPTY, GAP, HEIGHT, LEFT, RIGHT, SPARE, WIDTH, Type, draw_timeline, headline
 from fakes_video import evoking, frame, shows
 
 

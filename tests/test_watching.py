@@ -9,14 +9,14 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not here: pip install 'emolens[video]'")
 
 import emolens
-from emolens import watching
 from emolens.analyzer import Analyzer
 from emolens.errors import NotFound, OptionError, Unreadable
 from emolens.faces.detector import FixedDetector
 from emolens.records import Face, FrameResult, Prediction
 from emolens.taxonomy import FERPLUS
 from emolens.video import VideoReader
-from emolens.watching import Smoother, watch
+from emolens.watching import stream
+from emolens.watching.stream import Smoother, watch
 from fakes import linear_model
 from videos import canvas, write_video
 
@@ -170,10 +170,10 @@ def test_frames_that_are_large_go_in_smaller_batches(moving, model, monkeypatch)
             return super().detect_batch(images)
 
     whole = seen(moving, model)
-    monkeypatch.setattr(watching, "BATCH_PIXELS", 3 * SIZE[0] * SIZE[1])
+    monkeypatch.setattr(stream, "BATCH_PIXELS", 3 * SIZE[0] * SIZE[1])
     assert_same(whole, seen(moving, model, detector=Batches()))
     assert max(batches) == 3
-    monkeypatch.setattr(watching, "BATCH_PIXELS", 1)  # a frame larger than all the room there is
+    monkeypatch.setattr(stream, "BATCH_PIXELS", 1)  # a frame larger than all the room there is
     assert len(seen(moving, model)) == 40
 
 

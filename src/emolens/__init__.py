@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from emolens.records import Face, FrameResult, GroupAffect, PhotoResult, Prediction
     from emolens.tables import rows
     from emolens.taxonomy import Taxonomy
-    from emolens.watching import watch
+    from emolens.watching.stream import watch
 
 __all__ = [
     "Analyzer",
@@ -88,7 +88,7 @@ _ROOMS = {
     "Prediction": "records",
     "Taxonomy": "taxonomy",
     "rows": "tables",
-    "watch": "watching",
+    "watch": "watching.stream",
 }
 """Where each public name lives; those not named here are in `errors`."""
 

@@ -84,7 +84,7 @@ def video(
 
 
 def _check(rows: str, every: int, fps: float | None, out: str | None, quiet: bool) -> None:
-    from emolens.series import NAMES
+    from emolens.watching.series import NAMES
 
     if rows not in NAMES:
         raise UnknownName("kind of rows", rows, NAMES)
@@ -163,7 +163,7 @@ def _watch_one(
     """One source. Raises what ended it before its time, once everything before that is written and shown."""
     from emolens.cli.watched import Watched
     from emolens.video import VideoReader
-    from emolens.watching import watch
+    from emolens.watching.stream import watch
 
     reader = VideoReader(source)
     try:

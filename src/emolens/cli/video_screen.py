@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from emolens.cli.console import STYLES, Screen
-from emolens.lanes import Course, Lane
 from emolens.limits import as_shown
-from emolens.overlay import clock
 from emolens.sources import source_name
-from emolens.summary import Summary
+from emolens.watching.lanes import Course, Lane
+from emolens.watching.overlay import clock
+from emolens.watching.summary import Summary
 
 if TYPE_CHECKING:
     from emolens.records import FrameResult
@@ -60,7 +60,7 @@ class VideoScreen:
         """Everyone and the group, and what was written."""
         if self._screen is None or not summary.frames:
             return
-        from emolens.timeline import DOT, headline
+        from emolens.watching.timeline import DOT, headline
 
         console, dot = self._screen.console, self._screen.dot
         title = Text(as_shown(summary.source), style="bold")
@@ -87,7 +87,7 @@ class VideoScreen:
         table.add_column("for", justify="right", no_wrap=True)
         table.add_column("shares of that time", no_wrap=True)
         table.add_column("changes", justify="right", no_wrap=True)
-        from emolens.timeline import strips
+        from emolens.watching.timeline import strips
 
         found = strips(summary, PEOPLE)
         for strip in found:

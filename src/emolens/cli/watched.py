@@ -15,10 +15,10 @@ from PIL import Image, ImageOps
 
 from emolens.errors import EmolensError, OptionError, OutputError
 from emolens.files import replacing
-from emolens.overlay import clock, overlay
-from emolens.series import NAMES, Series, earlier
-from emolens.summary import Summary
 from emolens.video import VideoReader, VideoWriter
+from emolens.watching.overlay import clock, overlay
+from emolens.watching.series import NAMES, Series, earlier
+from emolens.watching.summary import Summary
 
 if TYPE_CHECKING:
     from emolens.records import FrameResult
@@ -126,13 +126,13 @@ class Watched:
 
     def _write_png(self) -> None:
         from emolens.draw import save
-        from emolens.timeline import draw_timeline
+        from emolens.watching.timeline import draw_timeline
 
         save(draw_timeline(self.summary), self._folder / PNG)
         self.written.append(PNG)
 
     def _write_page(self) -> None:
-        from emolens.page import timeline_page
+        from emolens.watching.page import timeline_page
 
         self._write_text(PAGE, timeline_page(self.summary, FILM if FILM in self.written else None))
 

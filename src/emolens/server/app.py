@@ -32,8 +32,8 @@ from emolens.server.problems import Problem, as_response, problem_of
 from emolens.server.service import Service
 from emolens.server.worker import Answer
 from emolens.sources import MARK, source_name
-from emolens.summary import NOTICE
 from emolens.tables import nested
+from emolens.watching.summary import NOTICE
 
 MOST_OF_JPEG = 65_500  # pixels on a side that the format can hold
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from emolens.analyzer import Analyzer
 from emolens.errors import InputError, TooLarge
-from emolens.overlay import overlay
-from emolens.page import timeline_content
 from emolens.records import FrameResult
 from emolens.server.bodies import Upload
 from emolens.server.problems import Problem
 from emolens.server.service import Service
-from emolens.summary import Summary
 from emolens.video import VideoReader
-from emolens.watching import watch
+from emolens.watching.overlay import overlay
+from emolens.watching.page import timeline_content
+from emolens.watching.stream import watch
+from emolens.watching.summary import Summary
 
 SMOOTH_S = 0.5
 """Boxes on key moments show the mean over about so long, as those of `emolens video` do."""

@@ -1,4 +1,4 @@
-"""The page of a timeline, `emolens.page`, as a frame of our own page, from which it takes what it shows."""
+"""The page of a timeline, `emolens.watching.page`, as a frame of our own page, from which it takes what it shows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from functools import cache
 
 from fastapi import Response
 
-from emolens.page import page_showing
+from emolens.watching.page import page_showing
 
 CONTENT = "parent.timeline"
-"""Where the page around the frame lays down what `emolens.page.timeline_content` gave."""
+"""Where the page around the frame lays down what `emolens.watching.page.timeline_content` gave."""
 
 
 def timeline_response() -> Response:

@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from emolens.draw import COLOURS, Colour, Type
-from emolens.lanes import SMOOTHING_S, Course, Lane
 from emolens.limits import as_shown
-from emolens.overlay import clock
-from emolens.summary import NOTICE, Summary
+from emolens.watching.lanes import SMOOTHING_S, Course, Lane
+from emolens.watching.overlay import clock
+from emolens.watching.summary import NOTICE, Summary
 
 WIDTH, LEFT, RIGHT = 2000, 330, 50  # pixels; made for a page 1000 points wide
 HEIGHT, GAP = 104, 40  # of a lane, and above it

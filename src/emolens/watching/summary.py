@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from emolens.lanes import GAP_S, HOLD_S, SMOOTHING_S, Change, Course, Lane, Lanes, course
-from emolens.moments import Moments
 from emolens.records import FrameResult, Prediction
+from emolens.watching.lanes import GAP_S, HOLD_S, SMOOTHING_S, Change, Course, Lane, Lanes, course
+from emolens.watching.moments import Moments
 
 SCHEMA_VERSION = 1
 NOTICE = "Apparent expression, not feeling: what a face shows is not what a person feels."

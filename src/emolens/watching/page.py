@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from emolens.lanes import GAP_S, HOLD_S, SMOOTHING_S
-from emolens.summary import NOTICE, Summary
-from emolens.timeline import Strip, colours_of, headline, left_out, legend, stack_order, strips, title
+from emolens.watching.lanes import GAP_S, HOLD_S, SMOOTHING_S
+from emolens.watching.summary import NOTICE, Summary
+from emolens.watching.timeline import Strip, colours_of, headline, left_out, legend, stack_order, strips, title
 
 MOST = 60
 """So many people have a lane: those seen longest."""
@@ -29,7 +29,7 @@ def timeline_page(summary: Summary, film: str | None = None) -> str:
 
 def page_showing(content: str) -> str:
     """The page around a JavaScript expression for what `timeline_content` gives."""
-    template = resources.files("emolens").joinpath("page.html").read_text(encoding="utf-8")
+    template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     return template.replace("/*CONTENT*/null", content)
 
 
