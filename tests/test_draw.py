@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from emolens.draw import COLOURS, annotate, save
+from emolens.drawing.photo import COLOURS, annotate, save
+from emolens.drawing.placing import beside, place_all, shared_area
 from emolens.errors import OutputError
 from emolens.group import group_affect
-from emolens.placing import beside, place_all, shared_area
 from emolens.records import Face, PhotoResult, Prediction
 from emolens.taxonomy import CANONICAL, FERPLUS, GROUP3
 

@@ -134,7 +134,7 @@ def test_alone_it_loads_neither_the_cascade_nor_what_builds_its_graphs(model: Pa
     code = (
         "import sys; from emolens import Analyzer; import numpy as np;"
         f"Analyzer('evoked', models=[{str(model)!r}]).analyze(np.zeros((40, 40, 3), np.uint8));"
-        "print(*{'onnx', 'torch', 'matplotlib', 'emolens.faces.mtcnn', 'emolens.draw'} & set(sys.modules))"
+        "print(*{'onnx', 'torch', 'matplotlib', 'emolens.faces.mtcnn', 'emolens.drawing.photo'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emolens.draw import annotate
-from emolens.evoked_chart import affect_square, bars, evoked_panel, evoked_sheet, wheel
-from emolens.palette import COLOURS, UNSURE, colour_of
+from emolens.drawing.evoked_chart import affect_square, bars, evoked_panel, evoked_sheet, wheel
+from emolens.drawing.palette import COLOURS, UNSURE, colour_of
+from emolens.drawing.photo import annotate
+from emolens.drawing.shapes import Drawing, Polygon, Shape, Words, as_pixels, as_svg, text_width
 from emolens.records import PhotoResult, Prediction
-from emolens.shapes import Drawing, Polygon, Shape, Words, as_pixels, as_svg, text_width
 from emolens.taxonomy import EKMAN6, EMOTION6, MIKELS8, Taxonomy
 from emolens.wheel import wheel_place
 from test_shapes import area

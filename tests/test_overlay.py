@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emolens.draw import COLOURS, UNSURE
-from emolens.placing import shared_area
+from emolens.drawing.photo import COLOURS, UNSURE
+from emolens.drawing.placing import shared_area
 from emolens.records import FrameResult
 from emolens.watching.overlay import _far_to_near, _fitting, _tags, _type, clock, overlay
 from fakes_video import SIZE, evoking, face, frame, shows

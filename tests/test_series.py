@@ -121,7 +121,8 @@ def test_a_full_disk_is_one_line_and_keeps_the_parts_before(tmp_path: Path) -> N
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not here: pip install 'emolens[tables]'")
     pytest.importorskip("resource", reason="no limit on the size of files on this system")
     code = (
-        "import resource, sys; from pathlib import Path; from emolens.watching import series; from fakes_video import frame\n"
+        "import resource, sys; from pathlib import Path; from fakes_video import frame\n"
+        "from emolens.watching import series\n"
         "series.PART_ROWS = 10\n"
         "out = series.Series(Path(sys.argv[1]), 'parquet')\n"
         "for n in range(20): out.add(frame(n, n / 10, {1: 'fear'}))\n"
@@ -150,7 +151,8 @@ def test_a_disk_that_fills_up_under_a_growing_file(tmp_path: Path, kind: str) ->
 def test_a_growing_file_holds_whole_lines_when_the_disk_is_full(tmp_path: Path, kind: str) -> None:
     pytest.importorskip("resource", reason="no limit on the size of files on this system")
     code = (
-        "import resource, sys; from pathlib import Path; from emolens.watching import series; from fakes_video import frame\n"
+        "import resource, sys; from pathlib import Path; from fakes_video import frame\n"
+        "from emolens.watching import series\n"
         "series.FLUSH_S = 0.0\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"  # stands for a disk without room
         "out = series.Series(Path(sys.argv[1]), sys.argv[2])\n"

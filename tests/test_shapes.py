@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from emolens.palette import PAPER
-from emolens.shapes import Drawing, Line, Point, Polygon, Words, as_pixels, as_svg, box, ring, text_width
+from emolens.drawing.palette import PAPER
+from emolens.drawing.shapes import Drawing, Line, Point, Polygon, Words, as_pixels, as_svg, box, ring, text_width
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 SVG = "{http://www.w3.org/2000/svg}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emolens.draw import COLOURS
+from emolens.drawing.photo import COLOURS
 from emolens.watching import timeline as rooms
 from emolens.watching.page import timeline_page
 from emolens.watching.summary import Summary

@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from emolens.analyzer import Analyzer, analyze
-    from emolens.draw import annotate
+    from emolens.drawing.photo import annotate
     from emolens.errors import (
         CardError,
         ChecksumError,
@@ -78,7 +78,7 @@ __all__ = [
 _ROOMS = {
     "Analyzer": "analyzer",
     "analyze": "analyzer",
-    "annotate": "draw",
+    "annotate": "drawing.photo",
     "group_affect": "group",
     "open_image": "images",
     "Face": "records",

@@ -45,7 +45,7 @@ class AnnotatedPictures:
         """Draw and write one picture. Raises `OutputError` where the folder cannot be written."""
         if not result.ok:
             return
-        from emolens.draw import annotate, save
+        from emolens.drawing.photo import annotate, save
 
         name = stem(result.source)
         if result.evoked is not None:
@@ -61,9 +61,9 @@ class AnnotatedPictures:
         save(drawn, path)
 
     def _add_evoked(self, name: str, evoked: Prediction) -> None:
-        from emolens.draw import save
-        from emolens.evoked_chart import evoked_sheet
-        from emolens.shapes import as_pixels, as_svg
+        from emolens.drawing.evoked_chart import evoked_sheet
+        from emolens.drawing.photo import save
+        from emolens.drawing.shapes import as_pixels, as_svg
 
         png, svg = self._free(f"{name}_evoked", ".png", ".svg")
         sheet = evoked_sheet(evoked)

@@ -125,7 +125,7 @@ class Watched:
         self._write_text(RECORD, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def _write_png(self) -> None:
-        from emolens.draw import save
+        from emolens.drawing.photo import save
         from emolens.watching.timeline import draw_timeline
 
         save(draw_timeline(self.summary), self._folder / PNG)

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from emolens.draw import COLOURS
+from emolens.drawing.photo import COLOURS
 from emolens.evaluation.classes import ClassFigures
 from emolens.evaluation.curves import Reliability, RiskCoverage
 from emolens.evaluation.training import Curves

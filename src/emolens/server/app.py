@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from emolens import __version__
 from emolens.analyzer import Analyzer
-from emolens.draw import annotate
+from emolens.drawing.photo import annotate
 from emolens.errors import EmolensError, InputError
 from emolens.records import PhotoResult
 from emolens.server import schema

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from emolens import __version__
-from emolens.palette import COLOURS
+from emolens.drawing.palette import COLOURS
 from emolens.server.desk import Desk
 from emolens.server.guards import PAGE
 from emolens.server.timeline import timeline_response

@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from emolens.draw import DIM, INK, NOTICE, PAPER, UNSURE, Colour, Type, colour_of, ink_on, stacked
-from emolens.placing import Rect, shared_area
+from emolens.drawing.photo import DIM, INK, NOTICE, PAPER, UNSURE, Colour, Type, colour_of, ink_on, stacked
+from emolens.drawing.placing import Rect, shared_area
 from emolens.records import Face, FrameResult, Prediction
 
 _SHADE = 150  # of 255: how dark the strip along the lower edge is

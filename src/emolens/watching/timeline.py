@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from PIL import Image, ImageDraw
 
-from emolens.draw import COLOURS, Colour, Type
+from emolens.drawing.photo import COLOURS, Colour, Type
 from emolens.limits import as_shown
 from emolens.watching.lanes import SMOOTHING_S, Course, Lane
 from emolens.watching.overlay import clock

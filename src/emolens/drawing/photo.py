@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
+from emolens.drawing.evoked_chart import evoked_panel
+from emolens.drawing.palette import COLOURS, DIM, INK, PAPER, TRACK, UNSURE, Colour, Type, colour_of, ink_on, stacked
+from emolens.drawing.placing import Rect, Size, above, beside, place_all
+from emolens.drawing.shapes import as_pixels
 from emolens.errors import OutputError
-from emolens.evoked_chart import evoked_panel
 from emolens.files import replacing
-from emolens.palette import COLOURS, DIM, INK, PAPER, TRACK, UNSURE, Colour, Type, colour_of, ink_on, stacked
-from emolens.placing import Rect, Size, above, beside, place_all
 from emolens.records import PhotoResult, Prediction
-from emolens.shapes import as_pixels
 from emolens.sources import MARK
 
 __all__ = ["COLOURS", "DIM", "INK", "NOTICE", "PAPER", "TRACK", "UNSURE", "Colour", "Type", "annotate", "colour_of",

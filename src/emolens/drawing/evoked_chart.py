@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 
-from emolens.palette import DIM, INK, PAPER, TRACK, UNSURE, Colour, colour_of
+from emolens.drawing.palette import DIM, INK, PAPER, TRACK, UNSURE, Colour, colour_of
+from emolens.drawing.shapes import Anchor, Drawing, Line, Point, Polygon, Shape, Words, box, ring, text_width
 from emolens.records import HIGHEST, LOWEST, Prediction
-from emolens.shapes import Anchor, Drawing, Line, Point, Polygon, Shape, Words, box, ring, text_width
 from emolens.taxonomy import Taxonomy
 from emolens.wheel import WHEEL, wheel_place
 

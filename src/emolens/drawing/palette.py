@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from PIL import ImageDraw, ImageFont
 
-from emolens.placing import Rect
+from emolens.drawing.placing import Rect
 from emolens.records import Prediction
 
 Colour = tuple[int, int, int]

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from emolens.palette import PAPER, Colour
+from emolens.drawing.palette import PAPER, Colour
 
 Point: TypeAlias = tuple[float, float]
 Anchor: TypeAlias = Literal["start", "middle", "end"]

@@ -1,0 +1,1 @@
+"""Pictures for people: annotated photos, the emotion wheel, what they are drawn with."""
