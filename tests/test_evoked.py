@@ -206,6 +206,10 @@ def test_the_default_is_all_that_applies(both: list[Path], tmp_path: Path, monke
     assert Analyzer(whole_image=True).tasks == faces_only  # a cropped face is no picture of the kind it learnt from
     assert Analyzer(detector=ONE_FACE, frames=True).tasks == faces_only  # each frame would cost as much as a photo
     assert Analyzer(detector=ONE_FACE, frames=True, models=both[:1]).tasks == everything
+    assert Analyzer(detector=ONE_FACE).for_frames().tasks == faces_only
+    assert list(Analyzer(detector=ONE_FACE).for_frames().models) == ["expression"]
+    assert Analyzer(detector=ONE_FACE, models=both[:1]).for_frames().tasks == everything
+    assert Analyzer("evoked").for_frames().tasks == ("evoked",)
     assert choices.checked_tasks("evoked, group") == ("group", "evoked")
 
 

@@ -101,6 +101,7 @@ class Analyzer:
             self.detector = None if whole_image else chosen_detector(detector, min_face)
             self._faces = FaceReader(face_model, self.detector, min_face, min_score)
         self._pictures = PictureReader(loaded["evoked"]) if "evoked" in loaded else None
+        self._evoked_named = tasks is not None or "evoked" in given
         self.tasks = wanted
         if prior is not None:
             self.expect(*population(prior, self.model.classes))
@@ -114,12 +115,12 @@ class Analyzer:
             raise OptionError("prior is for expressions, which are not among the tasks; add the task 'expression'")
         self._faces.model = self._faces.model.for_population(shares, name)
 
-    def faces_only(self) -> Analyzer:
-        """The same models without the one for whole pictures: in the frames of a video each would cost as a photo does.
+    def for_frames(self) -> Analyzer:
+        """This analyzer as it looks at the frames of a video, each of which would cost as much as a photo.
 
-        The analyzer itself where it reads no faces.
+        What pictures evoke is left out, unless that task or a model for it was named.
         """
-        if self._faces is None or self._pictures is None:
+        if self._pictures is None or self._evoked_named:
             return self
         other = copy(self)
         other._pictures = None

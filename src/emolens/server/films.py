@@ -55,7 +55,7 @@ def _results(film: Upload, analyzer: Analyzer, service: Service) -> Iterator[Fra
     reader = VideoReader(film, service.pictures)
     try:
         _check_length(film.name, reader.duration_s or 0.0, service)
-        frames = watch(reader, fps=service.film_fps, smooth=SMOOTH_S, pixels=True, analyzer=analyzer.faces_only())
+        frames = watch(reader, fps=service.film_fps, smooth=SMOOTH_S, pixels=True, analyzer=analyzer)
     except InputError:
         reader.close()
         raise

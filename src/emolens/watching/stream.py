@@ -65,16 +65,20 @@ def watch(
     after the last good frame for one that is cut off or stops. Closing the iterator closes the source.
     """
     _check(every, fps, smooth, batch_size, max_side)
-    analyzer = analyzer or Analyzer(
-        tasks,
-        detector,
-        models,
-        abstain_below=abstain_below,
-        min_face=min_face,
-        min_score=min_score,
-        batch_size=batch_size,
-        limits=limits,
-        frames=True,
+    analyzer = (
+        analyzer.for_frames()
+        if analyzer
+        else Analyzer(
+            tasks,
+            detector,
+            models,
+            abstain_below=abstain_below,
+            min_face=min_face,
+            min_score=min_score,
+            batch_size=batch_size,
+            limits=limits,
+            frames=True,
+        )
     )
     if analyzer.whole_image:
         raise OptionError("a video cannot be watched with whole_image=True; give an Analyzer with a detector")
