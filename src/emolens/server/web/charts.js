@@ -28,7 +28,7 @@ export function meter(name, value, hint) {
     make("div", { class: "track", "aria-hidden": "true" }, make("div", { width: `${value * 100}%` })));
 }
 
-// As emolens.wheel and emolens.evoked_chart have it: eight places clockwise on Mikels' circle, two of them also for
+// As emolens.wheel and emolens.drawing.evoked_chart have it: eight places clockwise on Mikels' circle, two of them also for
 // happiness and surprise; neutral, which has none, in the middle. A full sector and the full disc have one area.
 const WHEEL = ["fear", "sadness", "disgust", "anger", "amusement", "contentment", "awe", "excitement"];
 const STAND_INS = { happiness: "amusement", surprise: "awe" };

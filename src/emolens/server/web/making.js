@@ -27,7 +27,7 @@ function filled(element, set, inside) {
 export const by = id => document.getElementById(id);
 export const percent = value => `${Math.round(value * 100)} %`;
 
-// Dark or light, whichever reads better on a colour (Rec. 601 luma), as emolens.draw has it.
+// Dark or light, whichever reads better on a colour (Rec. 601 luma), as emolens.drawing has it.
 function inkOn(colour) {
   const [red, green, blue] = [1, 3, 5].map(n => parseInt(colour.slice(n, n + 2), 16));
   return 0.299 * red + 0.587 * green + 0.114 * blue > 120 ? "#16181b" : "#fff";
