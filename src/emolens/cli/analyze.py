@@ -149,9 +149,7 @@ def analyze(
         _fit_to(sources, analyzer)
     tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer))
     if not quiet and (videos := videos_below(sources)):
-        typer.echo(
-            f"{len(videos)} of the files are videos, such as {videos[0]}: give those to 'emolens video'", err=True
-        )
+        typer.echo(f"{len(videos)} files are videos, such as {videos[0]}: give those to 'emolens video'", err=True)
     _leave(tally, stopped, strict)
 
 

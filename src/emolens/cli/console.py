@@ -175,7 +175,7 @@ class Screen:
 
     def _bar(self, said: Prediction) -> Text:
         """A distribution as one bar of cells, likeliest class first; colour tells the class, shade the rank."""
-        cells = max(8, min(24, self.console.width - (80 if self.top == 3 else 65)))
+        cells = max(8, min(24, self.console.width - (81 if self.top == 3 else 66)))
         order = np.argsort(-said.distribution, kind="stable")
         ends = np.rint(np.cumsum(said.distribution[order]) * cells).astype(int)
         bar = Text()
