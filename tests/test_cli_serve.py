@@ -127,3 +127,10 @@ def test_the_command_prints_the_notice():
     refused = run("notice", "--language", "fi")
     assert refused.exit_code == 2
     assert "unknown language 'fi'" in refused.stderr
+
+
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_a_port_that_is_none_is_not_wrapped_around(port):
+    refused = run("serve", "--port", port)
+    assert refused.exit_code == 2
+    assert f"--port is {port}" in refused.output

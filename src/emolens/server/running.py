@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emolens.errors import OptionError
 
+MOST_PORT = 65535
 HEADER_SECONDS = 10.0
 """How long the head of a request may take; bodies have a clock of their own."""
 HEADER_BYTES = 32 * 2**10
@@ -52,7 +53,9 @@ class Prompt(H11Protocol):
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `OptionError` where the address is not ours or the port is taken."""
+    """A listening socket. Raises `OptionError` where the address is not ours or the port is none or taken."""
+    if not 0 <= port <= MOST_PORT:  # the system would wrap it around without a word
+        raise OptionError(f"--port is {port}, needs a number up to {MOST_PORT}, or 0 for a free one")
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         sock = socket.socket(family, kind, proto)
