@@ -53,7 +53,7 @@ def taken(address: str) -> bytes:
         page.goto(address)
         page.set_input_files("#files", PHOTO)
         page.wait_for_selector("#panel .card")
-        shot = page.screenshot()
+        shot = page.screenshot(full_page=True)
         browser.close()
     return shot
 

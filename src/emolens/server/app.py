@@ -52,7 +52,7 @@ def create_app(analyzer: Analyzer, service: Service | None = None) -> FastAPI:
     app = FastAPI(
         title="emolens",
         version=__version__,
-        summary="What each face in a photo shows, and how the group looks.",
+        summary="What each face in a photo shows, how the group looks, and what the photo evokes.",
         description=f"{NOTICE} Nothing that is sent is kept, and nothing of it is logged.",
         license_info={"name": "MIT"},
         docs_url=None,  # FastAPI's own pages take their scripts from another site
@@ -80,7 +80,7 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
 
     @app.post(
         "/v1/analyze",
-        summary="What each face shows, and how the group looks",
+        summary="What each face shows, how the group looks, what the photo evokes",
         description="One picture that cannot be read is a refusal; among several it is a result with a status.",
         responses={
             200: {"model": schema.Answer, "content": {"application/json": {"example": schema.EXAMPLE}}},
