@@ -302,6 +302,7 @@ def test_what_a_picture_evokes_has_its_wheel(open_page, astronaut, tmp_path):
         assert float(dot.get_attribute("cx")) == pytest.approx((said.valence - 1) * 15, abs=0.01)
         assert float(dot.get_attribute("cy")) == pytest.approx(120 - (said.arousal - 1) * 15, abs=0.01)
         assert page.locator(".box").count() == 2
+        assert page.locator("#terms").inner_text() == "linear_evoked learnt from Six Tests: academic research only"
         assert serious(page) == []
         page.context.close()
 

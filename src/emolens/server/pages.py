@@ -25,6 +25,11 @@ def add_pages(app: FastAPI, desk: Desk) -> None:
         "colours": {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in COLOURS.items()},
         "limits": desk.service.told(),
         "urls": desk.service.allow_urls,
+        "terms": {
+            task: f"{model.card.name} learnt from {model.card.licences.data}"
+            for task, model in desk.analyzer.models.items()
+            if not model.card.licences.commercial
+        },
         "models": [model.card.name for model in desk.analyzer.models.values()],
         "detector": desk.analyzer.detector.name if desk.analyzer.detector else "",
         "version": __version__,

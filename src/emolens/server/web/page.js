@@ -4,7 +4,7 @@ import { learnColours } from "./charts.js";
 import { exportFrom } from "./exporting.js";
 import { takeIn } from "./intake.js";
 import { by, make } from "./making.js";
-import { panels, told } from "./panels.js";
+import { learnTerms, panels, told } from "./panels.js";
 import { markChosen, showPicture, showTimeline, showTrouble, showWait } from "./stage.js";
 
 const AT_ONCE = 3;
@@ -91,6 +91,7 @@ async function start() {
   const here = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   facts.stays = here ? "It stays on this machine; nothing is kept." : `It is sent to ${location.host}, which keeps nothing.`;
   learnColours(facts.colours);
+  learnTerms(facts.terms);
   by("privacy").textContent = here ? "Pictures stay on this machine and are not kept." : `Pictures are sent to ${location.host}, which does not keep them.`;
   by("models").textContent = `emolens ${facts.version} · ${facts.models.join(", ")} · detector ${facts.detector}`;
   takeIn(add, facts);

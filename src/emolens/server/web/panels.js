@@ -5,6 +5,8 @@ import { make, percent } from "./making.js";
 export const says = said => (!said || !("label" in said) ? "found" : said.label || "unsure");
 export const faceName = face => `Face ${face.number}: ${says(face)}${face.label ? `, ${percent(face.confidence)} sure` : ""}`;
 export const faceColour = face => (face.label ? colour(face.label) : "#b4b4b4");
+let terms = {}; // of the data behind a task's answers, where they bind whoever uses them
+export const learnTerms = known => { terms = known; };
 const count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
 export function told(result) {
@@ -71,5 +73,6 @@ function evokedPanel(result) {
     make("p", { class: "big" }, make("i", { colour: evoked.label ? colour(evoked.label) : "#b4b4b4" }), says(evoked)),
     make("div", { class: "charts" }, onWheel(evoked.distribution) ? wheel(evoked.distribution) : null, known ? plane(evoked.valence, evoked.arousal) : null),
     bars(evoked.distribution),
-    make("p", { class: "small" }, "Evoked in viewers, not felt by those in it."));
+    make("p", { class: "small" }, "Evoked in viewers, not felt by those in it."),
+    terms.evoked ? make("p", { class: "small", id: "terms" }, terms.evoked) : null);
 }
