@@ -18,7 +18,7 @@ import pytest
 from emolens.data import parts
 from emolens.data.audit_inputs import read_input
 from emolens.data.base import Record
-from emolens.data.faces import judged_faces, read_faces
+from emolens.data.faces import judged_rows, read_faces
 from emolens.data.fer2013 import read_ferplus
 from emolens.data.given import prepared_folder
 from emolens.data.manifest import MANIFEST, UNFINISHED, is_prepared, read_manifest
@@ -496,7 +496,8 @@ def test_a_folder_of_something_else_is_refused(made: Path, tmp_path: Path) -> No
 
 def test_the_real_ferplus_is_the_same_prepared(shared_data: Path) -> None:
     archive = shared_data / "fer2013"
-    counts = {name: len(faces) for name, faces in judged_faces(archive, "test").items()}
+    prepared = open_prepared(prepared_folder(archive, "ferplus", subset="argmax"), "test", ram=True)
+    counts = {name: int(member.sum()) for name, (member, _) in judged_rows(prepared).items()}
     assert counts == {
         "FER+ test, argmax": 3546,
         "FER+ test, majority": 3153,

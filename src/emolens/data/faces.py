@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,22 +72,11 @@ def _dealt(folder: Path, split: str, grey: bool, size: int | None) -> LabelledFa
     return stacked(parts, split)
 
 
-def judged_faces(data: Path, split: str, progress: Progress | None = None) -> dict[str, LabelledFaces]:
-    """The rows that results are reported on, by a name that says which: both subsets, and of `test` also without the
-    rows whose exact pixels the model may have seen.
-
-    Every row with a majority has the same top vote, so the prepared argmax subset holds both.
-    """
-    prepared = open_prepared(prepared_folder(data, "ferplus", progress, subset="argmax"), split, ram=True)
-    faces = _faces(prepared)
-    return {
-        name: replace(faces.keep(member), targets=targets) for name, (member, targets) in judged_rows(prepared).items()
-    }
-
-
 def judged_rows(prepared: Prepared) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """For each of the subsets of `judged_faces` which rows of prepared argmax FER+ are in it, (N,) bool, and their
-    targets, float32 (n, K).
+    """The rows that results are reported on, by a name that says which: rows, (N,) bool, and targets, float32 (n, K).
+
+    Both subsets, and of `test` also without the rows whose exact pixels the model may have seen. `prepared` is the
+    argmax subset of FER+: every row with a majority has the same top vote, so it holds both.
     """
     votes = np.array(prepared.column("votes"), np.uint8)
     judged = {}
