@@ -94,6 +94,7 @@ def _register() -> None:
         doctor,
         ensemble,
         evaluate,
+        faces,
         learn,
         maps,
         models,
@@ -105,6 +106,7 @@ def _register() -> None:
 
     app.command()(analyze.analyze)
     app.command()(video.video)
+    app.command()(faces.faces)
     app.command()(serve.serve)
     app.add_typer(models.app, name="models")
     app.add_typer(data.app, name="data")

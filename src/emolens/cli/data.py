@@ -67,7 +67,7 @@ def check_data(
     from emolens.data.check import check
 
     with progress() as told:
-        report = check(name, root, open_pictures=not names_only, progress=told, **_options(settings))
+        report = check(name, root, open_pictures=not names_only, progress=told, **set_options(settings))
     if json != "-":
         for line in report.lines():
             typer.echo(line)
@@ -104,7 +104,7 @@ def prepare_data(
     problems = Problems(strict=not skip_faulty)
     with progress() as told:
         made = prepare(name, root, out, val_share=val_share, seed=seed, problems=problems, progress=told,
-                       **_options(settings))  # fmt: skip
+                       **set_options(settings))  # fmt: skip
     rows = [(s, f"{made.rows(s):,}", str(len(parts)), _bytes(out, parts)) for s, parts in made.splits.items()]
     table(f"{made.about['title']} in {out}", ("split", "rows", "files", "MB"), rows)
     if made.moved_to_val:
@@ -188,7 +188,7 @@ def _records(what: str, root: Path | None, settings: list[str] | None, problems:
     from emolens.data.registry import reader
 
     if root is not None:
-        return reader(what).read(root, problems, **_options(settings))
+        return reader(what).read(root, problems, **set_options(settings))
     if settings:
         raise OptionError("--set goes with NAME ROOT; a prepared folder has its options")
     return read_prepared(Path(what))
@@ -213,7 +213,7 @@ def _left_out(by_rule: Mapping[Any, int], faults: Mapping[Any, int], examples: M
             typer.echo(f"  {message}")
 
 
-def _options(settings: list[str] | None) -> dict[str, Any]:
+def set_options(settings: list[str] | None) -> dict[str, Any]:
     options: dict[str, OptionValue] = {}
     for setting in settings or ():
         name, equals, value = setting.partition("=")
