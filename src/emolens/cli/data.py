@@ -112,6 +112,31 @@ def prepare_data(
     _left_out(made.left_out, made.faults, made.examples)
 
 
+@app.command("convert-legacy")
+def convert_legacy(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The folder with FaceCoordinates, CroppedFaces, ...")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder, or one to go on with.")],
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The pictures, to cut the faces out of them anew.")
+    ] = None,
+) -> None:
+    """Turn faces in the old folder-of-npz layout into what 'emolens faces' writes.
+
+    The pickled arrays in them are read, and nothing in them is run.
+    """
+    from emolens.data.face_parts import FacesWriter
+    from emolens.preparing.legacy_reading import about_of, legacy_ids, read_one
+
+    names = legacy_ids(old)
+    with FacesWriter(out, about_of(old, pictures is not None)) as writer, progress("pictures") as told:
+        for done, name in enumerate(names, start=1):
+            if name not in writer.done:
+                writer.add(read_one(old, name, pictures))
+            told(done, len(names))
+    counts = writer.counts
+    typer.echo(f"{counts['faces']:,} faces in {counts['ok']:,} of {counts['pictures']:,} pictures, in {out}")
+
+
 @app.command("audit")
 def audit_data(
     inputs: Annotated[
@@ -214,6 +239,7 @@ def _left_out(by_rule: Mapping[Any, int], faults: Mapping[Any, int], examples: M
 
 
 def set_options(settings: list[str] | None) -> dict[str, Any]:
+    """What `--set A=B` asks for, by name. Raises `OptionError`."""
     options: dict[str, OptionValue] = {}
     for setting in settings or ():
         name, equals, value = setting.partition("=")

@@ -2,7 +2,7 @@
 
 wanted.py       what SOURCE means: photos, a folder, a data set, a table
 faces.py        faces found, cut out and aligned; projection.py: features of whole pictures
-legacy.py       the folder-of-npz layout of the hybrid group system, written and read; object_arrays.py: its pickled
-                arrays, read without being run
+legacy.py       the folder-of-npz layout of the hybrid group system; legacy_reading.py: read back; object_arrays.py: its
+                pickled arrays, read without being run
 frames.py       key frames of videos into folders and a table; frames_plot.py: how they were chosen
 """
