@@ -95,6 +95,7 @@ def _register() -> None:
         ensemble,
         evaluate,
         faces,
+        frames,
         learn,
         maps,
         models,
@@ -107,6 +108,7 @@ def _register() -> None:
     app.command()(analyze.analyze)
     app.command()(video.video)
     app.command()(faces.faces)
+    app.command()(frames.frames)
     app.command()(serve.serve)
     app.add_typer(models.app, name="models")
     app.add_typer(data.app, name="data")

@@ -70,14 +70,9 @@ def read_one(folder: Path, name: str, pictures: Path | None = None) -> PictureFa
     (features,) = _numbers(folder / DENSE / f"{stem}.npz", FEATURES)
     whole = folder / WHOLE / f"{stem}.npz"
     more = {"global_features": _array(whole, "a").reshape(-1).astype(np.float32)} if whole.is_file() else {}
-    faces = [
-        Face(row[:4], float(row[4]), points)
-        for row, points in zip(coordinates[0], _points(coordinates[1]), strict=True)
-    ]
+    faces = [Face(row[:4], float(row[4]), five) for row, five in zip(boxes, _points(points), strict=True)]
     if len(features) != len(faces):
-        raise DataError(
-            f"{folder}: {name} has {len(faces)} boxes and {len(features)} rows of features; prepare it anew"
-        )
+        raise DataError(f"{folder}: {name} has {len(faces)} boxes and {len(features)} rows of features; prepare it")
     if pictures is not None:
         return cut_out(wanted, open_image(_picture(pictures, name)), faces, features, **more)
     return _from_crops(folder, stem, wanted, faces, features, more)
