@@ -101,6 +101,7 @@ def _register() -> None:
         models,
         notice,
         serve,
+        skeletons,
         study,
         video,
     )
@@ -109,6 +110,7 @@ def _register() -> None:
     app.command()(video.video)
     app.command()(faces.faces)
     app.command()(frames.frames)
+    app.command()(skeletons.skeletons)
     app.command()(serve.serve)
     app.add_typer(models.app, name="models")
     app.add_typer(data.app, name="data")

@@ -56,10 +56,11 @@ def faces(
     from emolens.cli.analyze import limit_threads
     from emolens.data.problems import Problems
     from emolens.preparing.faces import Settings as Looking
-    from emolens.preparing.wanted import wanted_pictures
+    from emolens.preparing.wanted import check_apart, wanted_pictures
 
     if layout not in LAYOUTS:
         raise UnknownName("layout", layout, LAYOUTS)
+    check_apart(out, sources)
     limit_threads(threads)
     problems = Problems(strict=not skip_faulty)
     looking = Looking(min_face, min_score, grid)

@@ -22,7 +22,10 @@ def can_plot() -> bool:
 
 
 def save_plot(chosen: Chosen, title: str, path: Path) -> None:
-    """Draw and write an SVG: among the frames a PNG would be taken for one of them. Raises `MissingExtra` without matplotlib, `OutputError`."""
+    """Draw and write an SVG: a PNG among the frames would be taken for one of them.
+
+    Raises `MissingExtra` without matplotlib, `OutputError`.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:

@@ -13,7 +13,7 @@ from emolens.data.manifest import is_prepared
 from emolens.data.prepared import read_prepared
 from emolens.data.problems import Problems
 from emolens.data.registry import reader
-from emolens.errors import DataError, OptionError
+from emolens.errors import DataError, OptionError, OutputError
 from emolens.sources import expand, source_name
 
 TABLES = (".csv", ".parquet")
@@ -62,6 +62,13 @@ def _records(
         raise OptionError(f"--data {name} takes one source, its archive; {len(sources)} were given")
     records = read_prepared(root) if name == "prepared" else reader(name).read(root, problems, **options)
     return (_of_record(record) for record in records)
+
+
+def check_apart(out: Path, sources: Sequence[str]) -> None:
+    """Raises `OutputError` where `out` lies in a source: what is drawn there would be taken for one of its pictures."""
+    for source in sources:
+        if Path(source).is_dir() and out.resolve().is_relative_to(Path(source).resolve()):
+            raise OutputError(f"{out}: lies in {source}, to which it would add pictures; choose a folder outside")
 
 
 def known_set(root: Path) -> str | None:
