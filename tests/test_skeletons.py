@@ -69,16 +69,13 @@ def test_what_was_not_found_is_not_drawn() -> None:
 
 
 def test_who_fills_the_picture_is_drawn_thicker() -> None:
-    """A circle of a 750 px square is 10 px wide for a person of its height, and 5 for one of half of it."""
-    for scale, wide in ((4.0, 10), (2.0, 5)):
+    """A circle is 1 / 75 of the side for a person as high as the picture, and half of that for one half as high."""
+    for scale in (4.0, 2.0):
         points = person(at=(375, 50), scale=scale)
         height = points[:, 1].max() - points[:, 1].min()
         picture = draw_skeletons(points[None], (750, 750))
-        wrist = points[4]
-        column = picture[:, round(float(wrist[0]) - 1)].any(axis=1).sum()
-        assert column == pytest.approx(
-            wide * height / 750 / (scale / 4) * (scale / 4), abs=1.6
-        ) or column == pytest.approx(10 * height / 750, abs=1.6)
+        wide = picture[:, round(float(points[4, 0]) - 1)].any(axis=1).sum()  # at the hand, where no limb is beside it
+        assert wide == pytest.approx(750 / 75 * height / 750, abs=1.6)
 
 
 def test_coco_people_get_a_neck_between_their_shoulders() -> None:

@@ -27,8 +27,8 @@ class SkeletonFinder:
     """Finds people and their joints.
 
     `weights` is a file of torchvision's weights for `keypointrcnn_resnet50_fpn`; without one torchvision fetches its
-    own (COCO, 226 MB). `min_score` is the least score of a person. Raises `ModelError` where the weights are missing, are
-    others, or cannot be fetched.
+    own (COCO, 226 MB). `min_score` is the least score of a person. Raises `ModelError` where the weights are missing,
+    are others, or cannot be fetched.
     """
 
     name = "keypointrcnn_resnet50_fpn"
