@@ -2,11 +2,11 @@
 
     python benchmarks/preparation.py --facenet-python VENV/bin/python
 
-The hybrid group system loaded its face detector again for each picture; the peer does the same and stops where the faces
-are found: it opens a picture, builds MTCNN and detects boxes and landmarks. emolens does all that its command does:
-detection, crops, two alignments, features of faces and of the whole picture, Parquet. Both read the same files, each in
-a process of its own, in turn; the first round is thrown away. Processor time (of all threads) is what compares on a
-machine that others use too; the wall clock counts on a quiet one.
+The hybrid group system loaded its face detector again for each picture; the peer does the same and stops where the
+faces are found: it opens a picture, builds MTCNN and detects boxes and landmarks. emolens does all that its command
+does: detection, crops, two alignments, features of faces and of the whole picture, Parquet. Both read the same files,
+each in a process of its own, in turn; the first round is thrown away. Processor time (of all threads) is what compares
+on a machine that others use too; the wall clock counts on a quiet one.
 
 `--passes` times the photos go through emolens once more at the end, in one run, to see whether memory grows: the set
 that is resident is read after each.
@@ -124,8 +124,11 @@ def ratio_line(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], key: st
 def memory_line(resident: list[float]) -> str:
     half = len(resident) // 2
     slope = float(np.polyfit(np.arange(len(resident) - half), resident[half:], 1)[0]) if len(resident) > 3 else 0.0
-    return (f"- memory of emolens after each of {len(resident)} passes: {resident[0]:.0f} MB at first, highest "
-            f"{max(resident):.0f}, at the end {resident[-1]:.0f}; {slope:+.2f} MB a pass over the last half")  # fmt: skip
+    first, most, last = (f"{value:.0f}" for value in (resident[0], max(resident), resident[-1]))
+    return (
+        f"- memory of emolens after each of {len(resident)} passes: {first} MB at first, {most} at most, {last} at the "
+        f"end; {slope:+.2f} MB a pass over the last half"
+    )
 
 
 def main() -> None:

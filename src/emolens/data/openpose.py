@@ -1,8 +1,9 @@
 """What OpenPose left behind: keypoints as JSON, and skeletons that it has drawn.
 
 JSON: Cao et al., "OpenPose", output format 1.0 to 1.3: `people`, each with `pose_keypoints_2d` (in 1.0
-`pose_keypoints`): x, y, score for each of 25 points (BODY_25) or 18 (COCO); a point that was not
-found is 0, 0, 0. Files are named `<picture>_keypoints.json`. Drawn pictures were kept under two names, `<picture>.png` and `<picture>_rendered.png`.
+`pose_keypoints`): x, y, score for each of 25 points (BODY_25) or 18 (COCO); a point that was not found is 0, 0, 0.
+Files are named `<picture>_keypoints.json`. Drawn pictures were kept under two names, `<picture>.png` and
+`<picture>_rendered.png`.
 """
 
 from __future__ import annotations
