@@ -114,16 +114,22 @@ def prepare_data(
 
 @app.command("convert-legacy")
 def convert_legacy(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="The folder with FaceCoordinates, CroppedFaces, ...")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder, or one to go on with.")],
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The folder with FaceCoordinates, ..., or one .npz file.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder, or one to go on with; a file for a file.")],
     pictures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The pictures, to cut the faces out of them anew.")
     ] = None,
 ) -> None:
-    """Turn faces in the old folder-of-npz layout into what 'emolens faces' writes.
+    """Turn faces in the old folder-of-npz layout into what 'emolens faces' writes, or one .npz into a plain one.
 
     The pickled arrays in them are read, and nothing in them is run.
     """
+    if old.is_file():
+        from emolens.preparing.object_arrays import plain_npz
+
+        for name, shape in plain_npz(old, out).items():
+            typer.echo(f"{name}: {shape}")
+        return
     from emolens.data.face_parts import FacesWriter
     from emolens.preparing.legacy_reading import about_of, legacy_ids, read_one
 

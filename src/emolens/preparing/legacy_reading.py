@@ -133,14 +133,16 @@ def _array(path: Path, name: str) -> np.ndarray:
     return found
 
 
-def _list(path: Path, name: str) -> list[np.ndarray]:
+def _list(path: Path, name: str) -> list[Any]:
     found = read_npz(path).get(name)
     if found is None:
         raise DataError(f"{path}: no array {name!r} in it; the old layout has one")
     return list(found)  # of equal sizes NumPy made one array (n, h, w, 3)
 
 
-def _checked_crop(crop: np.ndarray, path: Path) -> np.ndarray:
+def _checked_crop(crop: Any, path: Path) -> np.ndarray:
+    if not isinstance(crop, np.ndarray):
+        raise DataError(f"{path}: a crop is {type(crop).__name__}, needs RGB uint8 (h, w, 3)")
     if crop.ndim != 3 or crop.shape[2] != 3 or crop.dtype != np.uint8 or 0 in crop.shape:
         raise DataError(f"{path}: a crop is {crop.dtype} {crop.shape}, needs RGB uint8 (h, w, 3)")
     return crop
