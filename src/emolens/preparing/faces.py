@@ -87,9 +87,9 @@ def cut_out(
 
 
 def crop(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """What a box holds, cut off at the edges, at least one pixel: uint8 (h, w, 3)."""
+    """What a box holds, cut off at the edges, at least one pixel: uint8 (h, w, 3), a copy."""
     left, top, right, bottom = crop_edges(picture.shape[1], picture.shape[0], box)
-    return picture[top:bottom, left:right]
+    return picture[top:bottom, left:right].copy()  # a view would keep the whole picture in memory until it is written
 
 
 def crop_edges(width: int, height: int, box: np.ndarray) -> tuple[int, int, int, int]:

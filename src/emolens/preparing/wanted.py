@@ -114,7 +114,7 @@ def _photos(sources: Iterable[str]) -> Iterator[Wanted]:
     files = [os.path.abspath(path) for path in paths if _is_file(path)]  # noqa: PTH100
     shared = os.path.commonpath([os.path.dirname(path) for path in files]) if files else ""  # noqa: PTH120
     for path in paths:
-        name = Path(os.path.relpath(path, shared)).as_posix() if _is_file(path) else source_name(path)
+        name = source_name(Path(os.path.relpath(path, shared)).as_posix() if _is_file(path) else path)
         yield Wanted(name, path, source=source_name(path))
 
 
