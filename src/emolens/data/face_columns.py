@@ -123,7 +123,8 @@ def numbers(cell: Any, *shape: int) -> np.ndarray:
     """A list cell as float32 or int32 (n, *shape)."""
     values = cell.values
     flat = values if not shape else values.flatten()
-    return np.array(flat.to_numpy(zero_copy_only=False)).reshape(-1, *shape)
+    found: np.ndarray = np.array(flat.to_numpy(zero_copy_only=False)).reshape(-1, *shape)
+    return found
 
 
 def pixels(cell: Any, *shape: int) -> np.ndarray:

@@ -50,7 +50,7 @@ class _Token:
 
     kind: str
     code: str = ""
-    order: str = "<"
+    order: Any = "<"
     value: Any = None
 
 
@@ -79,7 +79,7 @@ def plain_npz(path: Path, out: Path) -> dict[str, tuple[int, ...]]:
     Arrays of arrays of one shape become one array, and arrays of numbers or texts plain ones. Raises `DataError` as
     `read_npz`, and for arrays of several shapes, `OutputError`.
     """
-    plain = {name: _plain(found, name, path) for name, found in read_npz(path).items()}
+    plain: dict[str, Any] = {name: _plain(found, name, path) for name, found in read_npz(path).items()}
     with replacing(out) as draft, draft.open("wb") as file:
         np.savez(file, **plain)
     return {name: array.shape for name, array in plain.items()}
