@@ -129,7 +129,8 @@ def numbers(cell: Any, *shape: int) -> np.ndarray:
 
 def pixels(cell: Any, *shape: int) -> np.ndarray:
     """A binary cell as uint8 (n, *shape), a copy that may be written to."""
-    return np.frombuffer(cell.as_buffer(), np.uint8).reshape(-1, *shape).copy()
+    found: np.ndarray = np.frombuffer(cell.as_buffer(), np.uint8).reshape(-1, *shape).copy()
+    return found
 
 
 def from_cells(cells: Mapping[str, Any]) -> PictureFaces:

@@ -69,7 +69,9 @@ def read_one(folder: Path, name: str, pictures: Path | None = None) -> PictureFa
     wanted = Wanted(name, None, *_split_and_label(name), source=name)
     (features,) = _numbers(folder / DENSE / f"{stem}.npz", FEATURES)
     whole = folder / WHOLE / f"{stem}.npz"
-    more = {"global_features": _array(whole, "a").reshape(-1).astype(np.float32)} if whole.is_file() else {}
+    more: dict[str, Any] = (
+        {"global_features": _array(whole, "a").reshape(-1).astype(np.float32)} if whole.is_file() else {}
+    )
     faces = [Face(row[:4], float(row[4]), five) for row, five in zip(boxes, _points(points), strict=True)]
     if len(features) != len(faces):
         raise DataError(f"{folder}: {name} has {len(faces)} boxes and {len(features)} rows of features; prepare it")
@@ -96,7 +98,7 @@ def _from_crops(
         open_image(file)[None] if file.is_file() else eye_frames(crop, [face])
         for file, crop, face in zip(kept, crops, local, strict=True)
     ]
-    arrays = {"aligned": np.concatenate(aligned), "canvas": np.concatenate(canvas)} if faces else {}
+    arrays: dict[str, Any] = {"aligned": np.concatenate(aligned), "canvas": np.concatenate(canvas)} if faces else {}
     return PictureFaces(
         id=wanted.id,
         split=wanted.split,
@@ -150,7 +152,8 @@ def _checked_crop(crop: Any, path: Path) -> np.ndarray:
 
 def _points(flat: np.ndarray) -> np.ndarray:
     """Landmarks (n, 5, 2) of rows (n, 10): five x, then five y."""
-    return flat.reshape(-1, 2, 5).transpose(0, 2, 1)
+    points: np.ndarray = flat.reshape(-1, 2, 5).transpose(0, 2, 1)
+    return points
 
 
 def _picture(pictures: Path, name: str) -> Path:
