@@ -42,16 +42,25 @@ def predict(
     dataset: DataSet = None,
     classes: Classes = None,
     best: Best = False,
+    layout: Annotated[
+        str, typer.Option(metavar="emolens|legacy", help="legacy: the .npz of the old group systems, one model.")
+    ] = "emolens",
 ) -> None:
     """Write the predictions table of a model: ids, labels, probabilities, confidences."""
+    from emolens.evaluation.old_outputs import write_old
     from emolens.evaluation.predictions import joined
     from emolens.evaluation.storing import SUFFIXES, write_predictions
 
-    if out.suffix not in SUFFIXES:
-        raise OptionError(f"--out is {out}, needs a name that ends in {' or '.join(SUFFIXES)}")
+    if layout not in ("emolens", "legacy"):
+        raise UnknownName("layout", layout, ("emolens", "legacy"))
+    if out.suffix not in SUFFIXES or (layout == "legacy" and out.suffix != ".npz"):
+        raise OptionError(f"--out is {out}, needs a name that ends in {'.npz' if layout == 'legacy' else ' or '.join(SUFFIXES)}")
     _check_exists(model)
     tables = [_ask(model, open_data(data, name, model, dataset, classes), best) for name in split.split(",")]
-    write_predictions(joined(tables), out)
+    if layout == "legacy":
+        write_old([joined(tables)], out)
+    else:
+        write_predictions(joined(tables), out)
     typer.echo(f"written: {out} ({sum(map(len, tables)):,} rows of {split})")
 
 
