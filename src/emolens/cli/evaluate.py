@@ -15,7 +15,7 @@ from emolens import __version__
 from emolens.cli.figures import print_report
 from emolens.cli.learn import DataFolder
 from emolens.cli.printing import progress
-from emolens.errors import MissingExtra, ModelError, OptionError
+from emolens.errors import MissingExtra, ModelError, OptionError, UnknownName
 
 if TYPE_CHECKING:
     from emolens.evaluation.predictions import Predictions
@@ -54,7 +54,9 @@ def predict(
     if layout not in ("emolens", "legacy"):
         raise UnknownName("layout", layout, ("emolens", "legacy"))
     if out.suffix not in SUFFIXES or (layout == "legacy" and out.suffix != ".npz"):
-        raise OptionError(f"--out is {out}, needs a name that ends in {'.npz' if layout == 'legacy' else ' or '.join(SUFFIXES)}")
+        raise OptionError(
+            f"--out is {out}, needs a name that ends in {'.npz' if layout == 'legacy' else ' or '.join(SUFFIXES)}"
+        )
     _check_exists(model)
     tables = [_ask(model, open_data(data, name, model, dataset, classes), best) for name in split.split(",")]
     if layout == "legacy":

@@ -70,7 +70,7 @@ def examined(data: Path, say: Say = lambda line: None) -> dict[str, Any]:
     }
     if (data / FORERUNNER).is_file():
         say("fourteen models of the forerunner")
-        found["forerunner"] = forerunner([one for one in read_tables(data / FORERUNNER)])
+        found["forerunner"] = forerunner(read_tables(data / FORERUNNER))
     return found
 
 
@@ -80,8 +80,8 @@ def hybrid_members(data: Path) -> list[Predictions]:
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise DataError(
-            f"{missing[0]}: not there; --data needs hybrid/ with model{{0,1,2,3,4_1,5}}_output_data.npz from the folder "
-            "My_ModelOutputs of Shuaipenger/Group-Emotion-Recognition"
+            f"{missing[0]}: not there; --data needs hybrid/ with model{{0,1,2,3,4_1,5}}_output_data.npz, from the "
+            "folder My_ModelOutputs of Shuaipenger/Group-Emotion-Recognition"
         )
     members = [one for path in paths for one in read_tables(path)]
     if len(members) != len(HYBRID):
@@ -183,7 +183,7 @@ def _shuffled(data: Path, first: Predictions) -> dict[str, Any]:
     (other,) = read_tables(path)
     differ = {split: int((first.split(split).truth != other.split(split).truth).sum()) for split in SPLITS}
     try:
-        aligned([first, replace(other, ids=first.ids)])  # by place, so that it is the labels that tell
+        aligned([one.split("val") for one in (first, replace(other, ids=first.ids))])  # by place: the labels tell
     except DataError as error:
         return {"there": True, "labels_that_differ": differ, "refused": str(error)}
     return {"there": True, "labels_that_differ": differ, "refused": None}
