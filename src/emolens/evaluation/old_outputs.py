@@ -2,7 +2,7 @@
 
 Keys `output_{train,valid,test}_model<i>` (raw logits, N x 3) and `label_{train,valid,test}`, classes 0 negative,
 1 neutral, 2 positive. The files hold no names: a row is known by its place, and whether two files agree is told by
-their labels. Model 0 of the hybrid system was saved from a shuffled loader and does not agree with the others.
+their labels. Those that are written here also hold `id_{train,valid,test}`, which the old scripts pass over. Model 0 of the hybrid system was saved from a shuffled loader and does not agree with the others.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from emolens.errors import DataError
+from emolens.errors import DataError, OptionError
 from emolens.evaluation.predictions import Predictions
+from emolens.files import replacing
 from emolens.models.session import softmax
 from emolens.taxonomy import GROUP3
 
 SPLITS = {"train": "train", "valid": "val", "test": "test"}
 """Their names -> ours. Their `test` is the EVAL list, 1,000 pictures of the official validation set."""
 OUTPUT = re.compile(r"output_(train|valid|test)_(model\d+)")
+NAME = re.compile(r"(model\d+)\D.*")
+"""What an old file of one model is called, `model5_output_data` for example."""
 
 
 def is_old(arrays: Mapping[str, np.ndarray]) -> bool:
@@ -41,7 +45,7 @@ def _table(arrays: Mapping[str, np.ndarray], model: str, path: Path) -> Predicti
     sizes = [len(part[1]) for part in parts]
     probabilities = softmax(logits)
     return Predictions(
-        ids=np.array([f"{split}-{at:05d}" for split, n in zip(there, sizes, strict=True) for at in range(n)]),
+        ids=np.concatenate([_ids(arrays, split, n) for split, n in zip(there, sizes, strict=True)]),
         splits=np.repeat([SPLITS[split] for split in there], sizes),
         taxonomy=GROUP3,
         targets=np.eye(len(GROUP3), dtype=np.float32)[labels],
@@ -54,6 +58,11 @@ def _table(arrays: Mapping[str, np.ndarray], model: str, path: Path) -> Predicti
     )
 
 
+def _ids(arrays: Mapping[str, np.ndarray], split: str, count: int) -> np.ndarray:
+    named = arrays.get(f"id_{split}")
+    return np.array([f"{split}-{at:05d}" for at in range(count)]) if named is None or len(named) != count else named
+
+
 def _part(arrays: Mapping[str, np.ndarray], split: str, model: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
     logits, labels = arrays[f"output_{split}_{model}"], arrays.get(f"label_{split}")
     if labels is None or logits.shape != (len(labels), len(GROUP3)):
@@ -62,3 +71,25 @@ def _part(arrays: Mapping[str, np.ndarray], split: str, model: str, path: Path) 
     if not np.isin(labels, range(len(GROUP3))).all():
         raise DataError(f"{path}: label_{split} holds {np.unique(labels).tolist()}; allowed: 0, 1, 2")
     return logits, labels.astype(int)
+
+
+def write_old(predictions: Predictions, path: Path) -> None:
+    """Write a table as the old systems did, raw logits and labels by split, the row ids beside them.
+
+    Raises `OptionError` where the name of `path` does not begin with `model` and a number and end in `.npz`, or the
+    table holds no logits.
+    """
+    named = NAME.fullmatch(path.stem)
+    if named is None or path.suffix != ".npz":
+        raise OptionError(f"{path}: an old table is named after its model's number, as model5_output_data.npz")
+    if predictions.logits is None:
+        raise OptionError(f"{predictions.name}: an old table holds logits, and it has none")
+    arrays: dict[str, Any] = {}
+    for theirs, ours in SPLITS.items():
+        rows = predictions.splits == ours
+        if rows.any():
+            arrays[f"output_{theirs}_{named[1]}"] = predictions.logits[rows].astype(np.float32)
+            arrays[f"label_{theirs}"] = predictions.truth[rows].astype(np.int64)
+            arrays[f"id_{theirs}"] = predictions.ids[rows].astype(str)
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.savez_compressed(file, **arrays)

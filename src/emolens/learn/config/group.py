@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from emolens.learn.config.base import Data, Optim, Recipe, Section
+from emolens.models.card import GroupInput
 
 Padding = Literal["masked", "as_faces", "repeated"]
 GradientOf = Literal["trained", "frozen", "detached"]
@@ -78,12 +79,12 @@ class CrossVit(Section):
 class _GroupNet(Section):
     """What all nets of groups have. `side` pictures are stretched to, where the net looks at whole pictures."""
 
-    inputs: ClassVar[tuple[str, ...]] = ("image",)
+    inputs: ClassVar[tuple[GroupInput, ...]] = ("image",)
     size: int = Field(default=224, gt=0, description="side of whole pictures in pixels; they are stretched to it")
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
     @property
-    def asked(self) -> tuple[str, ...]:
+    def asked(self) -> tuple[GroupInput, ...]:
         """The inputs by name, as cards name them."""
         return self.inputs
 
@@ -99,14 +100,14 @@ class SceneNet(_GroupNet):
     )
 
     @property
-    def asked(self) -> tuple[str, ...]:
+    def asked(self) -> tuple[GroupInput, ...]:
         return (self.source,)
 
 
 class FaceSetNet(_GroupNet):
     """SphereFace-20 on each face, the mean over faces; see `nets.face_set`."""
 
-    inputs: ClassVar[tuple[str, ...]] = ("faces", "mask")
+    inputs: ClassVar[tuple[GroupInput, ...]] = ("faces", "mask")
 
     name: Literal["face_set"] = "face_set"
     faces: FaceTrunk = FaceTrunk()
@@ -115,7 +116,7 @@ class FaceSetNet(_GroupNet):
 class HybridNet(_GroupNet):
     """Faces and scene fused by a CrossViT or by attention over faces; see `nets.hybrid`."""
 
-    inputs: ClassVar[tuple[str, ...]] = ("image", "faces", "mask")
+    inputs: ClassVar[tuple[GroupInput, ...]] = ("image", "faces", "mask")
 
     name: Literal["hybrid"] = "hybrid"
     dropout: float = Field(default=0.5, ge=0, lt=1)
@@ -140,7 +141,7 @@ class HybridNet(_GroupNet):
 class PixelCrossVitNet(_GroupNet):
     """A CrossViT on the pixels themselves, a stage before the hybrid; see `nets.hybrid`."""
 
-    inputs: ClassVar[tuple[str, ...]] = ("image", "faces", "mask")
+    inputs: ClassVar[tuple[GroupInput, ...]] = ("image", "faces", "mask")
 
     name: Literal["pixel_crossvit"] = "pixel_crossvit"
     size: int = Field(default=256, gt=0, description="side of whole pictures in pixels; they are stretched to it")

@@ -99,10 +99,11 @@ class FaceAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.kind, self.mixed, self.detached = kind, mixed, detached
+        # The source's biases where they raise all scores alike are left out: a softmax takes them out again.
         if kind == "narrow":
-            self.narrow = nn.ModuleList(nn.Linear(width, NARROW) for _ in range(2))
+            self.narrow = nn.ModuleList([nn.Linear(width, NARROW, bias=False), nn.Linear(width, NARROW)])
         if kind == "score":
-            self.score = nn.Sequential(nn.Linear(width, NARROW), nn.Tanh(), nn.Linear(NARROW, 1))
+            self.score = nn.Sequential(nn.Linear(width, NARROW), nn.Tanh(), nn.Linear(NARROW, 1, bias=False))
 
     def forward(self, faces: Tensor, scene: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         scores = self._scores(faces, scene)
