@@ -112,14 +112,11 @@ def test_a_run_is_asked_by_ids_and_written_in_the_old_form(
         assert len(tables[-1]) == n
     whole = joined(tables)
     assert whole.ids[0].startswith("train/Negative/neg_train")
-    assert [str(name).split("/")[1].lower() for name in whole.ids] == [
-        whole.taxonomy.classes[at] for at in whole.truth
-    ]
+    assert [str(name).split("/")[1].lower() for name in whole.ids] == [whole.taxonomy.classes[at] for at in whole.truth]
     write_old(whole, tmp_path / "model5_output_data.npz")
     with np.load(tmp_path / "model5_output_data.npz", allow_pickle=False) as file:
-        assert {"output_train_model5", "label_train", "output_valid_model5", "label_valid", "output_test_model5"} <= set(
-            file.files
-        )
+        names = {f"{what}_{split}" for what in ("label", "id") for split in ("train", "valid", "test")}
+        assert set(file.files) == names | {f"output_{split}_model5" for split in ("train", "valid", "test")}
         assert file["output_valid_model5"].shape == (9, 3)
     back = read_predictions(tmp_path / "model5_output_data.npz")
     assert back.ids.tolist() == whole.ids.tolist()

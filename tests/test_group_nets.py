@@ -53,8 +53,10 @@ TINY: dict[str, GroupNet] = {
     "detached": hybrid(scene_gradient="detached"),
     "pixel_crossvit": PixelCrossVitNet(size=SIDE, faces=FACES, width=16, crossvit=SHAPE),
 }
-EXEMPT = {"frozen": ("scene.",), "detached": ("scene.",)}
-"""What is not to learn, by the beginning of its name."""
+HELD = {"frozen": "scene.", "detached": "scene."}
+"""What is not to learn, by the beginning of its names."""
+EXEMPT = ("fused.heads.0.1.bias", "fused.heads.1.1.bias")
+"""Biases of a CrossViT before the normalisation of a hybrid, which takes them out again, as in the source."""
 
 
 @pytest.fixture(params=sorted(TINY))
@@ -108,10 +110,10 @@ def test_every_parameter_moves_within_two_steps(name: str) -> None:
         moved.zero_grad()
         soft_cross_entropy(net(**groups(TINY[name]))["logits"], torch.eye(3)[torch.arange(6) % 3]).backward()
         moved.step()
-    still = [key for key, value in net.named_parameters() if torch.equal(value, before[key])]
-    exempt = EXEMPT.get(name, ())
-    assert [key for key in still if not key.startswith(exempt)] == []
-    assert all(key in still for key in before if key.startswith(exempt)) or not exempt
+    still = {key for key, value in net.named_parameters() if torch.equal(value, before[key])}
+    held = {key for key in before if name in HELD and key.startswith(HELD[name])}
+    assert held <= still
+    assert still - held - (set() if name == "pixel_crossvit" else set(EXEMPT)) == set()
 
 
 def test_saved_and_loaded_it_answers_the_same(name: str, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Frames of one video lie in several parts as published (they were moved one by one); `sequence` is the video, where
 the name carries it. With `splits=video` each video is dealt to one part, 7 : 2 : 1 as published, by a hash of its name;
-a frame whose name tells no video is dealt by itself. A picture is of the part `faces` where face crops of it lie in `CroppedFaces2`.
+a frame whose name tells no video is dealt by itself. A picture is of the part `faces` where face crops of it lie in
+`CroppedFaces2`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Keys `output_{train,valid,test}_model<i>` (raw logits, N x 3) and `label_{train,valid,test}`, classes 0 negative,
 1 neutral, 2 positive. The files hold no names: a row is known by its place, and whether two files agree is told by
-their labels. Those that are written here also hold `id_{train,valid,test}`, which the old scripts pass over. Model 0 of the hybrid system was saved from a shuffled loader and does not agree with the others.
+their labels. Those that are written here also hold `id_{train,valid,test}`, which the old scripts pass over. Model 0 of
+the hybrid system was saved from a shuffled loader and does not agree with the others.
 """
 
 from __future__ import annotations

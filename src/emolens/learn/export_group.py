@@ -21,7 +21,6 @@ from emolens.learn.config.group import GroupNet, HybridNet
 from emolens.learn.export import embed, parity, publish, write_inputs_onnx
 from emolens.learn.loading_group import GroupRows, group_rows
 from emolens.learn.predict_group import BATCH, group_logits, group_recipe, load_group
-from emolens.learn.tasks.group import inputs_of
 from emolens.models.card import Licences, ModelCard
 from emolens.models.session import open_session, softmax
 

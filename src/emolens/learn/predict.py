@@ -51,8 +51,9 @@ def load_runs(runs: Sequence[Path], checkpoint: str = "last") -> nn.Module:
 def predict_run(run: Path, rows: Rows, checkpoint: str = "last") -> Predictions:
     """What a run's net says about whole pictures, as the mean over each picture and its mirror image.
 
-    Groups are seen once, see `predict_group`. With `features` (N, D) of the upright picture where the net gives them. Probabilities are not calibrated: `export`
-    does that. Raises `ModelError` where the run cannot be read, `LabelError` where it shares no class with the rows.
+    With `features` (N, D) of the upright picture where the net gives them. Groups are seen once, see `predict_group`.
+    Probabilities are not calibrated: `export` does that. Raises `ModelError` where the run cannot be read, `LabelError`
+    where it shares no class with the rows.
     """
     if read_recipe(run).task == "group":
         return predict_group(run, rows, checkpoint)

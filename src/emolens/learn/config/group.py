@@ -133,7 +133,7 @@ class HybridNet(_GroupNet):
         default="crossvit", description="dot, narrow and score are the forerunner's attention A, B and C"
     )
     crossvit: CrossVit = CrossVit()
-    registered: bool = Field(default=True, description="false: the fusion is never trained nor stored, as in the source")
+    registered: bool = Field(default=True, description="false: the fusion is neither trained nor stored, as once")
     attention_gradient: bool = Field(default=True, description="false: nothing learns through the weights of faces")
     mixed: bool = Field(default=False, description="faces and channels mixed up by a wrong reshape, as in the source")
 

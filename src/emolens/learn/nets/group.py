@@ -40,9 +40,7 @@ def group_net(config: GroupNet, classes: int, pretrained: bool = False) -> nn.Mo
     if isinstance(config, PixelCrossVitNet):
         height, places = config.faces.height, config.faces.limit
         face = (height, height * 6 // 7)
-        return PixelCrossVit(
-            classes, config.size, face, places, config.width, config.crossvit, config.faces.padding
-        )
+        return PixelCrossVit(classes, config.size, face, places, config.width, config.crossvit, config.faces.padding)
     return Hybrid(
         Pooled(_trunk(config.scene, pretrained)),
         None if config.tokens == "grid" else _faces(config.faces, pretrained),

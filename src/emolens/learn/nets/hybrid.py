@@ -17,6 +17,7 @@ from emolens.learn.nets.sphereface import SphereFace20
 NARROW = 64
 """Width in which attention B compares a face with the scene, and of the hidden layer of attention C."""
 
+
 class Hybrid(nn.Module):
     """Faces fused with the scene, beside the scene itself (Gong et al. 2025; before it Gupta et al. 2018, 1807.03380).
 
@@ -89,8 +90,8 @@ class FaceAttention(nn.Module):
     """The sum of faces (N, F, D), weighted by a softmax over those that are there: (N, D) and the weights (N, F).
 
     `dot` is the forerunner's attention A, the scalar product of a face with the scene; `narrow` is B, the same between
-    both brought to 64 wide; `score` is C, what a small net says of the face alone. A picture without a face gives zeros.
-    `mixed` repeats a reshape of A and B that mixed faces up with channels; with `detached` nothing learns through the
+    both brought to 64 wide; `score` is C, what a small net says of the face alone. Nobody gives
+    zeros. `mixed` repeats a reshape of A and B that mixed faces up with channels; with `detached` nothing learns through the
     weights, as in their source.
     """
 

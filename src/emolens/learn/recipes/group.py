@@ -63,11 +63,13 @@ def group_emotic(legacy: bool = False) -> GroupRecipe:
     Legacy: pixels 0 to 1 here, although the next stage normalises them as ImageNet's.
     """
     net = SceneNet(pixels="unit" if legacy else "trunk")
-    return _recipe("group_emotic", net, _optim(15, 6), f"{VL}; Kosti et al. 2019 (data)", WHOLE, GroupData(name="emotic"))
+    return _recipe(
+        "group_emotic", net, _optim(15, 6), f"{VL}; Kosti et al. 2019 (data)", WHOLE, GroupData(name="emotic")
+    )
 
 
 def group_scene_imagenet() -> GroupRecipe:
-    """DenseNet161 from ImageNet on whole pictures of GAF: the scene that models 5 and the attention models begin with."""
+    """DenseNet161 from ImageNet on whole pictures of GAF: the scene of model 5 and of the attention models."""
     return _recipe("group_scene_imagenet", SceneNet(), _optim(25))
 
 
@@ -118,9 +120,7 @@ def group_hybrid(legacy: bool = False) -> GroupRecipe:
     (begin.crossvit). Here the whole net learns and empty places are masked; legacy: the CrossViT is neither trained
     nor stored, the scene gets no gradient while its statistics drift, black faces count, and faces lie transposed.
     """
-    net = HybridNet(
-        faces=_faces(legacy), registered=not legacy, scene_gradient="detached" if legacy else "trained"
-    )
+    net = HybridNet(faces=_faces(legacy), registered=not legacy, scene_gradient="detached" if legacy else "trained")
     return _recipe("group_hybrid", net, _optim(27, 9), augment=WHOLE)
 
 

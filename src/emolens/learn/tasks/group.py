@@ -66,7 +66,7 @@ def inputs_of(batch: GroupBatch) -> dict[str, Tensor]:
 
 
 def face_loss(heads: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-    """Cross-entropy of each face's logits (N, F, K) to the label of its group (N, K), mean over faces that are there."""
+    """Cross-entropy of each face's logits (N, F, K) to the label of its group (N, K), mean over those there."""
     shares = functional.log_softmax(heads, dim=-1)
     each = -(shares * targets[:, None]).sum(dim=-1)  # (N, F)
     return (each * mask).sum() / mask.sum().clamp_min(1)
