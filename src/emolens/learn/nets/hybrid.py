@@ -91,8 +91,8 @@ class FaceAttention(nn.Module):
 
     `dot` is the forerunner's attention A, the scalar product of a face with the scene; `narrow` is B, the same between
     both brought to 64 wide; `score` is C, what a small net says of the face alone. Nobody gives
-    zeros. `mixed` repeats a reshape of A and B that mixed faces up with channels; with `detached` nothing learns through the
-    weights, as in their source.
+    zeros. `mixed` repeats a reshape of A and B that mixed faces up with channels; with `detached` nothing learns
+    through the weights, as in their source.
     """
 
     def __init__(
