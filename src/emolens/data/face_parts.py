@@ -110,12 +110,15 @@ class FacesWriter:
         except (self._pa.ArrowException, OSError) as error:
             raise DataError(f"{path}: not a readable part ({error}); remove the folder and prepare again") from None
         for row in zip(*(table[name].to_pylist() for name in ("split", "status", "scores")), strict=True):
-            self._count(row[0], row[1], len(row[2]))
+            count(self.counts, row[0], row[1], len(row[2]))
         return {"file": path.name, "rows": table.num_rows, "sha256": sha256(path), "ids": table["id"].to_pylist()}
 
-    def _count(self, split: str, status: str, faces: int) -> None:
-        self.counts.update({"pictures": 1, "faces": faces, status: 1})
-        self.counts.update({f"{split}: pictures": 1, f"{split}: faces": faces} if split else {})
+
+def count(counts: Counter[str], split: str, status: str, faces: int) -> None:
+    """Count a picture: `pictures`, `faces` and its status, and the first two of its split, as in `train: faces`."""
+    counts.update({"pictures": 1, "faces": faces, status: 1})
+    if split:
+        counts.update({f"{split}: pictures": 1, f"{split}: faces": faces})
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -91,7 +91,7 @@ class PreparedFaces:
         """float32 (256,) of the whole picture. Raises `DataError` where the folder was prepared without."""
         found = numbers(self._cell("global_features", name))
         if not len(found):
-            raise DataError(f"{self.folder}: no global features of {name}; prepare it with --global-features")
+            raise DataError(f"{self.folder}: no global features of {name}; prepare it without --no-global-features")
         return found
 
     def grid(self, name: str) -> np.ndarray:
