@@ -29,8 +29,8 @@ from emolens.data.composites import Composite, Cues, read_composites, write_comp
 from emolens.data.face_columns import ALIGNED, CANVAS, PictureFaces
 from emolens.data.face_parts import MANIFEST, FacesWriter
 from emolens.data.fer2013 import read_ferplus
-from emolens.data.given import prepared_folder
 from emolens.data.labelled import LabelledFaces
+from emolens.data.prepare import prepare
 from emolens.evaluation.classes import confusion, confusion_draws, interval, macro_f1
 from emolens.evaluation.metrics import Estimate, mean_estimate
 from emolens.evaluation.predictions import Predictions
@@ -84,14 +84,21 @@ def faces_of(data: Path, split: str, count: int) -> LabelledFaces:
     return parts[split].keep(np.array([image.tobytes() not in others for image in parts[split].images], bool))
 
 
-def write_set(folder: Path, data: Path, counts: dict[str, int], seed: int) -> None:
-    """The composites as a GAF folder, their skeletons, and their faces as `emolens faces` keeps them."""
-    if (folder / "faces" / MANIFEST).is_file():
-        return
+def write_set(work: Path, data: Path, counts: dict[str, int], seed: int) -> Path:
+    """The composites as a GAF folder with their skeletons, their faces as `emolens faces` keeps them, and the prepared
+    set, whose folder is the answer."""
+    folder, faces_folder = work / "composites", work / "faces"
+    if not (faces_folder / MANIFEST).is_file():
+        _write_pictures(folder, faces_folder, data, counts, seed)
+    prepare("gaf", folder, work / "prepared", protocol="lists")
+    return work / "prepared"
+
+
+def _write_pictures(folder: Path, faces_folder: Path, data: Path, counts: dict[str, int], seed: int) -> None:
     faces = {split: faces_of(data, split, 600) for split in counts}
     cues = Cues(scene=HINT, skeleton=HINT)
     written = write_composites(folder, faces, counts, drawn_backgrounds(GROUNDS, seed), seed=seed, cues=cues)
-    with FacesWriter(folder / "faces", {"detector": "where they were pasted"}) as writer:
+    with FacesWriter(faces_folder, {"detector": "where they were pasted"}) as writer:
         for one in written:
             writer.add(cut(one, np.asarray(Image.open(folder / "emotiw" / one.id))))
 
@@ -119,27 +126,22 @@ def _framed(picture: np.ndarray, box: np.ndarray, shape: tuple[int, int], above:
     return np.asarray(cropped)
 
 
-def narrow(name: str, folder: Path, runs: Path, settings: Sequence[str]) -> GroupRecipe:
+def narrow(name: str, work: Path, settings: Sequence[str]) -> GroupRecipe:
     """A recipe of GAF at reduced width and input; runs that it begins with are given by name."""
     found = recipe(name)
     assert isinstance(found, GroupRecipe)
-    told = [f"{key}={runs / value}" if key.startswith("begin.") else f"{key}={value}" for key, _, value in
+    told = [f"{key}={work / 'runs' / value}" if key.startswith("begin.") else f"{key}={value}" for key, _, value in
             (one.partition("=") for one in settings)]  # fmt: skip
-    sources = [f"data.faces={folder / 'faces'}", f"data.skeletons={folder / 'emotiw_skeletons'}"]
+    sources = [f"data.faces={work / 'faces'}", f"data.skeletons={work / 'composites' / 'emotiw_skeletons'}"]
     return changed(found, ['data.options=["protocol=lists"]', *NARROW[found.net.name], *TAUGHT, *sources, *told])
 
 
-def trained(name: str, folder: Path, runs: Path, settings: Sequence[str], run: str = "") -> tuple[Path, float]:
+def trained(row: str, name: str, work: Path, settings: Sequence[str]) -> tuple[Path, float]:
     """The run of a recipe and the CPU seconds of training it now, 0 where it was there."""
-    place, begun = runs / (run or name), time.process_time()
+    place, begun = work / "runs" / row.replace(" ", "-").replace(",", ""), time.process_time()
     if not last_checkpoint(place).is_file():
-        chosen = narrow(name, folder, runs, settings)
-        fit(chosen, prepared_folder(folder, "gaf", protocol="lists"), place, progress=False)
+        fit(narrow(name, work, settings), work / "prepared", place, progress=False)
     return place, time.process_time() - begun
-
-
-def asked(run: Path, folder: Path) -> Predictions:
-    return predict_group(run, open_rows(folder, "test", "gaf", {"protocol": "lists"}))
 
 
 def line(name: str, said: Predictions, seconds: float) -> str:
@@ -182,15 +184,19 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     wanted = options()
-    folder, runs = wanted.work / "composites", wanted.work / "runs"
-    write_set(folder, wanted.data, {"train": wanted.train, "val": wanted.train // 4, "test": wanted.test}, wanted.seed)
+    prepared = write_set(
+        wanted.work, wanted.data, {"train": wanted.train, "val": wanted.train // 4, "test": wanted.test}, wanted.seed
+    )
     kind = "FER+" if (wanted.data / "fer2013").is_dir() else "drawn"
-    sizes = {split: sum(one.split == split for one in read_composites(folder)) for split in ("train", "val", "test")}
+    sizes = {
+        split: sum(one.split == split for one in read_composites(wanted.work / "composites"))
+        for split in ("train", "val", "test")
+    }
     print(f"composites of {kind} faces: {sizes}\n", file=sys.stderr)
     print("| | n | accuracy on test | macro F1 | majority class | CPU s |\n|---|---|---|---|---|---|", flush=True)
     for row, name, settings in plan(wanted):
-        run, seconds = trained(name, folder, runs, settings, row.replace(" ", "-").replace(",", ""))
-        print(line(row, asked(run, folder), seconds), flush=True)
+        run, seconds = trained(row, name, wanted.work, settings)
+        print(line(row, predict_group(run, open_rows(prepared, "test")), seconds), flush=True)
     print(f"\n{machine(1, versions('emolens', 'torch', 'timm', 'lightning'))}")
 
 

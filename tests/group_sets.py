@@ -15,8 +15,9 @@ SIDE = 40
 
 
 def write_gaf(root: Path, train: int = 24, val: int = 9, test: int = 6) -> Path:
-    """Pictures, skeletons of each, and the lists of names that cut `val`; the faces are in `root / "faces"`."""
+    """Pictures and the lists of names that cut `val` in `root / "set"`; beside it `skeletons` and `faces`."""
     chance = np.random.default_rng(0)
+    home = root / "set"
     with FacesWriter(root / "faces", {"detector": "drawn"}) as writer:
         for split, count in (("train", train), ("val", val), ("test", test)):
             names = []
@@ -24,30 +25,31 @@ def write_gaf(root: Path, train: int = 24, val: int = 9, test: int = 6) -> Path:
                 folder, (prefix, level) = list(CLASSES.items())[at % 3]
                 name = f"{prefix}_{split}{at}.jpg"
                 place = f"{'train' if split == 'train' else 'val'}/{folder}/{name}"
-                _picture(root / "emotiw" / place, level, chance)
+                _picture(home / "emotiw" / place, level, chance)
                 drawn = f"{Path(name).stem}{'' if split == 'train' else '_rendered'}.png"
-                _picture((root / "emotiw_skeletons" / place).with_name(drawn), level, chance)
+                _picture((root / "skeletons" / place).with_name(drawn), level, chance)
                 # every fifth picture has no face
                 writer.add(faces_of(place, split, level, 0 if at % 5 == 4 else 1 + at % 4, chance))
                 names.append(name)
             if split != "train":
-                (root / f"{split}_list.txt").write_text("".join(f"{name}\n" for name in names))
+                (home / f"{split}_list.txt").write_text("".join(f"{name}\n" for name in names))
     return root
 
 
 def write_groupscene(root: Path, videos: int = 20, frames: int = 2) -> Path:
-    """Frames of videos; every second video shows no face, and has windows of its pictures instead."""
+    """Frames of videos in `root / "set"`, faces and skeletons beside it; in every second pair of videos nobody is seen,
+    and there are windows of the pictures instead."""
     chance = np.random.default_rng(1)
     with FacesWriter(root / "faces", {"detector": "drawn"}) as writer:
         for video in range(videos):
             folder, (prefix, level) = (("Negative", CLASSES["Negative"]), ("Positive", CLASSES["Positive"]))[video % 2]
             for frame in range(frames):
                 place = f"{('train', 'val')[frame % 2]}/{folder}/{prefix}_v{video}_{frame}.jpg"
-                _picture(root / place, level, chance)
+                _picture(root / "set" / place, level, chance)
                 _picture((root / "skeletons" / place).with_suffix(".png"), level, chance)
                 writer.add(faces_of(place, "", level, video // 2 % 2 * 2, chance, grid=True))
                 if video // 2 % 2:
-                    crops = (root / "CroppedFaces2" / place).with_suffix(".npz")
+                    crops = (root / "set" / "CroppedFaces2" / place).with_suffix(".npz")
                     crops.parent.mkdir(parents=True, exist_ok=True)
                     np.savez(crops, a=np.zeros(1))
     return root

@@ -50,14 +50,14 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {name: tmp_path_factory.mktemp(name) for name in ("gaf", "groupscene", "emotic", "home")}
     write_gaf(found["gaf"])
     write_groupscene(found["groupscene"])
-    emotic(found["emotic"])
+    emotic(found["emotic"] / "set")
     return found
 
 
 @pytest.fixture(scope="module")
 def given(roots: dict[str, Path]) -> Callable[[GroupRecipe], Path]:
     def prepared(chosen: GroupRecipe) -> Path:
-        return prepared_folder(roots[chosen.data.name], chosen.data.name, **chosen.data.chosen)
+        return prepared_folder(roots[chosen.data.name] / "set", chosen.data.name, **chosen.data.chosen)
 
     return prepared
 
@@ -68,7 +68,7 @@ def small(name: str, roots: dict[str, Path], *settings: str, legacy: bool = Fals
     root = roots[found.data.name]
     more = [f"data.faces={root / 'faces'}"] if "faces" in found.net.asked else []
     if "skeleton" in found.net.asked:
-        more.append(f"data.skeletons={root / ('emotiw_skeletons' if found.data.name == 'gaf' else 'skeletons')}")
+        more.append(f"data.skeletons={root / 'skeletons'}")
     if found.data.name == "gaf":
         more.append('data.options=["protocol=lists"]')
     if found.data.name == "emotic":
@@ -107,7 +107,7 @@ def test_a_run_is_asked_by_ids_and_written_in_the_old_form(
 ) -> None:
     tables = []
     for split, n in (("train", 24), ("val", 9), ("test", 6)):
-        rows = open_rows(roots["gaf"], split, "gaf", {"protocol": "lists"})
+        rows = open_rows(roots["gaf"] / "set", split, "gaf", {"protocol": "lists"})
         tables.append(predict_run(runs["group_hybrid"], rows))
         assert len(tables[-1]) == n
     whole = joined(tables)
@@ -173,26 +173,29 @@ def test_what_is_missing_says_how_to_get_it(roots: dict[str, Path], given: Calla
         with pytest.raises(OptionError, match=says):
             start(bare, given(chosen), Place())
     wrong = small("group_skeleton", roots, f"data.skeletons={roots['home']}")
-    with pytest.raises(DataError, match=r"neither neg_val0\.png nor neg_val0_rendered\.png"):
+    with pytest.raises(DataError, match=r"neither neg_val0_rendered\.png nor neg_val0\.png is there"):
         start(wrong, given(wrong), Place())
+    nobody = small("groupscene_hybrid", roots, 'data.options=["part=nofaces","splits=video"]')
+    with pytest.raises(DataError, match=r"no face in any of the \d+ pictures of train, so nothing can be learnt"):
+        group_rows(nobody, given(nobody), "train")
     large = small("group_scene", roots, "optim.batch=64")
     with pytest.raises(OptionError, match=r"optim\.batch=64 is more than the 24 training rows"):
         start(large, given(large), Place())
 
 
 def test_the_challenge_has_no_labels_for_its_test(roots: dict[str, Path]) -> None:
-    (roots["gaf"] / "emotiw/test_shared/test").mkdir(parents=True, exist_ok=True)
-    picture = next((roots["gaf"] / "emotiw/train/Negative").glob("*.jpg"))
-    (roots["gaf"] / "emotiw/test_shared/test/test_1.jpg").write_bytes(picture.read_bytes())
+    (roots["gaf"] / "set/emotiw/test_shared/test").mkdir(parents=True, exist_ok=True)
+    picture = next((roots["gaf"] / "set/emotiw/train/Negative").glob("*.jpg"))
+    (roots["gaf"] / "set/emotiw/test_shared/test/test_1.jpg").write_bytes(picture.read_bytes())
     chosen = small("group_scene", roots, "data.options=[]")
     with pytest.raises(DataError, match="holds no labelled picture"):
-        group_rows(chosen, prepared_folder(roots["gaf"], "gaf"), "test")
+        group_rows(chosen, prepared_folder(roots["gaf"] / "set", "gaf"), "test")
 
 
 def test_frames_of_one_video_are_in_one_part(roots: dict[str, Path]) -> None:
     def parts(**options: str) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
-        for record in reader("groupscene").read(roots["groupscene"], **options):
+        for record in reader("groupscene").read(roots["groupscene"] / "set", **options):
             found.setdefault(str(record.sequence), set()).add(record.split)
         return found
 

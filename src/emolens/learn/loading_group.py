@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, SequentialSampler
 
 from emolens.data.face_columns import CANVAS
+from emolens.data.openpose import drawn_skeleton
 from emolens.data.prepared import open_prepared
 from emolens.data.prepared_faces import PreparedFaces, face_set, read_prepared
 from emolens.errors import DataError, OptionError
@@ -115,8 +116,9 @@ def group_rows(recipe: GroupRecipe, data: Path, split: str, room: bool = False) 
         taxonomy=prepared.taxonomy,
         at=at,
         asked=net.asked,
-        faces=_faces(recipe, split) if "faces" in net.asked else None,
     )
+    if "faces" in net.asked:
+        rows = replace(rows, faces=_faces(recipe, rows.ids.tolist(), split))
     size = round(net.size * ROOM) if room and recipe.augment.area < 1 else net.size
     if "image" in net.asked:
         return replace(rows, pixels=prepared.pixels(size=size))
@@ -125,8 +127,8 @@ def group_rows(recipe: GroupRecipe, data: Path, split: str, room: bool = False) 
     return rows
 
 
-def _faces(recipe: GroupRecipe, split: str) -> FaceReader:
-    """Where the faces of a split come from. Raises as `group_rows`."""
+def _faces(recipe: GroupRecipe, ids: Sequence[str], split: str) -> FaceReader:
+    """Where the faces of these pictures come from. Raises as `group_rows`."""
     net = recipe.net
     settings: FaceTrunk = net.faces  # type: ignore[union-attr]
     if recipe.data.faces is None:
@@ -136,8 +138,13 @@ def _faces(recipe: GroupRecipe, split: str) -> FaceReader:
         )
     prepared = read_prepared(Path(recipe.data.faces))
     grid = isinstance(net, HybridNet) and net.tokens == "grid"
-    if not grid:
-        prepared.require_faces(split)
+    # The set may be cut into other splits than the folder was prepared with, so pictures are looked up one by one.
+    if not any(len(prepared.grid(name)) if grid else len(prepared.scores(name)) for name in ids):
+        what, how = ("window", "--grid") if grid else ("face", "a smaller --min-face or --min-score")
+        raise DataError(
+            f"{recipe.data.faces}: no {what} in any of the {len(ids)} pictures of {split}, so nothing can be learnt "
+            f"from there; prepare it with {how}, or learn from scenes"
+        )
     return FaceReader(prepared, settings.limit, "grid" if grid else "canvas" if settings.transposed else "aligned")
 
 
@@ -149,22 +156,7 @@ def _skeletons(recipe: GroupRecipe, ids: Sequence[str], size: int) -> np.ndarray
             "take OpenPose's pictures, then give --set data.skeletons=SKELETONS"
         )
     folder = Path(recipe.data.skeletons)
-    return np.stack([stretched(open_image(skeleton_of(folder, name)), size) for name in ids])
-
-
-def skeleton_of(folder: Path, name: str) -> Path:
-    """The skeleton of the picture with this id: `<name>.png`, or `<name>_rendered.png` as OpenPose calls it.
-
-    Raises `DataError` where there is neither.
-    """
-    stem = folder / Path(name).with_suffix("")
-    for path in (stem.with_suffix(".png"), stem.with_name(f"{stem.name}_rendered.png")):
-        if path.is_file():
-            return path
-    raise DataError(
-        f"{folder}: no skeleton of {name}, neither {stem.name}.png nor {stem.name}_rendered.png; give the folder that "
-        "holds train and val as the set does"
-    )
+    return np.stack([stretched(open_image(drawn_skeleton(folder, name)), size) for name in ids])
 
 
 class GroupBatches(Dataset[GroupBatch]):
