@@ -18,6 +18,7 @@ import argparse
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -184,15 +185,11 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     wanted = options()
-    prepared = write_set(
-        wanted.work, wanted.data, {"train": wanted.train, "val": wanted.train // 4, "test": wanted.test}, wanted.seed
-    )
+    counts = {"train": wanted.train, "val": wanted.train // 4, "test": wanted.test}
+    prepared = write_set(wanted.work, wanted.data, counts, wanted.seed)
     kind = "FER+" if (wanted.data / "fer2013").is_dir() else "drawn"
-    sizes = {
-        split: sum(one.split == split for one in read_composites(wanted.work / "composites"))
-        for split in ("train", "val", "test")
-    }
-    print(f"composites of {kind} faces: {sizes}\n", file=sys.stderr)
+    sizes = Counter(one.split for one in read_composites(wanted.work / "composites"))
+    print(f"composites of {kind} faces: {dict(sizes)}\n", file=sys.stderr)
     print("| | n | accuracy on test | macro F1 | majority class | CPU s |\n|---|---|---|---|---|---|", flush=True)
     for row, name, settings in plan(wanted):
         run, seconds = trained(row, name, wanted.work, settings)

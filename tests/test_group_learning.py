@@ -133,7 +133,7 @@ def test_a_net_begins_with_what_runs_before_it_learnt(roots: dict[str, Path], ru
     torch.testing.assert_close(net.faces.fc5.weight, faces["faces.fc5.weight"])
     first = "scene.trunk.features.conv0.weight"
     torch.testing.assert_close(net.state_dict()[first], scene[first])
-    with pytest.raises(ModelError, match=r"begin\.crossvit=.*has no fusion|begin\.fusion"):
+    with pytest.raises(ModelError, match=r"begin\.crossvit=.*has no crossvit; give a run"):
         begin_with(net, Begin(crossvit=str(runs["group_aligned"])))
     with pytest.raises(ModelError, match=r"this net has no faces"):
         begin_with(group_net(small("group_scene", roots).net, 3), Begin(faces=str(runs["group_aligned"])))

@@ -12,14 +12,19 @@ from emolens.learn.nets.hybrid import Hybrid
 from emolens.learn.runs import read_checkpoint
 
 
+PARTS = {"faces": "faces", "scene": "scene.trunk", "crossvit": "fused"}
+"""Setting -> the part of a net that it is about, by the beginning of its tensors' names."""
+
+
 def begin_with(net: nn.Module, settings: Begin) -> None:
     """Give parts of a net the weights that runs before it learnt, the best on their `val`.
 
     Raises `ModelError` where a run has no such part, or one of another shape, or the net has none to give them to.
     """
-    for part, run in (("faces", settings.faces), ("scene.trunk", settings.scene), ("fusion", settings.crossvit)):
+    for name in PARTS:
+        run = getattr(settings, name)
         if run is not None:
-            _give(net, part, Path(run))
+            _give(net, name, Path(run))
 
 
 def begin_unstored(net: nn.Module, settings: Begin) -> None:
@@ -28,12 +33,11 @@ def begin_unstored(net: nn.Module, settings: Begin) -> None:
         begin_with(net, Begin(crossvit=settings.crossvit))
 
 
-def _give(net: nn.Module, part: str, run: Path) -> None:
-    home = net.fusion if part == "fusion" and isinstance(net, Hybrid) else _submodule(net, part)
-    prefix = f"{'fused' if part == 'fusion' else part}."
+def _give(net: nn.Module, name: str, run: Path) -> None:
+    prefix = f"{PARTS[name]}."
     learnt = read_checkpoint(run, "best").weights
-    given = {name.removeprefix(prefix): value for name, value in learnt.items() if name.startswith(prefix)}
-    name = part.partition(".")[0]
+    given = {key.removeprefix(prefix): value for key, value in learnt.items() if key.startswith(prefix)}
+    home = _part(net, name)
     if home is None or not given:
         whose = "this net" if home is None else str(run)
         raise ModelError(f"begin.{name}={run}: {whose} has no {name}; give a run whose net has one, or leave it out")
@@ -44,8 +48,10 @@ def _give(net: nn.Module, part: str, run: Path) -> None:
         raise ModelError(f"begin.{name}={run}: its {name} is of another shape ({reason})") from None
 
 
-def _submodule(net: nn.Module, name: str) -> nn.Module | None:
+def _part(net: nn.Module, name: str) -> nn.Module | None:
+    if name == "crossvit" and isinstance(net, Hybrid):
+        return net.fusion
     try:
-        return net.get_submodule("fused" if name == "fusion" else name)
+        return net.get_submodule(PARTS[name])
     except AttributeError:
         return None
