@@ -11,7 +11,6 @@ from emolens.learn.config.group import Begin
 from emolens.learn.nets.hybrid import Hybrid
 from emolens.learn.runs import read_checkpoint
 
-
 PARTS = {"faces": "faces", "scene": "scene.trunk", "crossvit": "fused"}
 """Setting -> the part of a net that it is about, by the beginning of its tensors' names."""
 
