@@ -85,7 +85,7 @@ def test_every_recipe_takes_a_step_on_its_own_layout(
     loss = begun.task.loss(next(iter(begun.train)))
     loss.backward()
     assert torch.isfinite(loss)
-    assert torch.isfinite(begun.task.figures(next(iter(begun.val)))["val_kl"])
+    assert torch.isfinite(begun.task.eval().figures(next(iter(begun.val)))["val_kl"])
     assert parse_recipe(chosen.model_dump_json()) == chosen
 
 

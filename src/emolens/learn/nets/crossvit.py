@@ -58,12 +58,13 @@ class Block(nn.Module):
         super().__init__()
         self.faces = Encoder(width, shape.faces, shape)
         self.scene = Encoder(width, shape.scene, shape)
-        self.asks = nn.ModuleList(nn.ModuleList(Attention(width, shape) for _ in range(2)) for _ in range(shape.cross))
+        self.ask_scene = nn.ModuleList(Attention(width, shape) for _ in range(shape.cross))
+        self.ask_faces = nn.ModuleList(Attention(width, shape) for _ in range(shape.cross))
 
     def forward(self, one: Tensor, other: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
         one, other = self.faces(one, there), self.scene(other, None)
         (first, faces), (second, scene) = ((side[:, :1], side[:, 1:]) for side in (one, other))
-        for ask_scene, ask_faces in self.asks:  # type: ignore[misc]
+        for ask_scene, ask_faces in zip(self.ask_scene, self.ask_faces, strict=True):
             first, second = (
                 first + ask_scene(first, torch.cat([first, scene], dim=1), None),
                 second + ask_faces(second, torch.cat([second, faces], dim=1), there),
@@ -112,7 +113,8 @@ class Attention(nn.Module):
         return answer
 
     def _by_head(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (N, heads, T, head_width)
+        n, count, inner = tokens.shape
+        return tokens.reshape(n, count, self.heads, inner // self.heads).transpose(1, 2)  # (N, heads, T, head_width)
 
 
 def _feed_forward(width: int, shape: CrossVit) -> nn.Module:

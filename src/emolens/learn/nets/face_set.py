@@ -60,14 +60,14 @@ def each(look: Callable[[Tensor], Tensor], faces: Tensor, mask: Tensor) -> Tenso
     places = mask.flatten()
     flat = faces.flatten(0, 1)
     if torch.compiler.is_compiling():
-        found = look(flat) * places[:, None]
-        return found.unflatten(0, mask.shape)
-    if not bool(places.any()):
-        return (look(flat[:1]) * 0).expand(len(flat), -1).unflatten(0, mask.shape)
-    seen = look(flat[places])
-    whole = seen.new_zeros(len(flat), seen.shape[1])
-    whole[places] = seen
-    return whole.unflatten(0, mask.shape)
+        whole = look(flat) * places[:, None]
+    elif not bool(places.any()):
+        whole = (look(flat[:1]) * 0).expand(len(flat), -1)
+    else:
+        seen = look(flat[places])
+        whole = seen.new_zeros(len(flat), seen.shape[1])
+        whole[places] = seen
+    return whole.reshape(*mask.shape, -1)
 
 
 def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
