@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,10 @@ from typer.testing import CliRunner
 
 from emolens.cli import app
 from emolens.errors import DataError
-from emolens.evaluation.forerunner import forerunner
 from emolens.evaluation.group_study import examined, figures, hybrid_members, run
 from emolens.evaluation.group_study_page import claims, page
-from emolens.evaluation.old_outputs import write_old
 from emolens.evaluation.simplex import kept_by_floats, right_on
-from emolens.evaluation.storing import read_tables
+from emolens.evaluation.storing import read_predictions
 from fakes_predictions import table
 
 
@@ -35,10 +34,8 @@ def test_a_point_is_right_where_its_mixture_is() -> None:
 
 
 def test_figures_by_hand() -> None:
-    rows = table(n=4).keep(np.arange(4))
+    rows = table(n=4)
     wanted = np.array([[0, 0], [0, 1], [1, 1], [2, 2]])
-    from dataclasses import replace
-
     said = replace(
         rows,
         targets=np.eye(3, dtype=np.float32)[wanted[:, 0]],
@@ -84,6 +81,19 @@ def test_small_outputs_become_figures_and_a_page(outputs: Path, tmp_path: Path) 
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.html", "results.json"]
 
 
+def test_rows_get_the_names_of_a_list_whose_labels_are_theirs(outputs: Path) -> None:
+    path = outputs / "hybrid" / "model1_output_data.npz"
+    labels = np.load(path)["label_valid"]
+    names = [f"{('neg', 'neu', 'pos')[label]}_{at}.jpg" for at, label in enumerate(labels)]
+    (path.parent / "val_list.txt").write_text("\n".join(names))
+    ids = read_predictions(path).split("val").ids
+    assert [Path(one).name for one in ids] == names
+    assert ids[0].split("/")[:2] == ["val", {"neg": "Negative", "neu": "Neutral", "pos": "Positive"}[names[0][:3]]]
+    shuffled = read_predictions(path.with_name("model0_output_data.npz")).split("val").ids
+    assert shuffled[0] == "valid-00000"  # the list is not of these rows
+    assert read_predictions(path).split("test").ids[0] == "test-00000"  # no list of theirs is there
+
+
 def test_outputs_that_are_missing_or_of_other_rows_are_refused(outputs: Path) -> None:
     broken = outputs / "hybrid" / "model3_output_data.npz"
     with np.load(broken) as file:
@@ -94,15 +104,6 @@ def test_outputs_that_are_missing_or_of_other_rows_are_refused(outputs: Path) ->
     broken.unlink()
     with pytest.raises(DataError, match=r"model3_output_data\.npz: not there"):
         hybrid_members(outputs)
-
-
-def test_the_forerunners_ways_on_small_outputs(tmp_path: Path) -> None:
-    members = [table(seed=seed, n=90) for seed in range(8)]
-    everywhere = [one.keep(np.arange(len(one))) for one in members]
-    write_old(everywhere, tmp_path / "eight.npz")
-    again = read_tables(tmp_path / "eight.npz")
-    with pytest.raises(Exception, match="split"):
-        forerunner(again)  # no train rows to learn the machine from
 
 
 def test_the_command_needs_no_torch(outputs: Path, tmp_path: Path) -> None:

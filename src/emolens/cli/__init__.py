@@ -94,17 +94,23 @@ def _register() -> None:
         doctor,
         ensemble,
         evaluate,
+        faces,
+        frames,
         learn,
         maps,
         models,
         notice,
         serve,
+        skeletons,
         study,
         video,
     )
 
     app.command()(analyze.analyze)
     app.command()(video.video)
+    app.command()(faces.faces)
+    app.command()(frames.frames)
+    app.command()(skeletons.skeletons)
     app.command()(serve.serve)
     app.add_typer(models.app, name="models")
     app.add_typer(data.app, name="data")

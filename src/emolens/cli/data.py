@@ -67,7 +67,7 @@ def check_data(
     from emolens.data.check import check
 
     with progress() as told:
-        report = check(name, root, open_pictures=not names_only, progress=told, **_options(settings))
+        report = check(name, root, open_pictures=not names_only, progress=told, **set_options(settings))
     if json != "-":
         for line in report.lines():
             typer.echo(line)
@@ -104,12 +104,37 @@ def prepare_data(
     problems = Problems(strict=not skip_faulty)
     with progress() as told:
         made = prepare(name, root, out, val_share=val_share, seed=seed, problems=problems, progress=told,
-                       **_options(settings))  # fmt: skip
+                       **set_options(settings))  # fmt: skip
     rows = [(s, f"{made.rows(s):,}", str(len(parts)), _bytes(out, parts)) for s, parts in made.splits.items()]
     table(f"{made.about['title']} in {out}", ("split", "rows", "files", "MB"), rows)
     if made.moved_to_val:
         typer.echo(f"val: {made.moved_to_val:,} rows cut from train, subjects and videos whole")
     _left_out(made.left_out, made.faults, made.examples)
+
+
+@app.command("convert-legacy")
+def convert_legacy(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The folder with FaceCoordinates, CroppedFaces, ...")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder, or one to go on with.")],
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The pictures, to cut the faces out of them anew.")
+    ] = None,
+) -> None:
+    """Turn faces in the old folder-of-npz layout into what 'emolens faces' writes.
+
+    The pickled arrays in them are read, and nothing in them is run.
+    """
+    from emolens.data.face_parts import FacesWriter
+    from emolens.preparing.legacy_reading import about_of, legacy_ids, read_one
+
+    names = legacy_ids(old)
+    with FacesWriter(out, about_of(old, pictures is not None)) as writer, progress("pictures") as told:
+        for done, name in enumerate(names, start=1):
+            if name not in writer.done:
+                writer.add(read_one(old, name, pictures))
+            told(done, len(names))
+    counts = writer.counts
+    typer.echo(f"{counts['faces']:,} faces in {counts['ok']:,} of {counts['pictures']:,} pictures, in {out}")
 
 
 @app.command("audit")
@@ -188,7 +213,7 @@ def _records(what: str, root: Path | None, settings: list[str] | None, problems:
     from emolens.data.registry import reader
 
     if root is not None:
-        return reader(what).read(root, problems, **_options(settings))
+        return reader(what).read(root, problems, **set_options(settings))
     if settings:
         raise OptionError("--set goes with NAME ROOT; a prepared folder has its options")
     return read_prepared(Path(what))
@@ -213,7 +238,8 @@ def _left_out(by_rule: Mapping[Any, int], faults: Mapping[Any, int], examples: M
             typer.echo(f"  {message}")
 
 
-def _options(settings: list[str] | None) -> dict[str, Any]:
+def set_options(settings: list[str] | None) -> dict[str, Any]:
+    """What `--set A=B` asks for, by name. Raises `OptionError`."""
     options: dict[str, OptionValue] = {}
     for setting in settings or ():
         name, equals, value = setting.partition("=")

@@ -3,7 +3,8 @@
 Keys `output_{train,valid,test}_model<i>` (raw logits, N x 3) and `label_{train,valid,test}`, classes 0 negative,
 1 neutral, 2 positive. The files hold no names: a row is known by its place. Where the lists of pictures lie beside a
 file (`val_list`, `test_list` or `eval_list`, text or pickled) and the labels are theirs, row by row, its rows get the
-names of GAF's pictures. Model 0 of the hybrid system was saved from a shuffled loader: its labels are not theirs.
+names of GAF's pictures; model 0 of the hybrid system was saved from a shuffled loader, and its labels are not theirs.
+Files that are written here also hold `id_{train,valid,test}`, which the old scripts pass over.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from emolens.data.gaf import LISTS, PREFIXES
 from emolens.data.pickled_names import names_in
 from emolens.errors import DataError, OptionError
-from emolens.evaluation.predictions import Predictions, aligned
+from emolens.evaluation.predictions import Predictions
 from emolens.files import replacing
 from emolens.models.session import softmax
 from emolens.taxonomy import GROUP3
@@ -25,6 +27,8 @@ from emolens.taxonomy import GROUP3
 SPLITS = {"train": "train", "valid": "val", "test": "test"}
 """Their names -> ours. Their `test` is the EVAL list, 1,000 pictures of the official validation set."""
 OUTPUT = re.compile(r"output_(train|valid|test)_(model\d+)")
+NAME = re.compile(r"(model\d+)\D.*")
+"""What an old file of one model is called, `model5_output_data` for example."""
 
 
 def is_old(arrays: Mapping[str, np.ndarray]) -> bool:
@@ -35,38 +39,39 @@ def is_old(arrays: Mapping[str, np.ndarray]) -> bool:
 def read_old(arrays: Mapping[str, np.ndarray], path: Path) -> list[Predictions]:
     """One table a model, by the model's number. Raises `DataError` where labels are missing or do not fit."""
     models = {found[2] for name in arrays if (found := OUTPUT.fullmatch(name))}
-    names = {split: listed for split in SPLITS if (listed := _listed(split, path))}
-    ordered = sorted(models, key=lambda name: int(name.removeprefix("model")))
-    return [_table(arrays, model, path, names) for model in ordered]
+    return [_table(arrays, model, path) for model in sorted(models, key=lambda name: int(name.removeprefix("model")))]
 
 
-def write_old(tables: Sequence[Predictions], path: Path) -> None:
-    """Tables of group affect as one `.npz` of the old form; they become model1, model2, ... in their order.
-
-    Names of rows, probabilities and all else that the form has no place for are lost; a table without logits gives the
-    logarithms of its probabilities. Raises `OptionError` for other classes than negative, neutral, positive or a split
-    that the form has no name for, `DataError` where the tables do not align.
-    """
-    first = tables[0]
-    if first.taxonomy.classes != GROUP3.classes:
-        raise OptionError(f"{first.name} has classes {', '.join(first.taxonomy.classes)}; this form is for "
-                          f"{', '.join(GROUP3.classes)}")  # fmt: skip
-    if strange := set(first.splits.tolist()) - set(SPLITS.values()):
-        raise OptionError(f"{first.name} has split {min(strange)!r}; this form knows {', '.join(SPLITS.values())}")
-    aligned(tables)
-    arrays: dict[str, np.ndarray] = {}
-    for theirs, ours in SPLITS.items():
-        rows = first.splits == ours
-        if rows.any():
-            arrays[f"label_{theirs}"] = first.truth[rows].astype(np.int64)
-            arrays |= {f"output_{theirs}_model{at}": _logits(one)[rows] for at, one in enumerate(tables, 1)}
-    with replacing(path) as draft, draft.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub takes them for options
+def _table(arrays: Mapping[str, np.ndarray], model: str, path: Path) -> Predictions:
+    there = [split for split in SPLITS if f"output_{split}_{model}" in arrays]
+    parts = [_part(arrays, split, model, path) for split in there]
+    logits, labels = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    ids = [_ids(arrays, split, part[1], _listed(split, path)) for split, part in zip(there, parts, strict=True)]
+    probabilities = softmax(logits)
+    return Predictions(
+        ids=np.concatenate(ids),
+        splits=np.repeat([SPLITS[split] for split in there], [len(one) for one in ids]),
+        taxonomy=GROUP3,
+        targets=np.eye(len(GROUP3), dtype=np.float32)[labels],
+        probabilities=probabilities,
+        confidence=probabilities.max(axis=1),
+        logits=logits.astype(np.float32),
+        data="GAF, rows of EmotiW 2018",
+        subset="rows by their place",
+        model=model,
+    )
 
 
-def _logits(one: Predictions) -> np.ndarray:
-    known = np.log(np.maximum(one.probabilities, np.float32(1e-12))) if one.logits is None else one.logits
-    return np.asarray(known, np.float32)
+def _ids(arrays: Mapping[str, np.ndarray], split: str, labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """The ids that the file holds; else the names of the list where every label is that of its name; else places."""
+    held = arrays.get(f"id_{split}")
+    if held is not None and len(held) == len(labels):
+        return held
+    folders = [PREFIXES.get(name.split("_")[0], "") for name in names]
+    places = [list(PREFIXES.values()).index(folder) if folder else -1 for folder in folders]
+    if names and np.array_equal(places, labels):
+        return np.array([f"val/{folder}/{name}" for folder, name in zip(folders, names, strict=True)])
+    return np.array([f"{split}-{at:05d}" for at in range(len(labels))])
 
 
 def _listed(split: str, path: Path) -> list[str]:
@@ -74,36 +79,6 @@ def _listed(split: str, path: Path) -> list[str]:
     choices = LISTS["val"] if split == "valid" else LISTS["test"] if split == "test" else ()
     found = next((path.parent / name for name in choices if (path.parent / name).is_file()), None)
     return [] if found is None else [name for _, name in names_in(found)]
-
-
-def _table(arrays: Mapping[str, np.ndarray], model: str, path: Path, names: Mapping[str, list[str]]) -> Predictions:
-    there = [split for split in SPLITS if f"output_{split}_{model}" in arrays]
-    parts = [_part(arrays, split, model, path) for split in there]
-    logits, labels = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    ids = [_ids(split, part[1], names.get(split, [])) for split, part in zip(there, parts, strict=True)]
-    by_name = any("/" in one[0] for one in ids if len(one))
-    probabilities = softmax(logits)
-    return Predictions(
-        ids=np.concatenate(ids),
-        splits=np.repeat([SPLITS[split] for split in there], [len(part[1]) for part in parts]),
-        taxonomy=GROUP3,
-        targets=np.eye(len(GROUP3), dtype=np.float32)[labels],
-        probabilities=probabilities,
-        confidence=probabilities.max(axis=1),
-        logits=logits.astype(np.float32),
-        data="GAF, rows of EmotiW 2018",
-        subset="rows by the lists of pictures" if by_name else "rows by their place",
-        model=model,
-    )
-
-
-def _ids(split: str, labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """The names of the pictures as the reader of GAF gives them, where every label is that of its name; else places."""
-    folders = [PREFIXES.get(name.split("_")[0], "") for name in names]
-    places = [list(PREFIXES.values()).index(folder) if folder else -1 for folder in folders]
-    if names and np.array_equal(places, labels):
-        return np.array([f"val/{folder}/{name}" for folder, name in zip(folders, names, strict=True)])
-    return np.array([f"{split}-{at:05d}" for at in range(len(labels))])
 
 
 def _part(arrays: Mapping[str, np.ndarray], split: str, model: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -114,3 +89,25 @@ def _part(arrays: Mapping[str, np.ndarray], split: str, model: str, path: Path) 
     if not np.isin(labels, range(len(GROUP3))).all():
         raise DataError(f"{path}: label_{split} holds {np.unique(labels).tolist()}; allowed: 0, 1, 2")
     return logits, labels.astype(int)
+
+
+def write_old(predictions: Predictions, path: Path) -> None:
+    """Write a table as the old systems did, raw logits and labels by split, the row ids beside them.
+
+    Raises `OptionError` where the name of `path` does not begin with `model` and a number and end in `.npz`, or the
+    table holds no logits.
+    """
+    named = NAME.fullmatch(path.stem)
+    if named is None or path.suffix != ".npz":
+        raise OptionError(f"{path}: an old table is named after its model's number, as model5_output_data.npz")
+    if predictions.logits is None:
+        raise OptionError(f"{predictions.name}: an old table holds logits, and it has none")
+    arrays: dict[str, Any] = {}
+    for theirs, ours in SPLITS.items():
+        rows = predictions.splits == ours
+        if rows.any():
+            arrays[f"output_{theirs}_{named[1]}"] = predictions.logits[rows].astype(np.float32)
+            arrays[f"label_{theirs}"] = predictions.truth[rows].astype(np.int64)
+            arrays[f"id_{theirs}"] = predictions.ids[rows].astype(str)
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.savez_compressed(file, **arrays)

@@ -47,13 +47,17 @@ class _View:
 
 @dataclass(frozen=True)
 class _Found:
-    """Boxes (N, 4) in pixels of the view, with the answers (N, A) of the last net: logit, four shifts, landmarks."""
+    """Boxes (N, 4) in pixels of the view, with the answers (N, A) of the last net: logit, four shifts, landmarks.
+
+    `features` (N, 256) are what the last net made its answers of, where they were asked for. Rows go together.
+    """
 
     boxes: np.ndarray
     answers: np.ndarray
+    features: np.ndarray | None = None
 
     def __getitem__(self, rows: np.ndarray) -> _Found:
-        return _Found(self.boxes[rows], self.answers[rows])
+        return _Found(self.boxes[rows], self.answers[rows], None if self.features is None else self.features[rows])
 
     @property
     def logits(self) -> np.ndarray:
@@ -94,6 +98,7 @@ class MTCNN:
         self.min_face_size, self.factor, self.max_side = min_face_size, factor, max_side
         self._least = [math.log(threshold / (1 - threshold)) for threshold in thresholds]
         self._sessions = {name: open_session(content, threads) for name, content in load_graphs().items()}
+        self._first = {name: session.get_outputs()[0].name for name, session in self._sessions.items()}
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """The faces of one picture, RGB uint8 (H, W, 3), by falling score."""
@@ -101,18 +106,26 @@ class MTCNN:
 
     def detect_batch(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
         """The faces of each picture; sizes may differ."""
-        return [faces for group in _groups(images) for faces in self._detect_group(group)]
+        return [faces for group in _groups(images) for faces, _ in self._detect_group(group)]
 
-    def _detect_group(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
+    def detect_with_features(self, images: Sequence[np.ndarray]) -> list[tuple[list[Face], np.ndarray]]:
+        """As `detect_batch`, and for each face the last hidden layer of O-Net: float32 (F, 256), row for row."""
+        found = [one for group in _groups(images) for one in self._detect_group(group, features=True)]
+        return [(faces, np.zeros((0, 256), np.float32) if rows is None else rows) for faces, rows in found]
+
+    def _detect_group(
+        self, images: Sequence[np.ndarray], features: bool = False
+    ) -> list[tuple[list[Face], np.ndarray | None]]:
         views = [self._view(check_picture(image)) for image in images]
         boxes = [self._propose(view) for view in views]
         found = self._look(views, boxes, "rnet", self._least[1])
         found = [one[self._nms(one.boxes, one.logits, REFINED)] for one in found]
-        found = self._look(views, [squared(one.shifted()) for one in found], "onet", self._least[2])
+        found = self._look(views, [squared(one.shifted()) for one in found], "onet", self._least[2], features)
         return [_faces(one, view.reduced) for one, view in zip(found, views, strict=True)]
 
     def _run(self, graph: str, **feeds: np.ndarray) -> np.ndarray:
-        answer: np.ndarray = self._sessions[graph].run(None, feeds)[0]
+        """The first output of a graph."""
+        answer: np.ndarray = self._sessions[graph].run([self._first[graph]], feeds)[0]
         return answer
 
     def _view(self, image: np.ndarray) -> _View:
@@ -153,13 +166,18 @@ class MTCNN:
         boxes = (squares[kept] + answers[kept, 1:5] * (CELL - 1)) * pixel
         return _Found(boxes, answers[kept])
 
-    def _look(self, views: list[_View], boxes: list[np.ndarray], net: str, least: float) -> list[_Found]:
+    def _look(
+        self, views: list[_View], boxes: list[np.ndarray], net: str, least: float, features: bool = False
+    ) -> list[_Found]:
         """RNet or ONet on every box of every picture; keeps those whose logit is more than `least`."""
         side = {"rnet": 24, "onet": 48}[net]
         crops = np.concatenate([self._crops(view, some, side) for view, some in zip(views, boxes, strict=True)])
-        runs = [self._run(net, crops=crops[i : i + CROPS_A_RUN]) for i in range(0, max(1, len(crops)), CROPS_A_RUN)]
-        split = np.split(np.concatenate(runs), np.cumsum([len(some) for some in boxes])[:-1])
-        found = [_Found(some, answers) for some, answers in zip(boxes, split, strict=True)]
+        names = ["answers", "features"] if features else ["answers"]
+        starts = range(0, max(1, len(crops)), CROPS_A_RUN)
+        runs = [self._sessions[net].run(names, {"crops": crops[i : i + CROPS_A_RUN]}) for i in starts]
+        ends = np.cumsum([len(some) for some in boxes])[:-1]
+        outputs = [np.split(np.concatenate(output), ends) for output in zip(*runs, strict=True)]
+        found = [_Found(*rows) for rows in zip(boxes, *outputs, strict=True)]
         return [one[one.logits > least] for one in found]
 
     def _crops(self, view: _View, boxes: np.ndarray, side: int) -> np.ndarray:
@@ -192,15 +210,16 @@ def _best_cells(logits: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarra
     return rows, columns
 
 
-def _faces(found: _Found, reduced: int) -> list[Face]:
-    """The faces of one picture: landmarks are fractions of the square that ONet saw, five x and then five y."""
+def _faces(found: _Found, reduced: int) -> tuple[list[Face], np.ndarray | None]:
+    """The faces of one picture with their features: landmarks are fractions of the square that ONet saw, x before y."""
     marks = found.answers[:, 5:].reshape(-1, 2, 5).transpose(0, 2, 1)
     corner, sides = found.boxes[:, None, :2], found.boxes[:, None, 2:] - found.boxes[:, None, :2]
     landmarks = (corner + marks * sides) * reduced
     boxes = found.shifted() * reduced
     scores = 1 / (1 + np.exp(-found.logits))
     kept = [i for i in without_contained(boxes, scores, OVERLAP) if (boxes[i, 2:] > boxes[i, :2]).all()]
-    return [Face(boxes[i], float(scores[i]), landmarks[i]) for i in kept]
+    faces = [Face(boxes[i], float(scores[i]), landmarks[i]) for i in kept]
+    return faces, None if found.features is None else found.features[kept]
 
 
 def _groups(images: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:

@@ -38,7 +38,7 @@ def build_graphs(weights: Callable[[str], Arrays]) -> dict[str, bytes]:
     pnet       planes, size (4,) -> cells (1, 5, h, w) at the size asked for: face logit, shifts of x1, y1, x2, y2
     crop24/48  planes, boxes (K, 4) -> crops (K, 3, 24, 24) or (K, 3, 48, 48)
     rnet       crops -> (K, 5): face logit, shifts
-    onet       crops -> (K, 15): face logit, shifts, five x, five y
+    onet       crops -> (K, 15): face logit, shifts, five x, five y; and on request the layer before, features (K, 256)
     nms        boxes (1, N, 4), scores (1, 1, N), overlap (1,) -> rows (M, 3), the index last, by falling score
     """
     return {
@@ -74,10 +74,11 @@ class _Graph:
         """Channels `start` to `stop`."""
         return self.node("Slice", value, *(self.constant([i], np.int64) for i in (start, stop, 1)))
 
-    def finish(self, inputs: dict[str, tuple[Any, Any]], output: tuple[str, Any, Any]) -> bytes:
-        """The graph as bytes; inputs by name and the output, each with type and shape."""
+    def finish(self, inputs: dict[str, tuple[Any, Any]], *outputs: tuple[str, Any, Any]) -> bytes:
+        """The graph as bytes; inputs by name and the outputs, each with type and shape."""
         ports = [helper.make_tensor_value_info(name, *kind) for name, kind in inputs.items()]
-        graph = helper.make_graph(self.nodes, "mtcnn", ports, [helper.make_tensor_value_info(*output)], self.constants)
+        found = [helper.make_tensor_value_info(*output) for output in outputs]
+        graph = helper.make_graph(self.nodes, "mtcnn", ports, found, self.constants)
         opsets = [helper.make_opsetid("", OPSET)]
         content: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
         return content
@@ -138,13 +139,14 @@ def _refiner(net: str, weights: Arrays) -> bytes:
     side = round((len(dense) / channels) ** 0.5)
     dense = dense.reshape(side, side, channels, -1).transpose(2, 1, 0, 3).reshape(len(dense), -1)  # x, y, c -> c, y, x
     hidden = graph.node("Gemm", graph.node("Flatten", trunk), graph.constant(dense), graph.constant(bias))
-    hidden = graph.node("PRelu", hidden, graph.constant(slope))
+    hidden = graph.node("PRelu", hidden, graph.constant(slope), output="features")
     *others, (face, face_bias) = [(heads[i], heads[i + 1]) for i in range(0, len(heads), 2)]
     kernel = np.concatenate([face[:, 1:] - face[:, :1], *(kernel for kernel, _ in others)], axis=1)
     offset = np.concatenate([face_bias[1:] - face_bias[:1], *(bias for _, bias in others)])
     graph.node("Gemm", hidden, graph.constant(kernel), graph.constant(offset), output="answers")
     pixels = {"rnet": 24, "onet": 48}[net]
-    return graph.finish({"crops": (FLOAT, ["K", 3, pixels, pixels])}, ("answers", FLOAT, ["K", kernel.shape[1]]))
+    outputs = [("answers", FLOAT, ["K", kernel.shape[1]]), ("features", FLOAT, ["K", slope.size])]
+    return graph.finish({"crops": (FLOAT, ["K", 3, pixels, pixels])}, *outputs[: 1 if net == "rnet" else 2])
 
 
 def _trunk(graph: _Graph, value: str, weights: Arrays, pools: tuple[tuple[int, int] | None, ...]) -> str:

@@ -1,0 +1,134 @@
+"""The faces of many pictures: found, cut out, aligned and described, in batches and in flat memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emolens.data.face_columns import PictureFaces
+from emolens.decoding import Decoded, decode_ahead
+from emolens.errors import InputError, OptionError
+from emolens.faces.group_frames import eye_frames, grid_frames, sphereface_frames
+from emolens.faces.mtcnn import MTCNN
+from emolens.preparing.wanted import Wanted
+from emolens.records import Face
+
+BATCH, BATCH_PIXELS = 8, 1 << 23
+"""Pictures of a batch go through the nets together; it ends with the picture that reaches either."""
+GlobalFeatures = Callable[[list[np.ndarray]], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What faces are looked for.
+
+    `min_face`: pixels of the smallest. `min_score`: least score of the last net; the hybrid group system had .8, as
+    here. `grid`: cut windows out of pictures without a face.
+    """
+
+    min_face: int = 20
+    min_score: float = 0.8
+    grid: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_score < 1:
+            raise OptionError(f"--min-score is {self.min_score}, needs more than 0 and less than 1")
+
+    def about(self) -> dict[str, Any]:
+        """The settings in JSON's terms, as a prepared folder keeps them."""
+        return {"detector": MTCNN.name, "min_face": self.min_face, "min_score": self.min_score, "grid": self.grid}
+
+
+def find_faces(
+    wanted: Iterable[Wanted], settings: Settings | None = None, global_features: GlobalFeatures | None = None
+) -> Iterator[PictureFaces]:
+    """Each picture with its faces, in order; the detector is made once. What cannot be read has a status and no face.
+
+    `global_features` gives float32 (N, D) for pictures.
+    """
+    settings = settings or Settings()
+    detector = MTCNN(settings.min_face, thresholds=(0.7, min(0.7, settings.min_score), settings.min_score))
+    for batch in _batches(wanted):
+        pictures = [picture for _, picture in batch if isinstance(picture, np.ndarray)]
+        found = iter(detector.detect_with_features(pictures))
+        whole = iter(global_features(pictures)) if global_features else None
+        for one, picture in batch:
+            if isinstance(picture, InputError):
+                yield _unread(one, picture)
+            else:
+                described = {} if whole is None else {"global_features": next(whole)}
+                yield cut_out(one, picture, *next(found), grid=settings.grid, **described)
+
+
+def cut_out(
+    wanted: Wanted, picture: np.ndarray, faces: Sequence[Face], features: np.ndarray, grid: bool = False, **more: Any
+) -> PictureFaces:
+    """The row of one picture, RGB uint8 (H, W, 3), from its faces with landmarks and their features (F, 256)."""
+    return PictureFaces(
+        id=wanted.id,
+        split=wanted.split,
+        label=wanted.label,
+        source=wanted.source,
+        status="ok" if faces else "no_face",
+        size=(picture.shape[1], picture.shape[0]),
+        boxes=np.array([face.box for face in faces], np.float32).reshape(-1, 4),
+        scores=np.array([face.score for face in faces], np.float32),
+        landmarks=np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2),
+        features=features,
+        crops=tuple(crop(picture, face.box) for face in faces),
+        aligned=sphereface_frames(picture, faces),
+        canvas=eye_frames(picture, faces),
+        **({"grid": grid_frames(picture)} if grid and not faces else {}),
+        **more,
+    )
+
+
+def crop(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """What a box holds, cut off at the edges, at least one pixel: uint8 (h, w, 3)."""
+    left, top, right, bottom = crop_edges(picture.shape[1], picture.shape[0], box)
+    return picture[top:bottom, left:right]
+
+
+def crop_edges(width: int, height: int, box: np.ndarray) -> tuple[int, int, int, int]:
+    """The edges left, top, right, bottom of a box in whole pixels inside a picture."""
+    most = np.array([width, height])
+    low = np.clip(np.floor(box[:2]), 0, most - 1).astype(int)
+    high = np.clip(np.ceil(box[2:]), low + 1, most).astype(int)
+    left, top, right, bottom = (*low.tolist(), *high.tolist())
+    return left, top, right, bottom
+
+
+def _batches(wanted: Iterable[Wanted]) -> Iterator[list[tuple[Wanted, np.ndarray | InputError]]]:
+    batch: list[tuple[Wanted, np.ndarray | InputError]] = []
+    pixels = 0
+    for one, picture in _decoded(wanted):
+        batch.append((one, picture))
+        pixels += picture.size // 3 if isinstance(picture, np.ndarray) else 0
+        if len(batch) >= BATCH or pixels >= BATCH_PIXELS:
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch
+
+
+def _decoded(wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, np.ndarray | InputError]]:
+    waiting: list[Wanted] = []
+
+    def pictures() -> Iterator[Any]:
+        for one in wanted:
+            waiting.append(one)
+            yield one.picture
+
+    decoded: Iterator[Decoded] = decode_ahead(pictures())
+    for _, picture in decoded:
+        yield waiting.pop(0), picture
+
+
+def _unread(wanted: Wanted, error: InputError) -> PictureFaces:
+    message = str(error).encode("utf-8", "backslashreplace").decode()
+    return PictureFaces(
+        id=wanted.id, split=wanted.split, label=wanted.label, source=wanted.source, status=error.status, message=message
+    )
