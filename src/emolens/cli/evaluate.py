@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +35,13 @@ Classes = Annotated[
 ]
 
 
+class Layout(str, Enum):
+    """How a predictions table is written."""
+
+    table = "table"
+    legacy = "legacy"
+
+
 def predict(
     model: Annotated[str, typer.Argument(metavar="RUN|MODEL", help="A run folder, or an ONNX model with its card.")],
     data: DataFolder,
@@ -42,8 +50,12 @@ def predict(
     dataset: DataSet = None,
     classes: Classes = None,
     best: Best = False,
+    layout: Annotated[
+        Layout, typer.Option(help="legacy: as the old group systems, --out named as model5_output_data.npz.")
+    ] = Layout.table,
 ) -> None:
     """Write the predictions table of a model: ids, labels, probabilities, confidences."""
+    from emolens.evaluation.old_outputs import write_old
     from emolens.evaluation.predictions import joined
     from emolens.evaluation.storing import SUFFIXES, write_predictions
 
@@ -51,7 +63,7 @@ def predict(
         raise OptionError(f"--out is {out}, needs a name that ends in {' or '.join(SUFFIXES)}")
     _check_exists(model)
     tables = [_ask(model, open_data(data, name, model, dataset, classes), best) for name in split.split(",")]
-    write_predictions(joined(tables), out)
+    (write_old if layout is Layout.legacy else write_predictions)(joined(tables), out)
     typer.echo(f"written: {out} ({sum(map(len, tables)):,} rows of {split})")
 
 
@@ -162,9 +174,9 @@ def _learnt_from(model: Path) -> tuple[str, dict[str, Any]]:
 
     if model.is_dir():
         _needs_torch()
-        from emolens.learn.predict import expression_recipe
+        from emolens.learn.runs import read_recipe
 
-        wanted = expression_recipe(model).data
+        wanted = read_recipe(model).data
         return wanted.name, dict(wanted.chosen)
     known = read_card(model).taxonomy if model.suffix == ".onnx" else ""
     return (known if known in names() else "ferplus"), {}

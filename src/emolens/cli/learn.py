@@ -69,6 +69,7 @@ def export(
     needs_torch()
     from emolens.learn.export import export as write
     from emolens.learn.export_evoked import export_evoked
+    from emolens.learn.export_group import export_group
     from emolens.learn.runs import read_recipe
 
     if out.suffix != ".onnx":
@@ -77,23 +78,25 @@ def export(
     first = read_recipe(runs[0])
     prepared = _prepared(data, first.data.name, first.data.chosen)
     if first.task == "evoked":
-        card = export_evoked(_only(runs), prepared, out, which)
+        card = export_evoked(_only(runs, "evoked"), prepared, out, which)
+    elif first.task == "group":
+        card = export_group(_only(runs, "group"), prepared, out, which)
     else:
         card = write(runs, prepared, out, int8, which)
     if card.parity:
         report = card.parity
+        speeds = f"; {report.file_speed:,.0f} pictures/s, the net {report.net_speed:,.0f}" if report.file_speed else ""
         typer.echo(
             f"{report.kind}: same top label as the net on {report.top1_agreement:.2%} of {report.n} val pictures, "
-            f"largest difference of a probability {report.max_difference:.1e}; {report.file_speed:,.0f} pictures/s, "
-            f"the net {report.net_speed:,.0f}"
+            f"largest difference of a probability {report.max_difference:.1e}{speeds}"
         )
     typer.echo(f"temperature {card.temperature} (votes), {card.confidence_temperature} (top label)")
     typer.echo(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB) and {out.with_suffix('.json')}")
 
 
-def _only(runs: list[Path]) -> Path:
+def _only(runs: list[Path], task: str) -> Path:
     if len(runs) > 1:
-        raise OptionError(f"{len(runs)} runs of task evoked; they are exported one by one, always with int8 weights")
+        raise OptionError(f"{len(runs)} runs of task {task}; they are exported one by one, without --int8")
     return runs[0]
 
 

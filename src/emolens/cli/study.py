@@ -7,12 +7,20 @@ from typing import Annotated
 
 import typer
 
+from emolens.cli.evaluate import needs_statistics
 from emolens.cli.printing import progress
+
+JUDGED = "group_ensemble"
+"""The study that trains nothing: it judges outputs that were published, and needs no torch."""
 
 
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="emotion_wheel, evoked_default or split_leak.")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Emotion6; FER2013 for split_leak.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="emotion_wheel, evoked_default, group_ensemble or split_leak.")
+    ],
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Emotion6; FER2013 for split_leak; outputs for group_ensemble.")
+    ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where figures, plots and page go.")],
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Repetitions, for the spread over seeds.")] = 3,
     epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Of the nets that a study trains.")] = 20,
@@ -22,6 +30,9 @@ def study(
     threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="CPU threads; by default all cores.")] = None,
 ) -> None:
     """Repeat a study: results.json, plots and a page in --out."""
+    if name == JUDGED:
+        _judge(data, out)
+        return
     from emolens.cli.learn import needs_torch
 
     needs_torch()
@@ -38,3 +49,10 @@ def study(
         prepared = prepared_folder(data, chosen.data, told)
     effort = Effort(seeds, epochs, as_published)
     typer.echo(f"written: {chosen.run(prepared, out, effort, lambda line: typer.echo(line, err=True))}")
+
+
+def _judge(data: Path, out: Path) -> None:
+    needs_statistics(f"emolens study {JUDGED}")
+    from emolens.evaluation.group_study import run
+
+    typer.echo(f"written: {run(data, out, lambda line: typer.echo(line, err=True))}")

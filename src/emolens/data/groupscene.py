@@ -1,13 +1,17 @@
 """The Group-and-Scene set (Gong et al. 2025): key frames of videos, negative or positive, with faces or without.
 
 Frames of one video lie in several parts as published (they were moved one by one); `sequence` is the video, where
-the name carries it. A picture is of the part `faces` where face crops of it lie in `CroppedFaces2`.
+the name carries it. With `splits=video` each video is dealt to one part, 7 : 2 : 1 as published, by a hash of its name;
+a frame whose name tells no video is dealt by itself. A picture is of the part `faces` where face crops of it lie in
+`CroppedFaces2`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +25,19 @@ FOLDERS = {"Negative": "negative", "Positive": "positive"}
 PREFIX = re.compile(r"[VT]?(neg|pos)(?=_)")
 FRAME = re.compile(r"(?P<video>.+)_(?P<frame>\d+)")
 CROPS = "CroppedFaces2"
+DEALT: tuple[Split, ...] = ("train",) * 7 + ("val",) * 2 + ("test",)
 
 
-def _walk(root: Path, problems: Problems, part: str) -> Iterator[Record]:
+def _walk(root: Path, problems: Problems, part: str, splits: str) -> Iterator[Record]:
+    for record in _published(root, problems, part):
+        yield record if splits == "published" else replace(record, split=_dealt(record.sequence or record.id))
+
+
+def _dealt(name: str) -> Split:
+    return DEALT[int(hashlib.blake2b(name.encode(), digest_size=8).hexdigest(), 16) % len(DEALT)]
+
+
+def _published(root: Path, problems: Problems, part: str) -> Iterator[Record]:
     homes = [folder for folder in (root / "Faces", root / "NoFaces", root) if (folder / "train").is_dir()]
     if not homes:
         raise absent(INFO, root, "folder train with the folders Negative and Positive")
@@ -92,7 +106,7 @@ INFO = Info(
     taxonomy=GROUP2,
     task="group",
     counts=tuple(
-        Count(n, split, label, {"part": part}, "counted in the authors' published outputs")
+        Count(n, split, label, {"part": part, "splits": "published"}, "counted in the authors' published outputs")
         for part, splits in _COUNTS.items()
         for split, numbers in zip(SPLITS, splits, strict=True)
         for n, label in zip(numbers, ("", *GROUP2.classes), strict=False)
@@ -100,6 +114,11 @@ INFO = Info(
 )
 READERS = {
     "groupscene": DataReader(
-        INFO, _walk, (Option("part", "all", "pictures with faces, without, or all", ("all", "faces", "nofaces")),)
+        INFO,
+        _walk,
+        (
+            Option("part", "all", "pictures with faces, without, or all", ("all", "faces", "nofaces")),
+            Option("splits", "published", "as published, or each video in one", ("published", "video")),
+        ),
     )
 }

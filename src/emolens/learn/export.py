@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
@@ -104,14 +104,22 @@ def parity(exported: np.ndarray, original: np.ndarray, kind: str) -> Parity:
 
 def write_onnx(net: nn.Module, size: int, path: Path, channels: int = 1, outputs: Sequence[str] = ("logits",)) -> None:
     """Write a net as ONNX with input `images` (N, channels, size, size), N free, and these of its outputs."""
+    write_inputs_onnx(net, {"images": torch.zeros(2, channels, size, size)}, path, outputs)
+
+
+def write_inputs_onnx(
+    net: nn.Module, inputs: Mapping[str, Tensor], path: Path, outputs: Sequence[str] = ("logits",)
+) -> None:
+    """Write a net as ONNX with inputs of these names and shapes, N free, in their order, and these of its outputs."""
+    n = torch.export.Dim("n")
     with _quiet():
         torch.onnx.export(
             _Named(net, outputs).eval(),
-            (torch.zeros(2, channels, size, size),),
+            tuple(inputs.values()),
             str(path),
-            input_names=["images"],
+            input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_shapes={"images": {0: torch.export.Dim("n")}},
+            dynamic_shapes=(tuple({0: n} for _ in inputs),),
             dynamo=True,
             external_data=False,
         )
@@ -138,8 +146,8 @@ class _Named(nn.Module):
         self.net = net
         self.names = tuple(names)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        found = self.net(images)
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        found = self.net(*inputs)
         return tuple(found[name] for name in self.names)
 
 

@@ -18,6 +18,7 @@ from emolens.learn.config import ExpressionRecipe
 from emolens.learn.loading import rows_of
 from emolens.learn.nets import build
 from emolens.learn.nets.ensemble import Ensemble
+from emolens.learn.predict_group import predict_group
 from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
 from emolens.models.session import softmax
 from emolens.places import sha256
@@ -50,9 +51,12 @@ def load_runs(runs: Sequence[Path], checkpoint: str = "last") -> nn.Module:
 def predict_run(run: Path, rows: Rows, checkpoint: str = "last") -> Predictions:
     """What a run's net says about whole pictures, as the mean over each picture and its mirror image.
 
-    With `features` (N, D) of the upright picture where the net gives them. Probabilities are not calibrated: `export`
-    does that. Raises `ModelError` where the run cannot be read, `LabelError` where it shares no class with the rows.
+    With `features` (N, D) of the upright picture where the net gives them. Groups are seen once, see `predict_group`.
+    Probabilities are not calibrated: `export` does that. Raises `ModelError` where the run cannot be read, `LabelError`
+    where it shares no class with the rows.
     """
+    if read_recipe(run).task == "group":
+        return predict_group(run, rows, checkpoint)
     net, recipe = load_member(run, checkpoint), expression_recipe(run)
     images = rows.frames(recipe.net.size, recipe.data.colour == "grey")
     found, mirrored = outputs(net, images), outputs(net, np.ascontiguousarray(images[:, :, ::-1]))

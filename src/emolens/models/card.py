@@ -17,6 +17,13 @@ from emolens.records import Task
 from emolens.taxonomy import TAXONOMIES, Taxonomy, taxonomy
 
 METADATA_KEY = "emolens_card"
+GroupInput = Literal["image", "faces", "mask", "skeleton"]
+"""What a model of groups may ask for, each an input of that name in its file.
+
+`image` and `skeleton` are float32 (N, 3, size, size), RGB with values 0 to 255, the whole picture stretched, and the
+people in it drawn as OpenPose does on black, stretched alike. `faces` is float32 (N, 15, 3, 112, 96), RGB 0 to 255, the
+faces aligned by five points, empty places 0; `mask` is bool (N, 15), true where a face is.
+"""
 
 
 class _Frozen(BaseModel):
@@ -84,6 +91,7 @@ class ModelCard(_Frozen):
     net that standardises each picture itself has mean 0 and std 1 here.
     A model of whole pictures says in `picture` how one becomes its input: `stretched` is both sides resized to `size`
     by Pillow's bicubic filter, which averages where it shrinks, without regard to their ratio.
+    A model of groups names its inputs in `inputs`, and takes them as they are, without mean and std; see `GroupInput`.
     Output `logits`: float32 (N, K). The distribution is softmax(logits / temperature); the confidence in the top label
     is the largest entry of softmax(logits / confidence_temperature). Output `values`, where a model has it: float32
     (N, 2), valence and arousal in the units 1 to 9.
@@ -101,6 +109,7 @@ class ModelCard(_Frozen):
     std: tuple[PositiveFloat, ...] = (1.0,)
     framing: Framing | None = None
     picture: Literal["stretched"] | None = None
+    inputs: tuple[GroupInput, ...] = Field(default=(), description="of a model of groups; others have one, of frames")
     temperature: float = Field(default=1.0, gt=0)
     confidence_temperature: float = Field(default=1.0, gt=0)
     training_data: str

@@ -211,7 +211,7 @@ def _check_same(card: ModelCard, session: ort.InferenceSession, where: str) -> N
     if inside is None:
         return
     first = ModelCard.parse(inside, where)
-    for name in ("task", "labels", "size", "colour", "picture", "mean", "std"):
+    for name in ("task", "labels", "size", "colour", "picture", "inputs", "mean", "std"):
         if getattr(card, name) != getattr(first, name):
             raise CardError(
                 f"{where}: the card beside it and the card inside it differ in {name}; take both files from the same "

@@ -16,9 +16,10 @@ from emolens.learn.config.expression import (
     ExpressionRecipe,
     Loss,
 )
+from emolens.learn.config.group import GroupData, GroupRecipe
 from emolens.learn.config.nets import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet
 
-RECIPE_TYPES: dict[str, type[Recipe]] = {"expression": ExpressionRecipe, "evoked": EvokedRecipe}
+RECIPE_TYPES: dict[str, type[Recipe]] = {"expression": ExpressionRecipe, "evoked": EvokedRecipe, "group": GroupRecipe}
 """The kind of recipe that each task has."""
 
 
@@ -43,6 +44,8 @@ __all__ = [
     "EvokedRecipe",
     "ExpressionData",
     "ExpressionRecipe",
+    "GroupData",
+    "GroupRecipe",
     "Loss",
     "Net",
     "Optim",

