@@ -39,6 +39,14 @@ def read_map(source: Path | bytes | np.ndarray, name: str = "map", limits: Limit
     return _weights(_stored(source, name, limits), name)
 
 
+def resized_map(weights: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map (H, W) as float32 (height, width), bilinear; where it shrinks, weights are averaged."""
+    if weights.shape == (height, width):
+        return weights.astype(np.float32)
+    picture = Image.fromarray(weights.astype(np.float32))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
+
+
 def _stored(data: bytes, name: str, limits: Limits) -> np.ndarray:
     """The array in an .npy file or a picture, as it is stored."""
     try:

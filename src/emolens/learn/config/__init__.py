@@ -17,8 +17,13 @@ from emolens.learn.config.expression import (
     Loss,
 )
 from emolens.learn.config.nets import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet
+from emolens.learn.config.stimuli import MapAugment, MapLoss, MapNet, StimuliData, StimuliRecipe
 
-RECIPE_TYPES: dict[str, type[Recipe]] = {"expression": ExpressionRecipe, "evoked": EvokedRecipe}
+RECIPE_TYPES: dict[str, type[Recipe]] = {
+    "expression": ExpressionRecipe,
+    "evoked": EvokedRecipe,
+    "stimuli": StimuliRecipe,
+}
 """The kind of recipe that each task has."""
 
 
@@ -44,11 +49,16 @@ __all__ = [
     "ExpressionData",
     "ExpressionRecipe",
     "Loss",
+    "MapAugment",
+    "MapLoss",
+    "MapNet",
     "Net",
     "Optim",
     "Recipe",
     "ResNet",
     "Section",
+    "StimuliData",
+    "StimuliRecipe",
     "VggNet",
     "WheelNet",
     "changed",

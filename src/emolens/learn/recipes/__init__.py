@@ -25,6 +25,7 @@ from emolens.learn.recipes.expression import (
     resnet18_fer2013,
     resnet_ferplus,
 )
+from emolens.learn.recipes.stimuli import emofcnel, emofcnel_legacy, fcnel, fcnel_legacy, fcnel_paper
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
     recipe.__name__: recipe
@@ -46,6 +47,11 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
         evoked_folder,
         ew_mtcnn,
         ew_mtcnn_lite0,
+        fcnel,
+        fcnel_paper,
+        fcnel_legacy,
+        emofcnel,
+        emofcnel_legacy,
     )
 }
 
