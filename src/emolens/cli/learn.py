@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emolens.cli.printing import progress
 from emolens.errors import MissingExtra, OptionError
+
+if TYPE_CHECKING:
+    from emolens.models.card import ModelCard
 
 DataFolder = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="What 'emolens data prepare' wrote, or the archive itself.")
@@ -69,6 +72,7 @@ def export(
     needs_torch()
     from emolens.learn.export import export as write
     from emolens.learn.export_evoked import export_evoked
+    from emolens.learn.export_stimuli import export_stimuli
     from emolens.learn.runs import read_recipe
 
     if out.suffix != ".onnx":
@@ -77,7 +81,11 @@ def export(
     first = read_recipe(runs[0])
     prepared = _prepared(data, first.data.name, first.data.chosen)
     if first.task == "evoked":
-        card = export_evoked(_only(runs), prepared, out, which)
+        card = export_evoked(_only(runs, int8=True), prepared, out, which)
+    elif first.task == "stimuli":
+        if int8:
+            raise OptionError("--int8 is not for runs of task stimuli; leave it out")
+        return _told_of_maps(export_stimuli(_only(runs, int8=False), prepared, out, which), out)
     else:
         card = write(runs, prepared, out, int8, which)
     if card.parity:
@@ -88,12 +96,26 @@ def export(
             f"the net {report.net_speed:,.0f}"
         )
     typer.echo(f"temperature {card.temperature} (votes), {card.confidence_temperature} (top label)")
+    _written(out)
+    return None
+
+
+def _told_of_maps(card: ModelCard, out: Path) -> None:
+    if card.parity:
+        gap, n = card.parity.max_difference, card.parity.n
+        typer.echo(f"float32: largest difference of a map from the net's {gap:.1e} on {n} val pictures")
+    typer.echo(f"maps: {', '.join(card.labels)}")
+    _written(out)
+
+
+def _written(out: Path) -> None:
     typer.echo(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB) and {out.with_suffix('.json')}")
 
 
-def _only(runs: list[Path]) -> Path:
+def _only(runs: list[Path], int8: bool) -> Path:
     if len(runs) > 1:
-        raise OptionError(f"{len(runs)} runs of task evoked; they are exported one by one, always with int8 weights")
+        how = "always with int8 weights" if int8 else "always in float32"
+        raise OptionError(f"{len(runs)} runs of a task that is exported one by one, {how}; give one")
     return runs[0]
 
 

@@ -22,7 +22,7 @@ def augment_both(images: Tensor, maps: Tensor, settings: MapAugment) -> tuple[Te
         images, maps = warp(images, places), warp(maps, places, "nearest")
     else:  # one pass over both
         both = warp(torch.cat([images, 255 * maps], dim=1), places)
-        images, maps = both[:, :3], both[:, 3:] / 255
+        images, maps = both[:, :3], (both[:, 3:] / 255).clamp(0, 1)
     return lit(images, settings.light), maps
 
 
