@@ -20,8 +20,12 @@ def maps(seed: int, n: int = 3) -> torch.Tensor:
 def test_divergence_and_correlation_are_those_of_the_evaluation() -> None:
     one, other = maps(0), maps(1)
     pairs = [(a[0].double().numpy(), b[0].double().numpy()) for a, b in zip(one, other, strict=True)]
-    assert float(pixel_divergence(one, other)) == pytest.approx(np.mean([divergence(*pair) for pair in pairs]), rel=1e-4)
-    assert float(map_correlation(one, other)) == pytest.approx(np.mean([correlation(*pair) for pair in pairs]), rel=1e-4)
+    assert float(pixel_divergence(one, other)) == pytest.approx(
+        np.mean([divergence(*pair) for pair in pairs]), rel=1e-4
+    )
+    assert float(map_correlation(one, other)) == pytest.approx(
+        np.mean([correlation(*pair) for pair in pairs]), rel=1e-4
+    )
     assert float(map_correlation(torch.ones(1, 1, 4, 4), maps(0, 1)[..., :4, :4])) == 0
 
 

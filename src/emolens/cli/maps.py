@@ -67,4 +67,3 @@ def _shown(figure: Estimate | None, n: int) -> str:
         return "-"
     spread = "" if n == 1 else f"\n[{figure.low:.3f}, {figure.high:.3f}]"
     return f"{figure.value:.3f}" + (f" n={figure.n}" if figure.n != n else "") + spread
-

@@ -87,7 +87,9 @@ def _drawn(kind: str, emotion: int, side: int, chance: np.random.Generator) -> t
 
 def _ground(width: int, height: int, chance: np.random.Generator) -> Image.Image:
     """Soft grey clouds with a little colour and grain."""
-    clouds = Image.fromarray(chance.uniform(70, 190, (5, 5)).astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+    clouds = Image.fromarray(chance.uniform(70, 190, (5, 5)).astype(np.uint8)).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
     tint = chance.uniform(-12, 12, 3)
     grain = chance.normal(0, 6, (height, width, 1))
     return Image.fromarray(np.clip(np.asarray(clouds)[..., None] + tint + grain, 0, 255).astype(np.uint8))
@@ -122,7 +124,9 @@ def _thing(
 def _votes(box: tuple[float, float, float], width: int, height: int, chance: np.random.Generator) -> Image.Image:
     """The mean of the rectangles that annotators draw around a thing, 8 bits."""
     x, y, radius = box
-    sides = np.array([x - radius, y - radius, x + radius, y + radius]) + chance.normal(0, 0.12 * radius, (ANNOTATORS, 4))
+    sides = np.array([x - radius, y - radius, x + radius, y + radius]) + chance.normal(
+        0, 0.12 * radius, (ANNOTATORS, 4)
+    )
     columns, rows = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
     total = sum(
         ((columns > left) & (columns < right) & (rows > top) & (rows < bottom)).astype(float)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from emolens.data.base import SPLITS
+from emolens.data.manifest import read_manifest
 from emolens.data.pictures import keywords
 from emolens.data.prepared import Prepared, open_prepared
 from emolens.errors import DataError
@@ -38,16 +41,6 @@ class MappedPictures:
             self, ids=self.ids[rows], images=self.images[rows], maps=self.maps[rows], emotion=self.emotion[rows]
         )
 
-    def joined(self, other: MappedPictures) -> MappedPictures:
-        """These rows, then those of `other`."""
-        return replace(
-            self,
-            ids=np.concatenate([self.ids, other.ids]),
-            images=np.concatenate([self.images, other.images]),
-            maps=np.concatenate([self.maps, other.maps]),
-            emotion=np.concatenate([self.emotion, other.emotion]),
-        )
-
 
 def read_mapped(folder: Path, split: str, size: int) -> MappedPictures:
     """One split of a prepared set, pictures and maps stretched alike to `size` pixels square.
@@ -64,6 +57,21 @@ def read_mapped(folder: Path, split: str, size: int) -> MappedPictures:
         emotion=keywords(rows),
         taxonomy=rows.taxonomy,
         split=split,
+    )
+
+
+def join_mapped(folder: Path, size: int, splits: Sequence[str] = SPLITS) -> MappedPictures:
+    """Those of `splits` that a prepared set has as one, in their order: what is cut into folds."""
+    parts = [read_mapped(folder, split, size) for split in splits if split in read_manifest(folder).splits]
+    if not parts:
+        raise DataError(f"{folder}: has none of {', '.join(splits)}; prepare it again")
+    return replace(
+        parts[0],
+        ids=np.concatenate([part.ids for part in parts]),
+        images=np.concatenate([part.images for part in parts]),
+        maps=np.concatenate([part.maps for part in parts]),
+        emotion=np.concatenate([part.emotion for part in parts]),
+        split="+".join(part.split for part in parts),
     )
 
 

@@ -79,7 +79,9 @@ def examples_plot(examples: Sequence[Example]) -> Figure:
     figure = Figure(figsize=(6.6, 2.1 * len(examples)))
     axes = figure.subplots(len(examples), 3, squeeze=False)
     for row, one in zip(axes, examples, strict=True):
-        for axis, shown, title in zip(row, (one.picture, one.found, one.truth), (one.said, "found", "true"), strict=True):
+        for axis, shown, title in zip(
+            row, (one.picture, one.found, one.truth), (one.said, "found", "true"), strict=True
+        ):
             axis.imshow(shown, cmap="gray", vmin=0, vmax=1 if shown.ndim == 2 else 255)
             axis.set_title(title, fontsize=8)
             axis.set_axis_off()

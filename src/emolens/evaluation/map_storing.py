@@ -66,7 +66,7 @@ class MapRows:
 
 
 def lies(weights: np.ndarray) -> tuple[float, float, float]:
-    """Centre of mass (x, y) and root mean square distance from it, in shares of the sides; an empty map has the middle."""
+    """Centre of mass (x, y) and root mean square distance from it, in shares of the sides; if empty, the middle's."""
     height, width = weights.shape
     shares = weights.astype(np.float64) / weights.sum() if weights.any() else np.full(weights.shape, 1 / weights.size)
     rows, columns = (np.arange(height)[:, None] + 0.5) / height, (np.arange(width) + 0.5) / width

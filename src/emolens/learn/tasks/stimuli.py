@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, SequentialSampler
 
-from emolens.data.mapped import MappedPictures, read_mapped
+from emolens.data.mapped import MappedPictures, join_mapped, read_mapped
 from emolens.data.splits import stratified_folds
 from emolens.errors import DataError
 from emolens.learn.config import StimuliRecipe
@@ -33,7 +33,7 @@ def mapped_of(recipe: StimuliRecipe, data: Path, split: str) -> MappedPictures:
     """
     wanted, size = recipe.data, recipe.net.size
     if wanted.folds and split in ("train", "val"):
-        both = read_mapped(data, "train", size).joined(read_mapped(data, "val", size))
+        both = join_mapped(data, size, ("train", "val"))
         folds = stratified_folds(both.emotion.tolist(), wanted.folds)
         rows = both.keep((folds == wanted.fold) == (split == "val"))
     else:
@@ -119,6 +119,7 @@ def start(recipe: StimuliRecipe, data: Path, place: Place) -> Start:
     """Read both splits, build the net with the weights that its trunk starts from, and the batches."""
     val, train = mapped_of(recipe, data, "val"), mapped_of(recipe, data, "train")
     net = stimuli_net(recipe.net, len(train.taxonomy), pretrained=True)
+    net.begin_at(float(train.maps.mean()) / 255)
     size = recipe.optim.batch
     return Start(
         StimuliTask(recipe, net, train.taxonomy),
