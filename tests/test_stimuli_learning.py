@@ -42,7 +42,7 @@ EACH = 8
 SMALL = ("net.size=32", "net.backbone=test_efficientnet", "net.weights=none", "net.hidden=8", "optim.epochs=1",
          "optim.batch=8", "optim.warmup_epochs=0", "optim.precision=float32", "data.folds=3")  # fmt: skip
 OTHERS = {
-    "fcnel_paper": ("net.units=8",),
+    "fcnel_paper": ("net.units=8", "net.size=64"),
     "fcnel_legacy": ("net.backbone=test_resnet",),
     "emofcnel_legacy": ("net.backbone=test_resnet",),
 }
@@ -201,6 +201,8 @@ def test_settings_that_do_not_fit_together_are_named() -> None:
         (["net.output=linear"], "loss.bce needs net.output=sigmoid"),
         (["loss.bce=0"], "are all 0"),
         (["data.fold=3"], "data.fold is 3"),
+        (["net.architecture=fcn32s"], "net.size is 32; fcn32s needs 64"),
+        (["net.size=16"], "net.size=16"),
     ):
         with pytest.raises(OptionError, match=says):
             small("fcnel", *settings)

@@ -81,8 +81,8 @@ def true_map(rows: Prepared, at: int) -> np.ndarray:
     found = record.open_map()
     if found is None:
         raise DataError(
-            f"{rows.folder}, {rows.split}, {record.id}: has no stimuli map; take a set that has them, as EmotionROI, or "
-            "a table with a column map"
+            f"{rows.folder}, {rows.split}, {record.id}: has no stimuli map; take a set that has them, as "
+            "EmotionROI, or a table with a column map"
         )
     if not found.any():
         raise DataError(f"{rows.folder}, {rows.split}, {record.id}: its map is all zero; leave the picture out")

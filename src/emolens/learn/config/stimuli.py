@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from emolens.learn.config.base import Data, Optim, Recipe, Section
 
+ALEXNET_LEAST = 64
+"""Of smaller pictures, in pixels, AlexNet's last pool leaves nothing."""
+
 
 class StimuliData(Data):
     """Which pictures and maps are learnt from, and which of them choose."""
@@ -25,7 +28,7 @@ class MapNet(Section):
     """A fully convolutional net from a picture to a map; see `nets.stimuli`."""
 
     name: Literal["stimuli"] = "stimuli"
-    size: int = Field(default=224, gt=0, description="side of the input in pixels; pictures are stretched to it")
+    size: int = Field(default=224, ge=32, description="side of the input in pixels; pictures are stretched to it")
     architecture: Literal["fcn8s", "fcn32s", "dilated"] = Field(
         default="fcn8s",
         description="skips from strides 8, 16, 32; AlexNet; a dilated backbone with a segmentation head",
@@ -89,6 +92,10 @@ class StimuliRecipe(Recipe):
     def _fits_together(self) -> StimuliRecipe:
         if self.loss.bce and self.net.output == "linear":
             raise ValueError("loss.bce needs net.output=sigmoid; with linear take loss.mse=1 and loss.bce=0")
+        if self.net.architecture == "fcn32s" and self.net.size < ALEXNET_LEAST:
+            raise ValueError(
+                f"net.size is {self.net.size}; fcn32s needs {ALEXNET_LEAST} or more, AlexNet halves it so often"
+            )
         if not (self.loss.bce or self.loss.mse or self.loss.kl):
             raise ValueError("loss.mse, loss.bce and loss.kl are all 0; give one a weight")
         if self.data.folds == 1 or self.data.fold >= max(1, self.data.folds):
