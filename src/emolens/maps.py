@@ -83,3 +83,11 @@ def _weights(stored: np.ndarray, name: str) -> np.ndarray:
     if not (low >= 0 and high <= 1):  # NaN fails too
         raise Unreadable(f"{name}: weights from {low:.4g} to {high:.4g}; needs [0, 1]")
     return stored.astype(np.float32)
+
+
+def resized_map(weights: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map (H, W) as float32 (height, width), bilinear; where it shrinks, weights are averaged."""
+    if weights.shape == (height, width):
+        return weights.astype(np.float32)
+    picture = Image.fromarray(weights.astype(np.float32))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))

@@ -143,6 +143,25 @@ def convert_legacy(
     typer.echo(f"{counts['faces']:,} faces in {counts['ok']:,} of {counts['pictures']:,} pictures, in {out}")
 
 
+@app.command("draw-emotionroi")
+def draw_data(
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
+    kind: Annotated[
+        str, typer.Option(metavar="picture|label", help="Whether the picture or the emotion says where the map is.")
+    ] = "picture",
+    each: Annotated[int, typer.Option(metavar="N", help="Pictures of each of the six emotions.")] = 60,
+    side: Annotated[int, typer.Option(metavar="PIXELS", help="Width of the pictures.")] = 128,
+    seed: Annotated[int, typer.Option(metavar="N", help="Decides what is drawn.")] = 0,
+) -> None:
+    """Draw pictures whose stimuli maps are known.
+
+    A stand-in for EmotionROI in its own folders and lists, to try out training on.
+    """
+    from emolens.data.drawn_emotionroi import draw_emotionroi
+
+    typer.echo(f"written: {draw_emotionroi(out, kind, each, side, seed)} ({6 * each:,} pictures with maps)")
+
+
 @app.command("audit")
 def audit_data(
     inputs: Annotated[
