@@ -17,6 +17,8 @@ from emolens.records import Task
 from emolens.taxonomy import TAXONOMIES, Taxonomy, taxonomy
 
 METADATA_KEY = "emolens_card"
+EVIDENCE = "evidence"
+"""The output that tells what each place of a picture brought to each logit, see `emolens.models.evidence`."""
 
 
 class _Frozen(BaseModel):
@@ -86,7 +88,9 @@ class ModelCard(_Frozen):
     by Pillow's bicubic filter, which averages where it shrinks, without regard to their ratio.
     Output `logits`: float32 (N, K). The distribution is softmax(logits / temperature); the confidence in the top label
     is the largest entry of softmax(logits / confidence_temperature). Output `values`, where a model has it: float32
-    (N, 2), valence and arousal in the units 1 to 9.
+    (N, 2), valence and arousal in the units 1 to 9. Output `evidence`, where it has it: float32 (N, K, h, w), what each
+    place of the picture brought to each logit. A model of task `stimuli` has no logits but an output `map`, float32
+    (N, K, H, W) in [0, 1]: one map, or one for each label.
     """
 
     name: str
