@@ -74,8 +74,8 @@ class _Statistics:
 def _head(pen: GraphPen) -> tuple[list[onnx.NodeProto], bool]:
     """The layers from the logits back to the statistics, and whether the second half of the views is mirrored."""
     node, mirrored, layers = pen.maker("logits"), False, list[onnx.NodeProto]()
-    while node.op_type in ("Div", "Add", "Slice", "Identity"):
-        mirrored = mirrored or node.op_type == "Slice"
+    while node.op_type in ("Div", "Mul", "Add", "Slice", "Split", "Identity"):
+        mirrored = mirrored or node.op_type in ("Slice", "Split")
         node = pen.maker(node.input[0])
     while node.op_type in ("Gemm", "Gelu", "BatchNormalization"):
         layers.append(node)
