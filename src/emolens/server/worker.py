@@ -18,7 +18,7 @@ import numpy as np
 
 from emolens.analyzer import Analyzer
 from emolens.decoding import decode
-from emolens.errors import InputError, TooLarge
+from emolens.errors import EmolensError, InputError, TooLarge
 from emolens.records import Face, PhotoResult
 from emolens.server.metrics import Metrics
 from emolens.server.service import Service
@@ -32,6 +32,7 @@ class _Job:
     """A picture on its way: encoded, then decoded, then answered."""
 
     source: Any
+    maps: bool
     answer: Future[Answer] = field(default_factory=Future)
     name: str = ""
     pixels: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 3), np.uint8))
@@ -46,6 +47,7 @@ class Worker:
 
     def __init__(self, analyzer: Analyzer, service: Service, metrics: Metrics) -> None:
         self._analyzer, self._service, self._metrics = analyzer, service, metrics
+        self._mapping = _mapping(analyzer)
         self._limits = service.pictures
         self._encoded: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._decoded: queue.Queue[_Job | None] = queue.Queue(maxsize=service.batch)
@@ -57,9 +59,17 @@ class Worker:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, source: Any) -> Future[Answer]:
-        """The answer to come for a picture: bytes, file object, data URI; its exception is an `InputError`."""
-        job = _Job(source)
+    @property
+    def maps(self) -> bool:
+        """Whether it can tell what in a picture evokes what it evokes."""
+        return self._mapping is not None
+
+    def submit(self, source: Any, maps: bool = False) -> Future[Answer]:
+        """The answer to come for a picture: bytes, file object, data URI; its exception is an `InputError`.
+
+        With `maps`, which must be had, it holds the stimuli maps too.
+        """
+        job = _Job(source, maps)
         self._encoded.put(job)
         return job.answer
 
@@ -130,7 +140,7 @@ class Worker:
                 faces = self._analyzer.find([job.pixels for job in batch])
             batch, faces = self._bounded(batch, faces)
             with self._metrics.stage("judge"):
-                results = self._analyzer.analyze_found([job.pixels for job in batch], faces)
+                results = self._judged(batch, faces)
         except Exception as error:  # one picture must not take those beside it along
             if len(batch) > 1:
                 for job in batch:
@@ -140,6 +150,16 @@ class Worker:
             return
         for job, result in zip(batch, results, strict=True):
             job.answer.set_result((replace(result, source=job.name), job.pixels))
+
+    def _judged(self, batch: list[_Job], faces: list[list[Face]]) -> list[PhotoResult]:
+        """The results in the order of the batch; pictures whose maps are wanted go through the models by themselves."""
+        found: dict[int, PhotoResult] = {}
+        for analyzer, maps in ((self._analyzer, False), (self._mapping, True)):
+            rows = [n for n, job in enumerate(batch) if job.maps is maps]
+            if rows and analyzer is not None:
+                told = analyzer.analyze_found([batch[n].pixels for n in rows], [faces[n] for n in rows])
+                found.update(zip(rows, told, strict=True))
+        return [found[n] for n in range(len(batch))]
 
     def _bounded(self, batch: list[_Job], faces: list[list[Face]]) -> tuple[list[_Job], list[list[Face]]]:
         """Without the pictures that hold more faces than are judged."""
@@ -151,6 +171,14 @@ class Worker:
                     TooLarge(f"{job.name}: {len(found)} faces, at most {most} are judged; send a part of the picture")
                 )
         return [job for job, _ in kept], [found for _, found in kept]
+
+
+def _mapping(analyzer: Analyzer) -> Analyzer | None:
+    """The analyzer as it gives maps, where its models can."""
+    try:
+        return analyzer.for_maps()
+    except EmolensError:
+        return None
 
 
 def _cores() -> int:
