@@ -127,6 +127,16 @@ class Analyzer:
         other.tasks = tuple(task for task in self.tasks if task in FACE_TASKS)
         return other
 
+    def on_one_core(self) -> Analyzer:
+        """This analyzer with nets that the thread which calls it runs alone: for several pictures at once, one a core.
+
+        Its answers are the same. A detector of the caller's own stays as it is.
+        """
+        other = copy(self)
+        other._faces = self._faces and self._faces.on_one_core()
+        other._pictures = self._pictures and self._pictures.on_one_core()
+        return other
+
     @property
     def models(self) -> dict[Task, Classifier]:
         """The models in use, by the task that they serve."""

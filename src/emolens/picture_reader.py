@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 
@@ -26,6 +27,12 @@ class PictureReader:
             raise CardError(f"model {card.name}: its card lacks picture: 'stretched', how a whole picture is taken in")
         self.model = model
         self._outputs = tuple(name for name in (LOGITS, VALUES) if name in model.outputs)
+
+    def on_one_core(self) -> PictureReader:
+        """The same reader, its net run by the thread that calls it alone."""
+        other = copy(self)
+        other.model = self.model.on_one_core()
+        return other
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         """The model's view of a picture, RGB uint8 (H, W, 3): uint8 (size, size, 3), or (size, size) for grey."""
