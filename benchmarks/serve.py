@@ -30,6 +30,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -278,6 +279,7 @@ def in_process() -> Iterator[Service]:
     from emolens.server.running import open_socket, server_of
     from emolens.server.service import Service as Bounds
 
+    warnings.simplefilter("ignore")  # Pillow's, one for each broken tag
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # as `emolens serve` has it
     analyzer, sock = Analyzer("expression,group", detector=FixedDetector()), open_socket("127.0.0.1", 0)
     server = server_of(create_app(analyzer, Bounds(per_client=64)))

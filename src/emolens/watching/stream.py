@@ -84,9 +84,7 @@ def watch(
     if analyzer.whole_image:
         raise OptionError("a video cannot be watched with whole_image=True; give an Analyzer with a detector")
     reader = source if isinstance(source, VideoReader) else VideoReader(source, limits)
-    watched = _Watch(
-        analyzer if reader.live else analyzer.on_one_core(), reader.name, every, smooth, pixels, max_side
-    )
+    watched = _Watch(analyzer if reader.live else analyzer.on_one_core(), reader.name, every, smooth, pixels, max_side)
     room = max(1, BATCH_PIXELS // (reader.width * reader.height))
     frames = frames_ahead(reader, fps, min(FRAMES_AHEAD, room))
     return watched.results(frames, *((1, 0) if reader.live else (min(batch_size, room), AHEAD)))
