@@ -3,8 +3,8 @@
     python benchmarks/serve.py load --clients 200 --seconds 60
     python benchmarks/serve.py bodies --count 10000
 
-`load` starts `emolens serve` twice, with micro-batching and with `--batch-size 1`: one picture after the other, all cores
-on it. Clients post photos over connections of their own, each the next one as soon as it has its answer; a
+`load` starts `emolens serve` twice, with micro-batching and with `--batch-size 1`: one picture after the other, all
+cores on it. Clients post photos over connections of their own, each the next one as soon as it has its answer; a
 refusal (429, 503) must carry Retry-After, and the client waits for so long. It tells answers a second, the percentiles
 of the time from the first byte sent to the last one read (of answered requests only), what was refused, what went
 wrong, the memory of the service after a tenth of the time and at the end, and its CPU time an answer. The clients run

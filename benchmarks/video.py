@@ -8,8 +8,8 @@
 warm, each clip is opened anew; of the rounds the median counts. The processor's time is that of all threads of the
 process: divided by the cores it says what the wall time cannot be below, also on a machine that does other work.
 
-Without a clip `speed` makes one of full HD with nine faces: a camera that sways and zooms by a pixel or three a frame over
-the photo `NINE` of `--data`, enlarged, with the grain of a sensor. How many faces were found in a frame stands in the table.
+Without a clip `speed` makes one of full HD with nine faces: a camera in the hand, which moves by up to five pixels a
+frame over the photo `NINE` of `--data`, enlarged, with the grain of a sensor. The table says how many faces were found.
 
 `flat` copies the packets of a short clip one after another into a file of so many frames, without encoding anything
 anew, and watches it; `--all-files` draws the film and gathers the summary as well. Targets: resident memory at the end

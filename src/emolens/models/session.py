@@ -54,8 +54,8 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
 class Net:
     """One ONNX file, or its bytes: open on all cores that may be used and, once that is asked for, on one.
 
-    Whoever has several pictures at a time has them done sooner, and with less work, one picture a core than all cores on
-    each picture. Raises as `open_session` does.
+    Whoever has several pictures at a time has them done sooner, and with less work, one picture a core than all cores
+    on each picture. Raises as `open_session` does.
     """
 
     def __init__(self, model: Path | bytes, threads: int | None = None) -> None:
@@ -71,7 +71,7 @@ class Net:
 
 
 def cores() -> int:
-    """The cores to use: `EMOLENS_THREADS`, else those that this process may use, in a container often fewer than all."""
+    """The cores to use: `EMOLENS_THREADS`, else those that this process may use, in a container often not all."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(_threads_wanted() or allowed, allowed)
 

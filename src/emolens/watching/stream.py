@@ -58,9 +58,9 @@ def watch(
     by 1 / e in that time, and gives them beside the unsmoothed ones. `pixels` keeps the frame in its result.
     `batch_size` frames at the most, fewer where they are larger than full HD, go through the detector together, and
     their faces through the model, the frames shared out over the cores; the results are those of one by one. A live
-    source is taken frame by frame, the newest at a time, all cores on it. `max_side` bounds the longer side, in pixels, of what the detector looks at, so that full HD is
-    averaged down by two; None gives it all pixels. The other options are those of `Analyzer`, or come with an
-    `analyzer`.
+    source is taken frame by frame, the newest at a time, all cores on it. `max_side` bounds the longer side, in pixels,
+    of what the detector looks at, so that full HD is averaged down by two; None gives it all pixels. The other options
+    are those of `Analyzer`, or come with an `analyzer`.
 
     A frame without a face has the status `no_face`. Raises `InputError` at once for a source that cannot be opened, and
     after the last good frame for one that is cut off or stops. Closing the iterator closes the source.
