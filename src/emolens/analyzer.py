@@ -154,6 +154,17 @@ class Analyzer:
         other.by_emotion, other.tasks = True, tuple(dict.fromkeys((*self.tasks, cast(Task, "stimuli"))))
         return other
 
+    def on_one_core(self) -> Analyzer:
+        """This analyzer with nets that the thread which calls it runs alone: for several pictures at once, one a core.
+
+        Its answers are the same. A detector of the caller's own stays as it is.
+        """
+        other = copy(self)
+        other._faces = self._faces and self._faces.on_one_core()
+        other._pictures = self._pictures and self._pictures.on_one_core()
+        other._mapper = self._mapper and self._mapper.on_one_core()
+        return other
+
     @property
     def models(self) -> dict[Task, Classifier]:
         """The models in use, by the task that they serve."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 
@@ -36,6 +37,12 @@ class PictureReader:
             )
         wanted = (LOGITS, VALUES, EVIDENCE) if maps else (LOGITS, VALUES)
         self._outputs = tuple(name for name in wanted if name in model.outputs)
+
+    def on_one_core(self) -> PictureReader:
+        """The same reader, its net run by the thread that calls it alone."""
+        other = copy(self)
+        other.model = self.model.on_one_core()
+        return other
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         """The model's view of a picture, RGB uint8 (H, W, 3): uint8 (size, size, 3), or (size, size) for grey."""
@@ -96,6 +103,10 @@ class MapReader:
     def __init__(self, model: MapNet) -> None:
         _check_view(model)
         self.model = model
+
+    def on_one_core(self) -> MapReader:
+        """The same reader, its net run by the thread that calls it alone."""
+        return MapReader(self.model.on_one_core())
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         """The model's view of a picture, as in `PictureReader.look`."""

@@ -47,13 +47,16 @@ def rows(result: PhotoResult) -> list[Row]:
     A class that has no column gets a key of its own, `p_<class>`.
     """
     found = [
-        _prediction_row(result, p, "face", face=n, **_place(result.faces[n - 1]))
+        _prediction_row(result, p, "face", face=n, **_place(result, result.faces[n - 1]))
         for n, p in enumerate(result.expressions, start=1)
     ]
     if result.group is not None:
         found.append(_prediction_row(result, result.group.prediction, "group"))
     if not found:  # detection alone was asked for
-        found = [_row(result, target="face", face=n, status="ok", **_place(f)) for n, f in enumerate(result.faces, 1)]
+        found = [
+            _row(result, target="face", face=n, status="ok", **_place(result, face))
+            for n, face in enumerate(result.faces, start=1)
+        ]
     if result.status != "ok" or not (found or result.evoked or result.stimuli):
         found.append(_row(result, target="image", status=result.status))
     if result.evoked is not None:
@@ -109,9 +112,11 @@ def _on_faces(result: PhotoResult, found: StimuliMap) -> float | None:
     return found.share_on(result.faces) if result.detector else None
 
 
-def _place(face: Face) -> Row:
+def _place(result: PhotoResult, face: Face) -> Row:
+    """Where a face lies; one that was not looked for in its frame, but placed by how it moved, has no score there."""
     x1, y1, x2, y2 = (float(v) for v in face.box)
-    return {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "det_score": float(face.score), "track_id": face.track_id}
+    score = float(face.score) if not isinstance(result, FrameResult) or result.detected else None
+    return {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "det_score": score, "track_id": face.track_id}
 
 
 def _text(name: str) -> str:
@@ -129,7 +134,7 @@ def nested(result: PhotoResult) -> dict[str, Any]:
         named[result.stimuli.model] = {"task": "stimuli", "sha256": result.stimuli.model_sha}
     return {
         "source": _text(result.source),
-        **({"frame": result.frame, "time_s": result.time_s} if isinstance(result, FrameResult) else {}),
+        **(_moment(result) if isinstance(result, FrameResult) else {}),
         "status": result.status,
         "message": _text(result.message),
         "size": list(result.size),
@@ -141,6 +146,10 @@ def nested(result: PhotoResult) -> dict[str, Any]:
         "models": named,
         "schema_version": SCHEMA_VERSION,
     }
+
+
+def _moment(result: FrameResult) -> dict[str, Any]:
+    return {"frame": result.frame, "time_s": result.time_s, "detected": result.detected}
 
 
 def _nested_face(number: int, face: Face, prediction: Prediction | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from copy import copy
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -54,6 +55,31 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
     return session
 
 
+class Net:
+    """One ONNX file, or its bytes: open on all cores that may be used and, once that is asked for, on one.
+
+    Whoever has several pictures at a time has them done sooner, and with less work, one picture a core than all cores
+    on each picture. Raises as `open_session` does.
+    """
+
+    def __init__(self, model: Path | bytes, threads: int | None = None) -> None:
+        self._model = model
+        self.all_cores = open_session(model, threads)
+
+    @cached_property
+    def one_core(self) -> ort.InferenceSession:
+        """Runs in the thread that calls it, and in no other; on a GPU there is nothing to share out."""
+        if cores() == 1 or self.all_cores.get_providers()[0] != "CPUExecutionProvider":
+            return self.all_cores
+        return open_session(self._model, 1)
+
+
+def cores() -> int:
+    """The cores to use: `EMOLENS_THREADS`, else those that this process may use, in a container often not all."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_threads_wanted() or allowed, allowed)
+
+
 def _only_weights_are_small(model: Path | bytes) -> bool:
     """Whether a file has weights in eight bits and computes in floats: it turns numbers from eight bits, never to."""
     try:
@@ -83,15 +109,16 @@ class Classifier:
     ANSWER: ClassVar = "logits"
     """The output without which a file is refused."""
 
-    def __init__(self, card: ModelCard, session: ort.InferenceSession, digest: str, where: str) -> None:
+    def __init__(self, card: ModelCard, net: Net, digest: str, where: str) -> None:
         self.card = card
         self.name = card.name
         self._population: np.ndarray | None = None
         self.classes = _checked_classes(card, where)
         self.sha256 = digest
+        session = net.all_cores
         self.provider: str = session.get_providers()[0]
         self.outputs = tuple(str(output.name) for output in session.get_outputs())
-        self._session = session
+        self._net, self._session = net, session
         self._input = _checked_input(session, card, where, self.ANSWER)
         self._one_by_one = session.get_inputs()[0].shape[0] == 1
         channels = len(card.mean)
@@ -110,15 +137,15 @@ class Classifier:
         if not path.is_file():
             raise ModelError(f"{path}: no such model file; 'emolens models list' shows what is here")
         digest = sha256(path)
-        session = open_session(path, threads)
-        card = read_card(path, session)
-        _check_same(card, session, str(path))
+        net = Net(path, threads)
+        card = read_card(path, net.all_cores)
+        _check_same(card, net.all_cores, str(path))
         if card.sha256 and card.sha256 != digest:
             raise ChecksumError(
                 f"{path}: sha256 is {digest[:12]}..., its card states {card.sha256[:12]}...; the file and the card "
                 "are not from one export: take both from the same place again"
             )
-        return cls(card, session, digest, str(path))
+        return cls(card, net, digest, str(path))
 
     @property
     def sha(self) -> str:
@@ -148,6 +175,12 @@ class Classifier:
         trained_prior(self.card.prior, self.card.name)
         other = copy(self)
         other._population, other.name = shares, f"{self.card.name}, prior {name}"
+        return other
+
+    def on_one_core(self) -> Self:
+        """The same net, run by the thread that calls it alone; see `Net`."""
+        other = copy(self)
+        other._session = self._net.one_core
         return other
 
     def logits(self, frames: np.ndarray, batch_size: int = 32) -> np.ndarray:
