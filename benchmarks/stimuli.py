@@ -23,11 +23,10 @@ import torch
 from emolens.data.drawn_emotionroi import draw_emotionroi
 from emolens.data.prepare import prepare
 from emolens.data.prepared import open_prepared
-from emolens.evaluation.map_asking import ask_maps, judge_rows
+from emolens.evaluation.map_asking import BATCH, ask_maps, judge_rows
 from emolens.evaluation.metrics import Estimate
 from emolens.learn.config import changed
 from emolens.learn.fit import fit
-from emolens.learn.folds import BATCH
 from emolens.learn.predict_maps import run_maps, stimuli_recipe
 from emolens.learn.recipes import recipe
 from emolens.learn.runs import last_checkpoint

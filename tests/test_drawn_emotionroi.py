@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from emolens.cli import app
 from emolens.data.drawn_emotionroi import COLOURS, FOLDERS, draw_emotionroi
 from emolens.data.emotionroi import READERS
 from emolens.errors import OptionError, OutputError
@@ -85,3 +87,12 @@ def test_where_the_weight_of_a_map_lies() -> None:
 def test_jpeg_keeps_maps_grey(archive: tuple[str, Path]) -> None:
     with Image.open(archive[1] / "ground_truth" / "joy" / "1.jpg") as picture:
         assert picture.mode == "L"
+
+
+def test_the_command_draws(tmp_path: Path) -> None:
+    found = CliRunner().invoke(app, ["data", "draw-emotionroi", str(tmp_path / "new"), "--each", "4", "--side", "32"])
+    assert found.exit_code == 0, found.output
+    assert "24 pictures with maps" in found.output
+    refused = CliRunner().invoke(app, ["data", "draw-emotionroi", str(tmp_path / "other"), "--kind", "both"])
+    assert refused.exit_code != 0
+    assert "allowed: picture, label" in refused.output

@@ -34,8 +34,6 @@ TINY = {
     f"{name}, {condition}": MapNet(size=SIDE, weights="none", dropout=0, condition=condition, **settings)  # type: ignore[arg-type]
     for (name, settings), condition in product(KINDS.items(), ("none", "broadcast", "film"))
 }
-EXEMPT = {"dilated": ("trunk.", "head.last.0", "head.last.1", "embedding", "film")}
-"""From a score that starts at zero no gradient comes back in the first step, and little in the second."""
 
 
 @pytest.fixture(params=sorted(TINY))
@@ -78,19 +76,16 @@ def test_a_net_gives_a_map_as_large_as_its_picture(name: str) -> None:
 
 def test_every_parameter_moves_within_two_steps(name: str) -> None:
     net = made(name).train()
-    before = {key: value.detach().clone() for key, value in net.named_parameters()}
     moved = torch.optim.SGD(net.parameters(), lr=0.5)
+    pulled: set[str] = set()
     truth = (pictures()[:, :1] > 0).float()
     linear = TINY[name].output == "linear"
-    for _ in range(3 if TINY[name].zero else 2):
+    for _ in range(3 if TINY[name].zero else 2):  # from a score that starts at zero nothing comes back at first
         moved.zero_grad()
         map_loss(net(pictures(), told(name)), truth, MapLoss(mse=1, bce=0), linear).backward()
+        pulled |= {key for key, value in net.named_parameters() if value.grad is not None and value.grad.any()}
         moved.step()
-    still = [key for key, value in net.named_parameters() if torch.equal(value, before[key])]
-    exempt = EXEMPT["dilated"] if TINY[name].zero else ()
-    unseen = "embedding.weight" if TINY[name].conditioned else ""
-    assert [key for key in still if not key.startswith(exempt) and key != unseen] == []
-    assert "head.last.4.weight" not in still
+    assert [key for key, _ in net.named_parameters() if key not in pulled] == []
 
 
 def test_saved_and_loaded_it_answers_the_same(name: str, tmp_path: Path) -> None:
@@ -199,12 +194,15 @@ def test_the_dilated_net_is_torchvisions() -> None:
 def test_a_segmentation_checkpoint_of_torchvision_starts_trunk_and_head(tmp_path: Path) -> None:
     settings = MapNet(architecture="dilated", backbone="test_resnet", weights=str(tmp_path / "fcn.pth"))
     fresh = stimuli_net(settings, 6)
-    given = {f"backbone.{key}": torch.randn_like(value.float()) for key, value in fresh.trunk.net.state_dict().items()}  # type: ignore[union-attr]
+    given = {
+        f"backbone.{key}": torch.ones_like(value.float()) * 2 for key, value in fresh.trunk.net.state_dict().items()
+    }  # type: ignore[union-attr]
     head = {f"classifier.{key}": value for key, value in fresh.head.last.state_dict().items() if key[0] in "01"}  # type: ignore[union-attr]
     head["classifier.0.weight"] = torch.randn_like(head["classifier.0.weight"])
     torch.save({**given, **head}, tmp_path / "fcn.pth")
     net = stimuli_net(settings, 6, pretrained=True)
-    torch.testing.assert_close(net.trunk.net.conv1.weight, given["backbone.conv1.weight"])  # type: ignore[union-attr]
+    for key, value in net.trunk.net.state_dict().items():  # type: ignore[union-attr]
+        torch.testing.assert_close(value.float(), given[f"backbone.{key}"])
     torch.testing.assert_close(net.head.last[0].weight, head["classifier.0.weight"])  # type: ignore[index, union-attr]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import cast
+from typing import Any, cast
 
 import timm
 import torch
@@ -23,15 +23,16 @@ class Pyramid(nn.Module):
 
     def __init__(self, name: str, weights: str, strides: tuple[int, ...], output_stride: int = 32) -> None:
         super().__init__()
-        self.net, at = _features(name, output_stride)
+        self.net, widths, at = _features(name, output_stride)
         wanted = timm.get_pretrained_cfg(name)
-        self.pretrained_cfg = {} if wanted is None else wanted.to_dict()  # the range of its pictures
+        # The range of its pictures.
+        self.pretrained_cfg = {} if wanted is None else {"mean": wanted.mean, "std": wanted.std}
         missing = [stride for stride in strides if stride not in at]
         if missing:
             known = ", ".join(map(str, at))
             raise OptionError(f"backbone {name} has features of strides {known}, {missing} are needed; take another")
         self.places = tuple(at[stride] for stride in strides)
-        self.widths = tuple(int(self.net.feature_info.channels()[place]) for place in self.places)
+        self.widths = tuple(widths[place] for place in self.places)
         if weights != "none":
             _take_weights(self.net, name, weights)
 
@@ -40,19 +41,20 @@ class Pyramid(nn.Module):
         return [layers[place] for place in self.places]
 
 
-def _features(name: str, output_stride: int) -> tuple[nn.Module, dict[int, int]]:
-    """The backbone, and the last place in its list of features of each stride."""
+def _features(name: str, output_stride: int) -> tuple[nn.Module, list[int], dict[int, int]]:
+    """The backbone, the widths of its features, and the last place among these of each stride."""
     if not timm.is_model(name):
         raise UnknownName("backbone of timm", name, timm.list_models())
-    options = {} if output_stride == STRIDES[-1] else {"output_stride": output_stride}
+    options: dict[str, Any] = {} if output_stride == STRIDES[-1] else {"output_stride": output_stride}
     try:
-        net: nn.Module = timm.create_model(name, features_only=True, **options)
+        net: Any = timm.create_model(name, features_only=True, **options)
     except (RuntimeError, TypeError, AttributeError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:120]
         raise OptionError(
             f"backbone {name} gives no features of several strides ({reason}); take a convolutional one"
         ) from None
-    return net, {int(stride): place for place, stride in enumerate(net.feature_info.reduction())}  # type: ignore[operator, union-attr]
+    told = net.feature_info
+    return net, [*told.channels()], {int(stride): place for place, stride in enumerate(told.reduction())}
 
 
 def _take_weights(net: nn.Module, name: str, weights: str) -> None:

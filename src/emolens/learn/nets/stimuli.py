@@ -175,7 +175,7 @@ def enlarged(scores: Tensor, like: Tensor, mode: str) -> Tensor:
     """Scores (N, C, h, w) at the height and width of `like`."""
     size = (like.shape[2], like.shape[3])
     options = {"align_corners": False} if mode == "bilinear" else {}
-    return functional.interpolate(scores, size, mode=mode, **options)  # type: ignore[arg-type]
+    return functional.interpolate(scores, size, mode=mode, **options)
 
 
 def stimuli_net(settings: MapNet, emotions: int, pretrained: bool = False) -> StimuliNet:

@@ -100,7 +100,7 @@ def taught(maps: Tensor, emotion: Tensor, classes: int, epochs: int, seed: int, 
     steps = epochs * (len(maps) // each)
     rate = torch.optim.lr_scheduler.LambdaLR(moved, lambda step: warm_cosine(step, steps // 10, steps))
     for _ in range(epochs):
-        for batch in torch.randperm(len(maps))[: len(maps) // each * each].split(each):
+        for batch in torch.split(torch.randperm(len(maps))[: len(maps) // each * each], each):
             moved.zero_grad()
             seen = warp(maps[batch], random_crops(len(batch), AUGMENT))
             functional.cross_entropy(net(seen)["logits"], emotion[batch]).backward()  # type: ignore[no-untyped-call]
@@ -111,7 +111,7 @@ def taught(maps: Tensor, emotion: Tensor, classes: int, epochs: int, seed: int, 
 
 @torch.inference_mode()
 def _classes(net: MapClassifier, maps: Tensor) -> Tensor:
-    return torch.cat([net(part)["logits"].argmax(dim=1) for part in maps.split(256)])
+    return torch.cat([net(part)["logits"].argmax(dim=1) for part in torch.split(maps, 256)])
 
 
 def judged(found: Answers, rows: MappedPictures, folds: np.ndarray, effort: Effort) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _confusion(held_out: np.ndarray, rows: MappedPictures) -> np.ndarray:
     counts = np.zeros((size, size))
     for one in held_out:
         np.add.at(counts, (rows.emotion, one), 1)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
 
 
 def _confusion_plot(shares: np.ndarray, classes: tuple[str, ...]) -> Figure:

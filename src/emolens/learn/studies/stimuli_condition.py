@@ -15,10 +15,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from emolens.data.mapped import MappedPictures
+from emolens.evaluation.map_asking import BATCH
 from emolens.evaluation.metrics import Estimate
 from emolens.learn.config import StimuliRecipe, changed
 from emolens.learn.fit import fit
-from emolens.learn.folds import BATCH
 from emolens.learn.predict_maps import load_map_net, run_maps
 from emolens.learn.recipes import recipe
 from emolens.learn.runs import last_checkpoint
