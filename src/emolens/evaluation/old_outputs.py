@@ -1,20 +1,23 @@
 """The `.npz` outputs of the hybrid group system (2025) and of its forerunner VL (2018): group affect on GAF.
 
 Keys `output_{train,valid,test}_model<i>` (raw logits, N x 3) and `label_{train,valid,test}`, classes 0 negative,
-1 neutral, 2 positive. The files hold no names: a row is known by its place, and whether two files agree is told by
-their labels. Those that are written here also hold `id_{train,valid,test}`, which the old scripts pass over. Model 0 of
-the hybrid system was saved from a shuffled loader and does not agree with the others.
+1 neutral, 2 positive. The files hold no names: a row is known by its place. Where the lists of pictures lie beside a
+file (`val_list`, `test_list` or `eval_list`, text or pickled) and the labels are theirs, row by row, its rows get the
+names of GAF's pictures; model 0 of the hybrid system was saved from a shuffled loader, and its labels are not theirs.
+Files that are written here also hold `id_{train,valid,test}`, which the old scripts pass over.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from emolens.data.gaf import LISTS, PREFIXES
+from emolens.data.pickled_names import names_in
 from emolens.errors import DataError, OptionError
 from emolens.evaluation.predictions import Predictions
 from emolens.files import replacing
@@ -43,11 +46,11 @@ def _table(arrays: Mapping[str, np.ndarray], model: str, path: Path) -> Predicti
     there = [split for split in SPLITS if f"output_{split}_{model}" in arrays]
     parts = [_part(arrays, split, model, path) for split in there]
     logits, labels = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    sizes = [len(part[1]) for part in parts]
+    ids = [_ids(arrays, split, part[1], _listed(split, path)) for split, part in zip(there, parts, strict=True)]
     probabilities = softmax(logits)
     return Predictions(
-        ids=np.concatenate([_ids(arrays, split, n) for split, n in zip(there, sizes, strict=True)]),
-        splits=np.repeat([SPLITS[split] for split in there], sizes),
+        ids=np.concatenate(ids),
+        splits=np.repeat([SPLITS[split] for split in there], [len(one) for one in ids]),
         taxonomy=GROUP3,
         targets=np.eye(len(GROUP3), dtype=np.float32)[labels],
         probabilities=probabilities,
@@ -59,9 +62,23 @@ def _table(arrays: Mapping[str, np.ndarray], model: str, path: Path) -> Predicti
     )
 
 
-def _ids(arrays: Mapping[str, np.ndarray], split: str, count: int) -> np.ndarray:
-    named = arrays.get(f"id_{split}")
-    return np.array([f"{split}-{at:05d}" for at in range(count)]) if named is None or len(named) != count else named
+def _ids(arrays: Mapping[str, np.ndarray], split: str, labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """The ids that the file holds; else the names of the list where every label is that of its name; else places."""
+    held = arrays.get(f"id_{split}")
+    if held is not None and len(held) == len(labels):
+        return held
+    folders = [PREFIXES.get(name.split("_")[0], "") for name in names]
+    places = [list(PREFIXES.values()).index(folder) if folder else -1 for folder in folders]
+    if names and np.array_equal(places, labels):
+        return np.array([f"val/{folder}/{name}" for folder, name in zip(folders, names, strict=True)])
+    return np.array([f"{split}-{at:05d}" for at in range(len(labels))])
+
+
+def _listed(split: str, path: Path) -> list[str]:
+    """The names in the list of a split beside the file; none where there is no list."""
+    choices = LISTS["val"] if split == "valid" else LISTS["test"] if split == "test" else ()
+    found = next((path.parent / name for name in choices if (path.parent / name).is_file()), None)
+    return [] if found is None else [name for _, name in names_in(found)]
 
 
 def _part(arrays: Mapping[str, np.ndarray], split: str, model: str, path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib import resources
-from string import Template
 
 import numpy as np
 from PIL import Image
@@ -16,7 +13,7 @@ from PIL import Image
 from emolens.evaluation.curves import operating_points
 from emolens.evaluation.expression import Judgement
 from emolens.evaluation.groups import SWAPPED, GroupFigures
-from emolens.evaluation.metrics import Estimate
+from emolens.evaluation.page_parts import cell, framed, notes, number, section, signed, table
 from emolens.evaluation.report import Report, Shown
 
 TITLES = {
@@ -31,6 +28,10 @@ TITLES = {
     "ece_confidence": "calibration error (ECE)",
     "aurc": "risk-coverage area (AURC)",
 }
+FOOTER = (
+    "Apparent expression, not feeling: a label says how a face looked to those who labelled it. Intervals are 95 % "
+    "percentile bootstraps over rows. figures.json beside this page holds every number, predictions.parquet every row."
+)
 KEY = ("accuracy", "balanced_accuracy", "macro_f1", "kl", "ece_confidence")
 PICTURE = 96
 """Smaller pictures are shown this wide at least, so that a face of 48 pixels is not a stamp."""
@@ -39,64 +40,49 @@ PICTURE = 96
 def report_page(report: Report, drawn: dict[str, str]) -> str:
     """The page of a report; `drawn` has its plots as SVG."""
     first = report.judgements[0]
-    table = first.predictions
-    about = [f"{first.subset or 'all rows'}, n = {len(table)}", *([f"model {table.sha[:12]}"] if table.sha else [])]
+    rows = first.predictions
+    about = [f"{first.subset or 'all rows'}, n = {len(rows)}", *([f"model {rows.sha[:12]}"] if rows.sha else [])]
     sections = [
         _key(first),
-        _list(report.notes),
-        _section("Every figure", _figures(report.judgements)),
-        _section("Classes", drawn["classes"] + _classes(first)),
-        _section("Confusion", drawn["confusion"], "Rows add up to 100 %; counts below."),
-        _section("Confidence, and what abstaining buys", _confidence(first, drawn)),
+        notes(report.notes),
+        section("Every figure", _figures(report.judgements)),
+        section("Classes", drawn["classes"] + _classes(first)),
+        section("Confusion", drawn["confusion"], "Rows add up to 100 %; counts below."),
+        section("Confidence, and what abstaining buys", _confidence(first, drawn)),
         _comparisons(report),
-        *(_section(f"By {name}", _groups(groups)) for name, groups in report.groups.items()),
+        *(section(f"By {name}", _groups(groups)) for name, groups in report.groups.items()),
         _sources(report.sources),
-        _section("Training", drawn["training"]) if "training" in drawn else "",
+        section("Training", drawn["training"]) if "training" in drawn else "",
         _embedding(drawn),
         _wall("Worst errors", report.worst, "Wrong answers given with the most confidence."),
         _wall("Where the net looked", report.looked, "Grad-CAM of what the net said: the picture, and its heat on it."),
     ]
-    template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=escape(report.title),
-        about=escape(", ".join(about)),
-        content="\n".join(sections),
-        version=escape(report.version),
-    )
-
-
-def _section(title: str, content: str, below: str = "") -> str:
-    note = f'<p class="faint">{escape(below)}</p>' if below else ""
-    return f"<section><h2>{escape(title)}</h2>{content}{note}</section>"
+    return framed(report.title, ", ".join(about), sections, FOOTER + f" Made by emolens {report.version}.")
 
 
 def _key(judgement: Judgement) -> str:
     cells = "".join(
-        f"<div><span>{TITLES[name]}</span><b>{_number(figure.value)}</b>"
-        f"<span>{_number(figure.low)} to {_number(figure.high)}</span></div>"
+        f"<div><span>{TITLES[name]}</span><b>{number(figure.value)}</b>"
+        f"<span>{number(figure.low)} to {number(figure.high)}</span></div>"
         for name in KEY
         if (figure := judgement.figures[name])
     )
     return f'<div class="key">{cells}</div>'
 
 
-def _list(notes: Sequence[str]) -> str:
-    return f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in notes)}</ul>' if notes else ""
-
-
 def _figures(judgements: Sequence[Judgement]) -> str:
     heads = ["", *(f"{one.subset or 'all rows'}<br><small>n = {len(one.predictions)}</small>" for one in judgements)]
-    rows = [[title, *(_cell(one.figures[name]) for one in judgements)] for name, title in TITLES.items()]
-    rows.append(["ECE by chance alone", *(_number(one.ece_floor) for one in judgements)])
-    return _table(heads, rows)
+    rows = [[title, *(cell(one.figures[name]) for one in judgements)] for name, title in TITLES.items()]
+    rows.append(["ECE by chance alone", *(number(one.ece_floor) for one in judgements)])
+    return table(heads, rows)
 
 
 def _classes(judgement: Judgement) -> str:
     rows = [
-        [escape(one.name), str(one.n), str(one.predicted), _cell(one.precision), _cell(one.recall), _cell(one.f1)]
+        [escape(one.name), str(one.n), str(one.predicted), cell(one.precision), cell(one.recall), cell(one.f1)]
         for one in judgement.classes
     ]
-    return _table(["class", "n", "predicted", "precision", "recall", "F1"], rows)
+    return table(["class", "n", "predicted", "precision", "recall", "F1"], rows)
 
 
 def _confidence(judgement: Judgement, drawn: dict[str, str]) -> str:
@@ -104,7 +90,7 @@ def _confidence(judgement: Judgement, drawn: dict[str, str]) -> str:
         [f"{point['coverage']:.0%}", f"{point['accuracy']:.4f}", f"{point['threshold']:.3f}"]
         for point in operating_points(judgement.risk)
     ]
-    points = _table(["answered", "accuracy", "--abstain-below"], rows)
+    points = table(["answered", "accuracy", "--abstain-below"], rows)
     both = "".join(f"<figure>{drawn[name]}</figure>" for name in ("reliability", "risk_coverage"))
     return f'<div class="two">{both}</div>{points}'
 
@@ -113,7 +99,7 @@ def _comparisons(report: Report) -> str:
     rows = [
         [
             escape(one.subset or "all rows"), f"{one.gained} / {one.lost}", f"{one.p_value:.2g}",
-            *(_signed(one.differences[name]) for name in ("accuracy", "macro_f1", "kl")),
+            *(signed(one.differences[name]) for name in ("accuracy", "macro_f1", "kl")),
         ]
         for one in report.comparisons
     ]  # fmt: skip
@@ -124,31 +110,31 @@ def _comparisons(report: Report) -> str:
         "Gained: rows that only this model has right; lost: only the other. McNemar's exact test, two-sided; intervals "
         "by the paired bootstrap over rows."
     )
-    return _section(f"Against {report.comparisons[0].second}", _table([escape(head) for head in heads], rows), below)
+    return section(f"Against {report.comparisons[0].second}", table([escape(head) for head in heads], rows), below)
 
 
 def _groups(groups: Iterable[GroupFigures]) -> str:
     names = ("accuracy", "balanced_accuracy", "macro_f1", "kl")
-    rows = [[escape(one.value), str(one.n), *(_cell(one.figures[name]) for name in names)] for one in groups]
-    return _table(["group", "n", *(TITLES[name] for name in names)], rows)
+    rows = [[escape(one.value), str(one.n), *(cell(one.figures[name]) for name in names)] for one in groups]
+    return table(["group", "n", *(TITLES[name] for name in names)], rows)
 
 
 def _sources(sources: Sequence[GroupFigures]) -> str:
-    return _section("The sets apart", _groups(sources), SWAPPED) if sources else ""
+    return section("The sets apart", _groups(sources), SWAPPED) if sources else ""
 
 
 def _embedding(drawn: dict[str, str]) -> str:
     if "embedding" not in drawn:
         return ""
     below = "t-SNE of the features, coloured by what people said: a look, not a measurement; distances mean little."
-    return _section("Features", drawn["embedding"], below)
+    return section("Features", drawn["embedding"], below)
 
 
 def _wall(title: str, shown: Sequence[Shown], below: str) -> str:
     if not shown:
         return ""
     pairs = " pairs" if shown[0].heat is not None else ""
-    return _section(title, f'<div class="wall{pairs}">{"".join(_shown(one) for one in shown)}</div>', below)
+    return section(title, f'<div class="wall{pairs}">{"".join(_shown(one) for one in shown)}</div>', below)
 
 
 def _shown(one: Shown) -> str:
@@ -167,24 +153,3 @@ def _data(picture: np.ndarray) -> str:
     content = io.BytesIO()
     image.save(content, "PNG")
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Heads and cells are HTML."""
-    head = "".join(f"<th>{text}</th>" for text in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _cell(figure: Estimate) -> str:
-    if math.isnan(figure.value):
-        return "&ndash;"
-    return f"{_number(figure.value)} <small>{_number(figure.low)}&ndash;{_number(figure.high)}</small>"
-
-
-def _signed(figure: Estimate) -> str:
-    return f"{figure.value:+.4f} <small>{figure.low:+.4f} &hellip; {figure.high:+.4f}</small>"
-
-
-def _number(value: float) -> str:
-    return "&ndash;" if math.isnan(value) else f"{value:.4f}"

@@ -41,19 +41,34 @@ def simplex(members: int, parts: int = PARTS) -> Iterator[tuple[int, ...]]:
         yield from ((first, *rest) for rest in simplex(members - 1, parts - first))
 
 
+def right_on(points: np.ndarray, scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Whether the mixture by each point (P, M) of `scores` (M, N, K) is right about each row: bool (P, N)."""
+    narrow, whole = scores.astype(np.float32), points.astype(np.float32)
+    parts = [_right(whole[start : start + CHUNK], narrow, truth) for start in range(0, len(whole), CHUNK)]
+    return np.concatenate(parts)
+
+
+def kept_by_floats(members: int, step: float = 1 / PARTS) -> tuple[int, int]:
+    """How many points the group system's loops keep: weights of 0, step, 2 step ... below 1 whose sum equals 1.0 as
+    floats add up, and how many there are whose sum is 1. Corners are in neither.
+    """
+    values = np.arange(0, 1, step)  # as the loops did: 0, .05, .1, .15000000000000002, ...
+    sums = values
+    for _ in range(members - 1):
+        sums = np.add.outer(sums, values)
+    return int((sums == 1).sum()), int((np.abs(sums - 1) < step / 2).sum())
+
+
 def _exhaustive(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    points = np.array(list(simplex(len(scores))), np.float32)
-    narrow = scores.astype(np.float32)
-    right = np.concatenate(
-        [_hits(points[start : start + CHUNK], narrow, truth) for start in range(0, len(points), CHUNK)]
-    )
+    points = np.array(list(simplex(len(scores))))
+    right = right_on(points, scores, truth).sum(axis=1)
     best = points[right == right.max()] / PARTS
     return np.asarray(max(best, key=lambda weights: _likelihood(weights, scores, truth)), np.float64)
 
 
-def _hits(points: np.ndarray, scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def _right(points: np.ndarray, scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
     mixed = np.tensordot(points, scores, axes=1)  # (P, N, K)
-    return np.asarray((mixed.argmax(axis=2) == truth).sum(axis=1))
+    return np.asarray(mixed.argmax(axis=2) == truth)
 
 
 def _greedy(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -61,7 +76,7 @@ def _greedy(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
     counts = np.zeros(len(scores))
     for _ in range(PARTS):
         tried = counts + np.eye(len(scores))
-        right = _hits(tried, scores, truth)
+        right = _right(tried, scores, truth).sum(axis=1)
         best = np.flatnonzero(right == right.max())
         counts = tried[max(best, key=lambda at: _likelihood(tried[at] / tried[at].sum(), scores, truth))]
     return counts / PARTS

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -123,15 +124,33 @@ def _record(arrays: dict[str, np.ndarray], metadata: str, path: Path) -> Predict
 
 
 def _read_npz(path: Path) -> list[Predictions]:
-    try:
-        with np.load(path, allow_pickle=False) as file:  # a pickle is a program, and is never run
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"{path}: not an .npz of plain arrays ({error})") from None
+    arrays = _plain_arrays(path)
     if is_old(arrays):
         return read_old(arrays, path)
     metadata = str(arrays.pop("metadata", ""))
     return [_record(arrays, metadata, path)]
+
+
+def _plain_arrays(path: Path) -> dict[str, np.ndarray]:
+    """What the file holds. A pickle is a program, and is never run: its array is named instead."""
+    name = ""
+    try:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):  # an .npy under another name
+            raise DataError(f"{path}: one array without a name, not an .npz of plain arrays; write it with np.savez")
+        arrays = {}
+        with found:
+            for name in found.files:
+                arrays[name] = found[name]
+        return arrays
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        if "pickle" in str(error):
+            what = f"array {name!r} holds" if name else "the file is or holds"
+            raise DataError(
+                f"{path}: not an .npz of plain arrays: {what} pickled objects, which are programs and never run; "
+                "save numbers and text, np.stack(objects) or one array a row"
+            ) from None
+        raise DataError(f"{path}: not an .npz of plain arrays ({error})") from None
 
 
 def _read_parquet(path: Path) -> Predictions:
