@@ -47,7 +47,7 @@ class Branch(nn.Module):
         self.positions = nn.Parameter(torch.randn(1, positions, width))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        whole = torch.cat([self.cls.expand(len(tokens), -1, -1), tokens], dim=1)
+        whole = torch.cat([self.cls.expand(tokens.shape[0], -1, -1), tokens], dim=1)
         return whole + self.positions[:, : whole.shape[1]]
 
 

@@ -67,7 +67,7 @@ def each(look: Callable[[Tensor], Tensor], faces: Tensor, mask: Tensor) -> Tenso
         seen = look(flat[places])
         whole = seen.new_zeros(len(flat), seen.shape[1])
         whole[places] = seen
-    return whole.reshape(*mask.shape, -1)
+    return whole.reshape(mask.shape[0], mask.shape[1], -1)
 
 
 def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:

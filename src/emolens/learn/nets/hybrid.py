@@ -142,7 +142,7 @@ class PixelCrossVit(nn.Module):
         faces, mask = padded(faces, mask, self.padding)
         if tuple(faces.shape[-2:]) != self.face:
             flat = functional.interpolate(faces.flatten(0, 1), self.face, mode="bilinear", align_corners=False)
-            faces = flat.reshape(*mask.shape, 3, *self.face)
+            faces = flat.reshape(mask.shape[0], mask.shape[1], 3, *self.face)
         tokens = self.embed_faces(faces.flatten(2) / 255)
         features = self.fused(tokens, self.embed_scene(image.flatten(1) / 255), mask)
         return {"logits": self.head(features), "features": features}
