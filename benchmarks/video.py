@@ -1,12 +1,15 @@
 """How fast a video is watched, end to end with rows written, and whether memory and time stay flat.
 
-    python benchmarks/video.py speed CLIP... [--detector mtcnn --detector YUNET.onnx] [--rounds 3] [--all-files]
+    python benchmarks/video.py speed [CLIP...] [--detector mtcnn --detector YUNET.onnx] [--rounds 3] [--all-files]
     python benchmarks/video.py flat CLIP [--frames 20000] [--detector YUNET.onnx] [--all-files]
 
 `speed` watches each clip with every frame detected and Parquet rows written to a temporary folder; `--all-files` runs
 `emolens video` with all that it writes (the annotated video, the timelines, the summary) beside it. The models are
 warm, each clip is opened anew; of the rounds the median counts. The processor's time is that of all threads of the
 process: divided by the cores it says what the wall time cannot be below, also on a machine that does other work.
+
+Without a clip `speed` makes one of full HD with nine faces: a camera in the hand, which moves by up to five pixels a
+frame over the photo `NINE` of `--data`, enlarged, with the grain of a sensor. The table says how many faces were found.
 
 `flat` copies the packets of a short clip one after another into a file of so many frames, without encoding anything
 anew, and watches it; `--all-files` draws the film and gathers the summary as well. Targets: resident memory at the end
@@ -37,22 +40,59 @@ from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
 
 from emolens.analyzer import Analyzer
 from emolens.cli.watched import Watched
 from emolens.video import VideoReader
 from emolens.watching.series import Series
 from emolens.watching.stream import watch
-from peers import machine, versions
+from peers import ROOT, machine, versions
 
 MARK = 1000  # frames between two lines on the screen, and what is left out of the slope at the start
 BLOCK, RESAMPLED, SEED = 8, 5000, 0  # turns that stay together in the bootstrap, how often it draws, where it begins
 TWO_HOURS = 2 * 3600 * 25
+NINE, NINE_FRAMES = "Ultra-Light-Fast-Generic-Face-Detector-1MB__16.jpg", 150
+WIDTH, HEIGHT, GRAIN = 1920, 1080, 2.0  # of the clip that is made; the grain is a standard deviation, of 255
 Mark = tuple[int, float, float, float]
 """Frames gone by, resident MB, CPU and wall seconds since the start."""
 
 
 def speed(options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        if not options.clips:
+            options.clips = [nine_faces(options.data / "photos" / NINE, Path(folder) / "nine_faces.mp4")]
+        table(options)
+
+
+def nine_faces(photo: Path, clip: Path) -> Path:
+    """A clip of six seconds, full HD, over a photo: what a camera in the hand sees."""
+    if not photo.is_file():
+        sys.exit(f"{photo}: not here; name a clip, or --data, see README.md")
+    picture, grain = Image.open(photo).convert("RGB"), np.random.default_rng(SEED)
+    with av.open(str(clip), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"crf": "20", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for n in range(NINE_FRAMES):
+            seen = picture.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC, box=view(picture.size, n / NINE_FRAMES))
+            noise = grain.normal(0, GRAIN, (HEIGHT, WIDTH, 1)).astype(np.float32)
+            pixels = np.clip(np.asarray(seen) + noise, 0, 255).astype(np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        out.mux(stream.encode(None))
+    return clip
+
+
+def view(size: tuple[int, int], time: float) -> tuple[float, float, float, float]:
+    """The part of a photo of `size` in view at `time`, 0 to 1: it zooms in and out, sways to the side and nods."""
+    turn = 2 * np.pi * time
+    width = size[0] * (0.94 - 0.05 * np.cos(turn))
+    height = width * HEIGHT / WIDTH
+    left = (size[0] - width) * (0.5 + 0.45 * np.sin(turn))
+    top = 0.06 * size[1] * (0.5 - 0.5 * np.cos(2 * turn)) * (size[1] > height)
+    return float(left), float(top), float(left + width), float(top + height)
+
+
+def table(options: argparse.Namespace) -> None:
     rows = [
         "| clip | size | frames | faces a frame | detector | frames/s | CPU ms a frame |",
         "|---|---|---|---|---|---|---|",
@@ -232,13 +272,16 @@ def slope_interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=["speed", "flat"])
-    parser.add_argument("clips", type=Path, nargs="+")
+    parser.add_argument("clips", type=Path, nargs="*")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("EMOLENS_DATA", ROOT.parent / "shared/data")))
     parser.add_argument("--detector", action="append")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--all-files", action="store_true", help="with all that `emolens video` writes")
     options = parser.parse_args()
     options.detector = options.detector or ["mtcnn"]
+    if options.what == "flat" and not options.clips:
+        parser.error("flat needs a clip")
     (speed if options.what == "speed" else flat)(options)
 
 

@@ -19,6 +19,7 @@ from emolens.server.app import create_app
 from emolens.server.service import Service
 from emolens.tables import rows
 from fakes import evoked_model
+from fakes_maps import statistics_model
 from serving import served
 
 playwright = pytest.importorskip(
@@ -304,6 +305,39 @@ def test_what_a_picture_evokes_has_its_wheel(open_page, astronaut, tmp_path):
         assert page.locator(".box").count() == 2
         assert page.locator("#terms").inner_text() == "linear_evoked learnt from Six Tests: academic research only"
         assert serious(page) == []
+        page.context.close()
+
+
+def test_the_map_is_laid_over_the_picture_as_strong_as_wanted(open_page, astronaut, tmp_path):
+    analyzer = Analyzer(models=[statistics_model(tmp_path / "evoked.onnx")])
+    with served(create_app(analyzer, Service())) as port:
+        page = open_page(f"http://127.0.0.1:{port}/")
+        choose(page, astronaut)
+        assert page.locator(".heat").count() == 0  # it costs time, so it is asked for
+        page.click("#heat-show")
+        page.wait_for_selector("#opacity")
+        layer, slider = page.locator("#stage .heat"), page.locator("#opacity")
+        assert page.evaluate("document.activeElement.id") == "opacity"
+        before = float(layer.evaluate("e => getComputedStyle(e).opacity"))
+        for _ in range(4):
+            page.keyboard.press("ArrowLeft")
+        assert float(layer.evaluate("e => getComputedStyle(e).opacity")) == pytest.approx(before - 0.2, abs=0.001)
+        assert slider.get_attribute("aria-valuetext") == page.locator("#opacity-shown").inner_text() == "50 %"
+        assert layer.get_attribute("aria-label") == "Map of the whole answer, opacity 50 %"
+        picture, shown = page.locator("#stage img").bounding_box(), layer.bounding_box()
+        assert [shown[side] for side in shown] == pytest.approx([picture[side] for side in shown], abs=1)
+        pixels = "e => e.toDataURL()"
+        whole = layer.evaluate(pixels)
+        assert page.locator("#condition option").count() == 8  # the whole answer, and seven emotions
+        page.select_option("#condition", "fear")
+        assert layer.get_attribute("aria-label") == "Map of fear, opacity 50 %"
+        assert layer.evaluate(pixels) != whole
+        page.locator(".box").nth(1).click()  # the map lies over the faces and does not hide them
+        assert page.locator("#face h2").inner_text() == "Face 2 of 2 shows"
+        assert page.locator("#condition").input_value() == "fear"  # and stays as it was set
+        assert serious(page) == []
+        if kept := os.environ.get("EMOLENS_SCREENSHOTS"):
+            page.screenshot(path=str(Path(kept) / "map.png"), full_page=True)
         page.context.close()
 
 

@@ -136,3 +136,15 @@ def test_shares_and_sources_that_make_no_sense_are_refused(tmp_path: Path) -> No
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x.jpg").touch()
     assert "not empty" in run(tmp_path / "a.mp4", "--out", tmp_path / "full")[1]
+
+
+def test_a_film_that_begins_restlessly_is_not_taken_for_one_that_changes() -> None:
+    from emolens.video import VideoFrame
+    from emolens.video.keyframes import differences
+
+    rng = np.random.default_rng(0)
+    frames = [VideoFrame(n, n / 25, rng.integers(0, 256, (32, 32, 3), np.uint8)) for n in range(5)]
+    rows = list(differences(iter(frames)))
+    assert [number for number, _, _ in rows] == [0, 1, 2, 3, 4]
+    assert rows[0][2] == rows[1][2] > 0
+    assert list(differences(iter(frames[:1]))) == [(0, 0.0, 0.0)]

@@ -10,7 +10,8 @@ from torch.nn import functional
 from emolens.data.fer2013 import read_ferplus
 from emolens.errors import ModelError, OptionError, OutputError, UnknownName
 from emolens.learn.config import Augment, Distil, ExpressionRecipe, VggNet, changed, parse_recipe
-from emolens.learn.distil import distilled
+from emolens.learn.devices import Place
+from emolens.learn.distil import Teacher
 from emolens.learn.fit import fit
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.nets import build
@@ -18,6 +19,7 @@ from emolens.learn.nets.ensemble import Ensemble
 from emolens.learn.nets.vgg import Vgg, standardise
 from emolens.learn.predict import load_member, logits
 from emolens.learn.recipes import RECIPES, recipe
+from emolens.learn.tasks.expression import start
 from emolens.learn.transforms import augment, erase, random_affine, warp
 from emolens.models.session import Classifier
 from fakes import linear_card, linear_model
@@ -242,17 +244,32 @@ def test_a_teacher_gives_part_of_the_target_from_both_views(tmp_path: Path, arch
     said = Classifier.load(teacher)
     mirrored = said.predict(faces.images[:, :, ::-1].copy())[0]
     wanted = 0.75 * faces.targets + 0.25 * (said.predict(faces.images)[0] + mirrored) / 2
-    taught = distilled(faces, Distil(teacher=str(teacher), weight=0.25))
+    taught = Teacher(Distil(teacher=str(teacher), weight=0.25), faces.taxonomy).of(faces)
     np.testing.assert_allclose(taught.targets, wanted, atol=1e-6)
     assert (taught.ids == faces.ids).all()
-    assert distilled(faces, Distil()) is faces
+
+
+def test_a_teacher_answers_the_very_view_that_the_student_sees(tmp_path: Path, archive: Path) -> None:
+    teacher = linear_model(tmp_path / "teacher.onnx", linear_card(size=48))
+    faces = read_ferplus(archive, "train")
+    seen = np.roll(faces.images, 5, axis=2)
+    wanted = 0.75 * faces.targets + 0.25 * Classifier.load(teacher).predict(seen)[0]
+    views = torch.from_numpy(seen).unsqueeze(1).float()
+    taught = Teacher(Distil(teacher=str(teacher), weight=0.25), faces.taxonomy)
+    np.testing.assert_allclose(taught.about(views, torch.from_numpy(faces.targets)), wanted, atol=1e-6)
+
+
+def test_rows_of_val_are_learnt_from_where_a_recipe_says_so(archive: Path) -> None:
+    apart, joined = (start(changed(_small(), [f"data.join_val={on}"]), archive, Place()) for on in ("false", "true"))
+    assert len(joined.train.dataset) == len(apart.train.dataset) + len(apart.val.dataset)
+    assert len(joined.val.dataset) == len(apart.val.dataset)
 
 
 def test_a_teacher_of_other_labels_is_refused(tmp_path: Path, archive: Path) -> None:
     labels = ("happiness", "neutral")
     teacher = linear_model(tmp_path / "teacher.onnx", linear_card(size=48, labels=labels, taxonomy="two"))
     with pytest.raises(ModelError, match="teaches happiness, neutral; the data has ferplus"):
-        distilled(read_ferplus(archive, "train"), Distil(teacher=str(teacher)))
+        Teacher(Distil(teacher=str(teacher)), read_ferplus(archive, "train").taxonomy)
 
 
 def test_a_run_starts_from_the_weights_of_another(small_run: Path, archive: Path, tmp_path: Path) -> None:

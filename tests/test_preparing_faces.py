@@ -230,6 +230,25 @@ def write_member(path: Path, array: np.ndarray, protocol: int) -> None:
         archive.writestr("a.npy", out.getvalue())
 
 
+def test_one_file_becomes_plain(tmp_path: Path) -> None:
+    labels = np.array([0, 2, 1], object)
+    names = np.array(["neg_1.jpg", "neu_1.jpg"], object)
+    rows = np.empty(2, object)
+    rows[0], rows[1] = np.arange(3, dtype=np.float32), np.ones(3, np.float32)
+    np.savez(tmp_path / "old.npz", labels=labels, names=names, rows=rows, plain=np.arange(4))
+    code, said = run("data", "convert-legacy", tmp_path / "old.npz", "--out", tmp_path / "new.npz")
+    assert (code, "rows: (2, 3)" in said) == (0, True), said
+    with np.load(tmp_path / "new.npz") as new:
+        assert new["labels"].tolist() == [0, 2, 1]
+        assert new["names"].tolist() == names.tolist()
+        assert new["rows"].tolist() == [[0, 1, 2], [1, 1, 1]]
+        assert new["plain"].tolist() == [0, 1, 2, 3]
+    rows[1] = np.ones(4)
+    np.savez(tmp_path / "ragged.npz", rows=rows)
+    code, said = run("data", "convert-legacy", tmp_path / "ragged.npz", "--out", tmp_path / "x.npz")
+    assert (code, "no plain array can" in said, (tmp_path / "x.npz").exists()) == (2, True, False)
+
+
 class Evil:
     def __init__(self, path: Path) -> None:
         self.path = path

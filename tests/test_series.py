@@ -6,12 +6,13 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from emolens.errors import OutputError, UnknownName
-from emolens.tables import COLUMNS, rows
+from emolens.tables import COLUMNS, nested, rows
 from emolens.watching import series as rooms
 from emolens.watching.series import Series
 from fakes_video import frame
@@ -169,3 +170,11 @@ def test_a_growing_file_holds_whole_lines_when_the_disk_is_full(tmp_path: Path, 
     assert text.endswith("\n")
     found = list(csv.DictReader(text.splitlines())) if kind == "csv" else list(map(json.loads, text.splitlines()))
     assert [int(row["frame"]) for row in found] == [n for n in range(int(kept)) for _ in range(2)]
+
+
+def test_a_face_that_was_placed_and_not_found_has_no_score() -> None:
+    found = frame(3, 0.1, {1: "happiness"})
+    placed = replace(found, detected=False)
+    assert [row["det_score"] is None for row in rows(found) if row["target"] == "face"] == [False]
+    assert [row["det_score"] is None for row in rows(placed) if row["target"] == "face"] == [True]
+    assert (nested(found)["detected"], nested(placed)["detected"]) == (True, False)

@@ -19,6 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from emolens import __version__, analyze
+from emolens.analyzer import Analyzer
 from emolens.cli import app as command
 from emolens.server.app import create_app
 from emolens.server.guards import HEADERS
@@ -26,6 +27,8 @@ from emolens.server.pages import WEB
 from emolens.server.schema import EXAMPLE, Answer
 from emolens.tables import nested
 from emolens.watching.summary import NOTICE
+from fakes import linear_model
+from fakes_maps import statistics_model
 from serving import HOME, PNG, TwoFaces, client_of, encoded, linear_analyzer, picture, served
 
 URI = "data:image/png;base64," + base64.b64encode(PNG).decode()
@@ -375,3 +378,48 @@ def test_the_timeline_frame_runs_its_own_script_and_no_other(client):
     assert "frame-ancestors 'self'" in policy
     assert answer.headers["x-frame-options"] == "SAMEORIGIN"
     assert "const data = parent.timeline;" in answer.text
+
+
+# --- maps -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mapping(tmp_path_factory):
+    """A client of a service whose model can tell what in a picture evokes its answer."""
+    folder = tmp_path_factory.mktemp("maps")
+    models = [linear_model(folder / "linear.onnx"), statistics_model(folder / "evoked.onnx")]
+    with client_of(Analyzer(detector=TwoFaces(), models=models)) as client:
+        yield client
+
+
+def test_maps_come_where_they_are_asked_for(mapping):
+    plain = mapping.post("/v1/analyze", files=[upload()]).json()["results"][0]
+    assert plain["stimuli"] is None
+    (told,) = mapping.post("/v1/analyze?task=stimuli&csv=true", files=[upload()]).json()["results"]
+    close({**told, "stimuli": None}, plain)
+    stimuli = told["stimuli"]
+    assert set(stimuli["maps"]) == set(stimuli["emotions"]) == set(plain["evoked"]["distribution"])
+    assert stimuli["on_faces"] is not None
+    for uri in (stimuli["map"], *stimuli["maps"].values()):
+        assert uri.startswith("data:image/png;base64,")
+        shown = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+        assert (shown.mode, max(shown.size)) == ("L", 160)
+        assert shown.size[0] / shown.size[1] == pytest.approx(plain["size"][0] / plain["size"][1], rel=0.02)
+        assert len(uri) < 40_000
+    Answer.model_validate({"results": [told], "notice": ""})
+
+
+def test_maps_and_none_in_one_batch(mapping):
+    with ThreadPoolExecutor(6) as pool:
+        asked = ["/v1/analyze?task=stimuli", "/v1/analyze"] * 6
+        answers = list(pool.map(lambda path: mapping.post(path, files=[upload()]), asked))
+    assert all(answer.status_code == 200 for answer in answers)
+    assert [answer.json()["results"][0]["stimuli"] is not None for answer in answers] == [True, False] * 6
+
+
+def test_where_no_map_can_be_had_it_is_said(client):
+    answer = client.post("/v1/analyze?task=stimuli", files=[upload()])
+    assert answer.status_code == 422
+    assert "takes a model of what pictures evoke" in answer.json()["detail"]
+    assert client.post("/v1/analyze?task=fear", files=[upload()]).status_code == 422
+    assert client.get("/web/facts.json").json()["stimuli"] is False

@@ -10,7 +10,11 @@ import pytest
 
 from emolens.errors import TooLarge, Unreadable
 from emolens.records import Face
+from emolens.server import admission
+from emolens.server import worker as room
+from emolens.server.admission import Admission
 from emolens.server.metrics import Metrics
+from emolens.server.problems import Problem
 from emolens.server.service import Service
 from emolens.server.worker import Worker
 from serving import TwoFaces, encoded, linear_analyzer, picture
@@ -126,6 +130,60 @@ def test_nobody_looks_at_a_picture_that_nobody_waits_for(work):
     with pytest.raises(CancelledError):
         second.result(0)
     assert len(detector.batches) == 2
+
+
+def test_who_comes_alone_has_all_cores_and_who_comes_in_company_one(work, monkeypatch):
+    class Marked(Held):
+        def __init__(self, cores: str, seen: list[str]) -> None:
+            super().__init__()
+            self.cores, self.seen = cores, seen
+
+        def on_one_core(self):
+            other = Marked("one", self.seen)
+            other.began, other.go = self.began, self.go
+            return other
+
+        def detect_batch(self, images):
+            self.seen += [self.cores] * len(images)
+            return super().detect_batch(images)
+
+    monkeypatch.setattr(room, "cores", lambda: 2)
+    detector = Marked("all", [])
+    worker = work(detector, batch=4)
+    first = worker.submit(encoded(picture()))
+    assert detector.began.wait(30)
+    rest = [worker.submit(encoded(one)) for one in pictures(4)]
+    while worker._decoded.qsize() + len(detector.seen) < 5:
+        pass
+    detector.go.set()
+    for future in (first, *rest):
+        assert future.result(30)[0].status == "ok"
+    assert detector.seen == ["all"] + ["one"] * 4
+    assert detector.batches == [1]
+
+
+def test_who_is_refused_is_told_how_long_those_inside_stay(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(admission.time, "monotonic", lambda: now[0])
+    door = Admission(Service(queue=1))
+
+    def visits(count: int, seconds: float) -> None:
+        for _ in range(count):
+            with door.visit("a"):
+                now[0] += seconds
+
+    def told() -> int:
+        with door.visit("a"), pytest.raises(Problem) as refused, door.visit("b"):
+            pass
+        return refused.value.retry_after
+
+    assert told() == 1
+    visits(40, 4.5)
+    assert told() == 5
+    visits(40, 200)
+    assert told() == 30
+    visits(80, 0.01)
+    assert told() == 1
 
 
 def test_what_waits_when_it_closes_is_still_answered(work):

@@ -1,3 +1,4 @@
+import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
@@ -7,7 +8,8 @@ import onnxruntime as ort
 import pytest
 
 from emolens.errors import CardError, ChecksumError, ModelError, OptionError
-from emolens.models.session import Classifier, _only_weights_are_small, open_session, softmax
+from emolens.models import session as room
+from emolens.models.session import Classifier, Net, _only_weights_are_small, cores, open_session, softmax
 from emolens.places import sha256
 from emolens.taxonomy import FERPLUS
 from fakes import evoked_model, linear_card, linear_model, linear_weights
@@ -151,6 +153,27 @@ def test_the_number_of_threads_comes_from_the_environment(tmp_path, monkeypatch)
     monkeypatch.setenv("EMOLENS_THREADS", "many")
     with pytest.raises(OptionError, match="EMOLENS_THREADS is 'many'"):
         open_session(path)
+
+
+def test_a_net_on_one_core_runs_in_the_thread_that_calls_it_and_says_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "cores", lambda: 2)
+    model = Classifier.load(linear_model(tmp_path / "m.onnx"), threads=2)
+    alone = model.on_one_core()
+    assert alone._session.get_session_options().intra_op_num_threads == 1
+    np.testing.assert_allclose(alone.logits(frames(5)), model.logits(frames(5)), atol=1e-5)
+    assert model.on_one_core()._session is alone._session
+    monkeypatch.setattr(room, "cores", lambda: 1)
+    net = Net(tmp_path / "m.onnx")
+    assert net.one_core is net.all_cores
+
+
+def test_no_more_cores_are_used_than_are_allowed(monkeypatch):
+    monkeypatch.delenv("EMOLENS_THREADS", raising=False)
+    here = cores()
+    assert 1 <= here <= (os.cpu_count() or 1)
+    for named, used in (("1", 1), ("1000", here), ("0", here)):
+        monkeypatch.setenv("EMOLENS_THREADS", named)
+        assert cores() == used
 
 
 def test_softmax_stands_large_logits():

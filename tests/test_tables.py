@@ -39,7 +39,7 @@ def test_the_columns_are_those_of_the_specification() -> None:
     assert ",".join(COLUMNS) == (
         "source,frame,time_s,target,task,face,track_id,status,x1,y1,x2,y2,det_score,label,confidence,entropy,"
         "p_anger,p_disgust,p_fear,p_happiness,p_sadness,p_surprise,p_neutral,p_contempt,p_negative,p_positive,"
-        "valence,arousal,model,model_sha,schema_version"
+        "valence,arousal,map_x,map_y,map_spread,map_on_faces,model,model_sha,schema_version"
     )
 
 

@@ -35,6 +35,14 @@ def test_who_crosses_the_picture_by_a_side_from_look_to_look_keeps_the_number():
     assert track([[face(40)], [face(100)]], step=0.01) == [[1], [2]]  # ... and one side in a hundredth
 
 
+def test_who_runs_past_keeps_the_number_where_it_can_be_nobody_else():
+    assert track([[face(40 + 115 * i), face(60, 320)] for i in range(5)], step=0.2) == [[1, 2]] * 5
+    assert track([[face(100)], [face(215), face(100, 215)]], step=0.2) == [[1], [2, 3]]  # either may be the one
+    assert track([[face(100), face(330)], [face(215)]], step=0.2) == [[1, 2], [3]]
+    assert track([[face(100)], [face(215, side=80)]], step=0.2) == [[1], [2]]
+    assert track([[face(100)], [face(290)]], step=0.5) == [[1], [2]]  # more than three sides, however long ago
+
+
 def test_faces_stay_in_the_order_in_which_they_were_found():
     numbers = track([[face(100), face(300), face(500)], [face(501), face(101), face(301)]])
     assert numbers == [[1, 2, 3], [3, 1, 2]]

@@ -109,6 +109,23 @@ def test_batches_change_nothing(moving, model, options):
         assert_same(one_by_one, seen(moving, model, batch_size=batch_size, **options))
 
 
+@pytest.mark.parametrize("options", [{}, {"every": 3}])
+def test_frames_that_are_shared_out_over_cores_keep_their_order(moving, model, options, monkeypatch):
+    class Shared(BrightSquare):
+        def on_one_core(self):
+            return self
+
+        def detect_batch(self, images):
+            batches.append(len(images))
+            return super().detect_batch(images)
+
+    batches: list[int] = []
+    monkeypatch.setattr(stream, "cores", lambda: 3)
+    assert_same(seen(moving, model, **options), seen(moving, model, detector=Shared(), batch_size=7, **options))
+    assert max(batches) == 3
+    assert sum(batches) == len(range(0, 40, options.get("every", 1)))
+
+
 def test_with_a_real_detector_batches_change_nothing_and_one_face_is_one_track(tmp_path, model):
     astronaut = pytest.importorskip("skimage.data").astronaut()[0:300:2, 100:400:2]  # her face is about 55 px high
     frames = [canvas(320, 200, 90) for _ in range(12)]

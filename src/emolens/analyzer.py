@@ -31,9 +31,10 @@ from emolens.face_reader import FaceReader, SeenFaces
 from emolens.faces.detector import FaceDetector
 from emolens.group import GroupModel, group_affect
 from emolens.limits import LIMITS, Limits
+from emolens.models.map_net import MapNet
 from emolens.models.session import Classifier
-from emolens.picture_reader import PictureReader
-from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status, Task
+from emolens.picture_reader import MapReader, PictureReader
+from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status, StimuliMap, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,13 @@ class _Seen:
     size: tuple[int, int]
     faces: SeenFaces | None
     whole: np.ndarray | None
+    mapped: np.ndarray | None
 
 
 class Analyzer:
-    """Says what each face in a picture shows, how the group looks and what the picture evokes. Serves many threads.
+    """Says what each face in a picture shows, how the group looks, what the picture evokes and what in it does so.
+
+    Serves many threads.
 
     `tasks`: names of tasks, or one string with commas; by default all that apply (`choices.checked_tasks`). Only what
     they need is loaded: no detector for what a picture evokes. `detector`: `auto` (MTCNN), `mtcnn`, `yunet`, the path
@@ -59,6 +63,7 @@ class Analyzer:
     face to report, the shorter side in pixels. `min_score`: least detection score of a face to report, 0 to 1; by
     default all that the detector lets through. `batch_size`: pictures that go through the models together. `group`:
     what makes the group from the faces. `limits`: how large, small and slow a picture may be.
+    `by_emotion`: with the task `stimuli`, a map for each emotion beside that of the whole picture.
     `prior`: `uniform`, or a JSON file of the shares of the expressions among the people to be seen, where they are
     unlike the training set's; results then name it in `model`.
 
@@ -83,6 +88,7 @@ class Analyzer:
         frames: bool = False,
         limits: Limits = LIMITS,
         prior: str | Path | None = None,
+        by_emotion: bool = False,
     ) -> None:
         given = model_files(models)
         wanted = checked_tasks(tasks, given, faces_only=whole_image or frames)
@@ -91,8 +97,9 @@ class Analyzer:
         self.abstain_below = abstain_below
         self.batch_size = batch_size
         self.limits = limits
+        self.by_emotion = by_emotion
         self._group = group
-        loaded = {task: Classifier.load(model_file(task, given)) for task in needed_models(wanted)}
+        loaded = {task: _loaded(task, model_file(task, given)) for task in needed_models(wanted, given)}
         self.detector: FaceDetector | None = None
         self._faces: FaceReader | None = None
         if (face_model := loaded.get("expression")) is not None:
@@ -100,7 +107,10 @@ class Analyzer:
                 wanted = served_tasks(wanted, face_model, named=tasks is not None)
             self.detector = None if whole_image else chosen_detector(detector, min_face)
             self._faces = FaceReader(face_model, self.detector, min_face, min_score)
-        self._pictures = PictureReader(loaded["evoked"]) if "evoked" in loaded else None
+        mapper = loaded.get("stimuli")
+        self._mapper = MapReader(mapper) if isinstance(mapper, MapNet) else None
+        maps = "stimuli" in wanted and self._mapper is None
+        self._pictures = PictureReader(loaded["evoked"], maps) if "evoked" in loaded else None
         self._evoked_named = tasks is not None or "evoked" in given
         self.tasks = wanted
         if prior is not None:
@@ -118,24 +128,53 @@ class Analyzer:
     def for_frames(self) -> Analyzer:
         """This analyzer as it looks at the frames of a video, each of which would cost as much as a photo.
 
-        What pictures evoke is left out, unless that task or a model for it was named.
+        What pictures evoke is left out, unless that task or a model for it was named; maps are always.
         """
-        if self._pictures is None or self._evoked_named:
+        named = self._evoked_named and "evoked" in self.tasks
+        tasks = tuple(task for task in self.tasks if task in FACE_TASKS or (task == "evoked" and named))
+        if tasks == self.tasks:
             return self
+        if not tasks:
+            raise OptionError("task 'stimuli' is for photos; ask a video for expression, group, evoked")
         other = copy(self)
-        other._pictures = None
-        other.tasks = tuple(task for task in self.tasks if task in FACE_TASKS)
+        other._pictures = PictureReader(self._pictures.model) if self._pictures and named else None
+        other._mapper, other.tasks = None, tasks
+        return other
+
+    def for_maps(self) -> Analyzer:
+        """This analyzer as it tells also what in a picture evokes what it evokes, for each emotion; nothing is loaded.
+
+        Raises `ModelError` where the model of what pictures evoke cannot tell, `OptionError` where there is none.
+        """
+        if self._pictures is None and self._mapper is None:
+            raise OptionError("no map: it takes a model of what pictures evoke; add the task 'evoked'")
+        other = copy(self)
+        if self._mapper is None and self._pictures is not None:
+            other._pictures = PictureReader(self._pictures.model, maps=True)
+        other.by_emotion, other.tasks = True, tuple(dict.fromkeys((*self.tasks, cast(Task, "stimuli"))))
+        return other
+
+    def on_one_core(self) -> Analyzer:
+        """This analyzer with nets that the thread which calls it runs alone: for several pictures at once, one a core.
+
+        Its answers are the same. A detector of the caller's own stays as it is.
+        """
+        other = copy(self)
+        other._faces = self._faces and self._faces.on_one_core()
+        other._pictures = self._pictures and self._pictures.on_one_core()
+        other._mapper = self._mapper and self._mapper.on_one_core()
         return other
 
     @property
     def models(self) -> dict[Task, Classifier]:
         """The models in use, by the task that they serve."""
-        readers: dict[Task, FaceReader | PictureReader | None] = {"expression": self._faces, "evoked": self._pictures}
+        readers: dict[Task, FaceReader | PictureReader | MapReader | None]
+        readers = {"expression": self._faces, "evoked": self._pictures, "stimuli": self._mapper}
         return {task: reader.model for task, reader in readers.items() if reader is not None}
 
     @property
     def model(self) -> Classifier:
-        """The model of the expressions, or that of what pictures evoke where nothing else was asked for."""
+        """The model of the expressions, or that of what pictures evoke, or of maps, where nothing else was asked for."""
         return next(iter(self.models.values()))
 
     @property
@@ -216,21 +255,38 @@ class Analyzer:
 
     def _seen(self, name: str, picture: np.ndarray, faces: SeenFaces | None) -> _Seen:
         whole = self._pictures.look(picture) if self._pictures else None
-        return _Seen(name, (picture.shape[1], picture.shape[0]), faces, whole)
+        mapped = self._mapper.look(picture) if self._mapper else None
+        return _Seen(name, (picture.shape[1], picture.shape[0]), faces, whole, mapped)
 
     def _answer(self, batch: Sequence[_Seen | PhotoResult]) -> list[PhotoResult]:
         """The results of some pictures; what the readers took from all of them goes through each model together."""
         looked_at = [seen for seen in batch if isinstance(seen, _Seen)]
         faces = [seen.faces for seen in looked_at if seen.faces is not None]
-        pictures = [seen.whole for seen in looked_at if seen.whole is not None]
         expressions = iter(self._faces.read(faces) if self._faces else ())
-        evoked = iter(self._pictures.read(pictures) if self._pictures else ())
+        whole = iter(self._of_pictures(looked_at))
         return [
-            self._result(seen, next(expressions, ()), next(evoked, None)) if isinstance(seen, _Seen) else seen
+            self._result(seen, next(expressions, ()), *next(whole)) if isinstance(seen, _Seen) else seen
             for seen in batch
         ]
 
-    def _result(self, seen: _Seen, shown: tuple[Prediction, ...], evoked: Prediction | None) -> PhotoResult:
+    def _of_pictures(self, seen: Sequence[_Seen]) -> list[tuple[Prediction | None, StimuliMap | None]]:
+        """What each picture evokes, and what in it does so, as far as these were asked for."""
+        sizes = [each.size for each in seen]
+        views = [each.whole for each in seen if each.whole is not None]
+        evoked: Sequence[Prediction | None] = (None,) * len(seen)
+        maps: Sequence[StimuliMap | None] = (None,) * len(seen)
+        if self._mapper is not None:
+            mapped = [each.mapped for each in seen if each.mapped is not None]
+            maps = self._mapper.read(mapped, sizes, self.by_emotion)
+        if self._pictures is not None and "stimuli" in self.tasks and self._mapper is None and views:
+            evoked, maps = zip(*self._pictures.read_maps(views, sizes, self.by_emotion), strict=True)
+        elif self._pictures is not None:
+            evoked = self._pictures.read(views)
+        return list(zip(evoked if "evoked" in self.tasks else (None,) * len(seen), maps, strict=True))
+
+    def _result(
+        self, seen: _Seen, shown: tuple[Prediction, ...], evoked: Prediction | None, stimuli: StimuliMap | None
+    ) -> PhotoResult:
         faces = seen.faces.faces if seen.faces else ()
         shown = tuple(self._weighed(one) for one in shown)
         return PhotoResult(
@@ -242,6 +298,7 @@ class Analyzer:
             self._group_of(shown, faces, seen.size) if "group" in self.tasks else None,
             self._looked_by,
             evoked=evoked and self._weighed(evoked),
+            stimuli=stimuli,
         )
 
     def _group_of(
@@ -262,6 +319,10 @@ class Analyzer:
         return "whole_image" if self.detector is None else self.detector.name
 
 
+def _loaded(task: Task, path: Path) -> Classifier:
+    return (MapNet if task == "stimuli" else Classifier).load(path)
+
+
 def analyze(
     source: Any,
     *,
@@ -272,6 +333,7 @@ def analyze(
     abstain_below: float | None = None,
     min_face: int | None = None,
     min_score: float | None = None,
+    by_emotion: bool = False,
     on_error: OnError = "raise",
 ) -> PhotoResult:
     """Analyze one picture with an `Analyzer` that is kept for the next call with the same options."""
@@ -282,6 +344,7 @@ def analyze(
         "abstain_below": abstain_below,
         "min_face": min_face,
         "min_score": min_score,
+        "by_emotion": by_emotion,
     }
     if isinstance(detector, Hashable):
         with _KEEPING:

@@ -19,10 +19,10 @@ from emolens.taxonomy import Taxonomy
 OnError: TypeAlias = Literal["record", "raise", "skip"]
 
 FACE_TASKS: tuple[Task, ...] = ("expression", "group")
-TASKS: tuple[Task, ...] = (*FACE_TASKS, "evoked")
-"""What this version can be asked for, in the order of its answers; the group is made from the expressions."""
-MODEL_TASKS: tuple[Task, ...] = ("expression", "evoked")
-"""The tasks that a model serves."""
+TASKS: tuple[Task, ...] = (*FACE_TASKS, "evoked", "stimuli")
+"""What can be asked for, in the order of the answers; the group is made from the expressions."""
+MODEL_TASKS: tuple[Task, ...] = ("expression", "evoked", "stimuli")
+"""The tasks that a model serves; without a model of its own the map comes from that of what pictures evoke."""
 
 
 def model_files(models: Sequence[str | Path] | str | Path) -> dict[Task, Path]:
@@ -66,13 +66,15 @@ def checked_tasks(
     """Names of tasks, or one string with commas, as tasks in their own order; for None all that apply.
 
     What a picture evokes applies where a model for it is shipped or `given`; where pictures are asked about their
-    `faces_only`, as crops are, just where one is given. Raises `UnknownName` with the near miss, `OptionError` for a
+    `faces_only`, as crops are, just where one is given. What in it does so is told where it is named, by task or by a
+    model for it. Raises `UnknownName` with the near miss, `OptionError` for a
     task that is not served yet, for none at all, or for a given model that serves none of them.
     """
     given = given or {}
     if tasks is None:
         evoked = "evoked" in given or (not faces_only and bool(_shipped("evoked")))
-        return TASKS if evoked else FACE_TASKS
+        more = {"evoked": evoked, "stimuli": "stimuli" in given}
+        return tuple(task for task in TASKS if more.get(task, True))
     names = [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks)]
     for name in names:
         if name not in get_args(Task):
@@ -83,14 +85,19 @@ def checked_tasks(
         raise OptionError(f"no task is named; use one or more of {', '.join(TASKS)}")
     asked = tuple(task for task in TASKS if task in names)
     for task, path in given.items():
-        if task not in needed_models(asked):
+        if task not in needed_models(asked, given):
             raise OptionError(f"{path} is for task {task!r}, which is not asked for ({', '.join(asked)}); ask for both")
     return asked
 
 
-def needed_models(tasks: Sequence[Task]) -> tuple[Task, ...]:
-    """The tasks whose models serve these: the group needs that of the expressions."""
-    return tuple(task for task in MODEL_TASKS if task in tasks or (task == "expression" and "group" in tasks))
+def needed_models(tasks: Sequence[Task], given: Iterable[Task] = ()) -> tuple[Task, ...]:
+    """The tasks whose models serve these: the group needs that of the expressions.
+
+    The map is that of the model of what pictures evoke, where no model for maps is among the `given`.
+    """
+    needed = {"expression": "group" in tasks, "evoked": "stimuli" in tasks and "stimuli" not in given}
+    served = [task for task in MODEL_TASKS if task in tasks or needed.get(task, False)]
+    return tuple(task for task in served if task != "stimuli" or task in given)
 
 
 def served_tasks(wanted: tuple[Task, ...], model: Classifier, named: bool) -> tuple[Task, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from emolens.errors import CardError, OptionError
 from emolens.faces.align import frame_faces
-from emolens.faces.detector import FaceDetector
+from emolens.faces.detector import FaceDetector, ShareableDetector
 from emolens.images import stretched
 from emolens.models.session import Classifier
 from emolens.records import Face, Prediction
@@ -40,6 +41,14 @@ class FaceReader:
         self.model = model
         self.detector = detector
         self.min_face, self.min_score = min_face or 0, min_score or 0
+
+    def on_one_core(self) -> FaceReader:
+        """The same reader, its nets run by the thread that calls it alone; a detector of the caller's own as it is."""
+        other = copy(self)
+        other.model = self.model.on_one_core()
+        if isinstance(self.detector, ShareableDetector):
+            other.detector = self.detector.on_one_core()
+        return other
 
     def find(self, pictures: Sequence[np.ndarray], max_side: int | None = None) -> list[list[Face]]:
         """The faces of each picture, as `Analyzer.find` describes them."""

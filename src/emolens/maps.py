@@ -1,4 +1,4 @@
-"""Stimuli maps from files: float32 (H, W) in [0, 1], never a colour picture taken for one."""
+"""Stimuli maps from files and to files: float32 (H, W) in [0, 1], never a colour picture taken for one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from emolens.errors import NotFound, TooLarge, Unreadable
+from emolens.files import replacing
 from emolens.limits import LIMITS, Limits
+from emolens.sources import MARK
 
 RANGES = {np.dtype(np.bool_): 1, np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 """What full weight is in the whole numbers that maps are stored in."""
@@ -37,6 +40,28 @@ def read_map(source: Path | bytes | np.ndarray, name: str = "map", limits: Limit
                 f"{name}: cannot be read ({error.strerror}); name a grey picture or an .npy file"
             ) from None
     return _weights(_stored(source, name, limits), name)
+
+
+def write_map(weights: np.ndarray, path: Path, bits: int = 8) -> None:
+    """Write a map, float32 (H, W) in [0, 1], as .npy or as a grey PNG of 8 or 16 bits, whole or not at all.
+
+    A PNG is marked as made by emolens, so that `expand` does not take it for a photo. Raises `OutputError`.
+    """
+    with replacing(path) as draft, draft.open("wb") as file:
+        if path.suffix == ".npy":
+            np.save(file, weights, allow_pickle=False)
+            return
+        kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
+        mark = PngInfo()
+        mark.add_text("Comment", MARK)
+        levels = np.rint(weights * np.float32(RANGES[kind])).astype(kind)
+        Image.fromarray(levels).save(file, "PNG", pnginfo=mark)
+
+
+def resized(weights: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A map (h, w) as float32 (height, width), bicubic: between the places of a coarse grid it runs smoothly."""
+    picture = Image.fromarray(weights.astype(np.float32))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _stored(data: bytes, name: str, limits: Limits) -> np.ndarray:
@@ -83,3 +108,11 @@ def _weights(stored: np.ndarray, name: str) -> np.ndarray:
     if not (low >= 0 and high <= 1):  # NaN fails too
         raise Unreadable(f"{name}: weights from {low:.4g} to {high:.4g}; needs [0, 1]")
     return stored.astype(np.float32)
+
+
+def resized_map(weights: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map (H, W) as float32 (height, width), bilinear; where it shrinks, weights are averaged."""
+    if weights.shape == (height, width):
+        return weights.astype(np.float32)
+    picture = Image.fromarray(weights.astype(np.float32))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))

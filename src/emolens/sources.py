@@ -34,7 +34,7 @@ DATA_URI = re.compile(r"data:", re.IGNORECASE)
 GLOB = re.compile(r"[*?\[]")
 MARK = "annotated by emolens"
 """Stands in the first bytes of every annotated picture, so that a second run does not take it for a photo."""
-_MARKED = re.compile(r"_(annotated|evoked)(_\d+)?\.(jpg|png)$")
+_MARKED = re.compile(r"_(annotated|evoked|stimuli|emotions|map(16|_\w+)?)(_\d+)?\.(jpg|png)$")
 
 
 def expand(sources: Iterable[str | Path]) -> Iterator[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from emolens.analyzer import Analyzer
     from emolens.cli.console import Screen
     from emolens.cli.tally import Tally
+    from emolens.cli.truths import Truths
     from emolens.records import PhotoResult
     from emolens.writers import Writer
 
@@ -53,7 +54,10 @@ Sources = Annotated[
 Tasks = Annotated[
     list[str] | None,
     typer.Option(
-        "--task", metavar="NAME,...", help="expression, group, evoked; by default all that apply.", show_default=False
+        "--task",
+        metavar="NAME,...",
+        help="expression, group, evoked, stimuli; by default all that apply, and no map.",
+        show_default=False,
     ),
 ]
 Whole = Annotated[bool, typer.Option("--whole-image", help="Each picture is one face, already cropped.")]
@@ -101,6 +105,11 @@ BatchSize = Annotated[
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", parser=_THREADS, help="CPU threads; by default all cores.")
 ]
+ByEmotion = Annotated[bool, typer.Option("--by-emotion", help="With task stimuli: a map for each emotion too.")]
+Truth = Annotated[
+    Path | None,
+    typer.Option("--truth", metavar="FILE|DIR", help="With task stimuli: true maps, drawn and judged beside."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No table, no progress; errors only.")]
 
 
@@ -119,18 +128,23 @@ def analyze(
     min_face: MinFace = None,
     min_score: MinScore = None,
     batch_size: BatchSize = None,
+    by_emotion: ByEmotion = False,
+    truth: Truth = None,
     threads: Threads = None,
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what each face in photos shows, how the group looks, what the photo evokes. Videos go to `emolens video`.
+    """Say what each face in photos shows, how the group looks, what the photo evokes, and what in it does.
+
+    Videos go to `emolens video`.
 
     Exit code: 0, with a line that counts what could not be read; 1 for any of those under --strict; 2 where something
     must be changed, as for a single photo that cannot be read.
     """
     limit_threads(threads)
     if _are_videos(sources):
-        _refuse(sources, whole_image=whole_image, json=json, csv=csv, parquet=parquet, prior=prior)
+        _refuse(sources, whole_image=whole_image, json=json, csv=csv, parquet=parquet, prior=prior,
+                by_emotion=by_emotion, truth=truth)  # fmt: skip
         from emolens.cli.video import watch_videos
 
         analyzer = load_analyzer(
@@ -143,14 +157,27 @@ def analyze(
     _spare_inputs(targets, [*sources, detector, *(model or ()), *cards])
     named = None if prior == "data" else prior
     analyzer = load_analyzer(
-        task, detector, model, whole_image, abstain_below, min_face, min_score, batch_size, prior=named
-    )
+        task, detector, model, whole_image, abstain_below, min_face, min_score, batch_size, prior=named,
+        by_emotion=by_emotion,
+    )  # fmt: skip
+    _check_maps(analyzer, by_emotion, truth)
     if prior == "data":
         _fit_to(sources, analyzer)
-    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer))
+    tally, stopped = _run(analyzer, sources, targets, out, _screen(targets, quiet, analyzer), truth)
     if not quiet and (videos := videos_below(sources)):
         typer.echo(f"{len(videos)} files are videos, such as {videos[0]}: give those to 'emolens video'", err=True)
     _leave(tally, stopped, strict)
+
+
+def _check_maps(analyzer: Analyzer, by_emotion: bool, truth: Path | None) -> None:
+    """Raises `OptionError` for an option of maps where none is asked for, `NotFound` for a truth that is not there."""
+    from emolens.errors import NotFound
+
+    given = [name for name, value in (("--by-emotion", by_emotion), ("--truth", truth)) if value]
+    if given and "stimuli" not in analyzer.tasks:
+        raise OptionError(f"{given[0]} is for maps, which are not asked for; add --task stimuli")
+    if truth is not None and not truth.exists():
+        raise NotFound(f"{truth}: no such map; name a grey picture, an .npy file or a folder of them")
 
 
 def _are_videos(sources: Sequence[str]) -> bool:
@@ -217,6 +244,7 @@ def load_analyzer(
     batch_size: int | None,
     frames: bool = False,
     prior: str | None = None,
+    by_emotion: bool = False,
 ) -> Analyzer:
     """The `Analyzer` that the options ask for; `frames` of a video, or photos."""
     from emolens.analyzer import Analyzer
@@ -232,6 +260,7 @@ def load_analyzer(
         min_score=min_score,
         frames=frames,
         prior=prior,
+        by_emotion=by_emotion,
         **options,
     )
 
@@ -276,21 +305,23 @@ def _run(
     targets: Sequence[tuple[str, str]],
     out: str | None,
     screen: Screen | None,
+    truth: Path | None = None,
 ) -> tuple[Tally, int]:
     """Analyze, write and show. Returns the counts, and the number of the signal that ended the run early or 0."""
-    from emolens.cli.annotated import AnnotatedPictures
+    from emolens.cli.annotated import AnnotatedPictures, nearness
     from emolens.cli.tally import Tally
     from emolens.writers import open_writer
 
     pictures, results = _results(analyzer, sources)
     tally = Tally()
+    truths = _truths(truth, pictures)
     if screen:
         screen.terms()
     with ExitStack() as stack:
         # The standard output closes last: a reader who has left it takes none of the files along.
         targets = sorted(targets, key=lambda target: target[0] != "-")
         writers: list[Writer] = [stack.enter_context(open_writer(*target, analyzer.classes)) for target in targets]
-        drawn = AnnotatedPictures(Path(out), pictures) if out else None
+        drawn = AnnotatedPictures(Path(out), pictures, truths) if out else None
         shown = stack.enter_context(_showing(screen, pictures))
         signals = stack.enter_context(Signals())
         for picture, result in signals.until_one_comes(zip(pictures, results, strict=True)):
@@ -302,11 +333,20 @@ def _run(
                 drawn.add(picture, result)
             with signals.or_reader_leaves():
                 shown(result)
+                if screen and truths and result.stimuli:
+                    beside = nearness(result.stimuli.weights, truths.of(result.source, result.size))
+                    screen.beside_truth(beside)
     if screen and signals.came != READER_LEFT:
         if tally.pictures > FEW:
             screen.summary(tally)
         screen.notice()
     return tally, signals.came
+
+
+def _truths(place: Path | None, pictures: Sequence[object]) -> Truths | None:
+    from emolens.cli.truths import Truths
+
+    return Truths(place, pictures) if place else None
 
 
 def _results(analyzer: Analyzer, sources: Sequence[str]) -> tuple[list[Any], Iterator[PhotoResult]]:

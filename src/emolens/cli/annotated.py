@@ -8,12 +8,18 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import numpy as np
 
 from emolens.errors import InputError
 from emolens.files import replacing
 from emolens.limits import LIMITS, as_shown
-from emolens.records import PhotoResult, Prediction
+from emolens.records import PhotoResult, Prediction, StimuliMap
+
+if TYPE_CHECKING:
+    from emolens.cli.truths import Truths
 
 PIXELS_A_UNIT = 2  # of a chart
 MOST_OF_JPEG = 65_500  # pixels on a side that the format can hold
@@ -31,14 +37,16 @@ class StandardInput(io.BytesIO):
 class AnnotatedPictures:
     """Writes `<name>_annotated.jpg` into a folder for each picture that could be read, and what it evokes beside it.
 
-    That is `<name>_evoked.png` and `.svg`, where it was asked for: wheel, bars, valence and arousal. Pictures of one
-    name from different folders get `_2`, `_3`, ... in the order of the run; none of the `pictures` that are analysed is
+    That is `<name>_evoked.png` and `.svg`, where it was asked for: wheel, bars, valence and arousal; for what in it does
+    so `<name>_stimuli.png`, beside the truth where there is one, and the map as `<name>_map.png`, `_map16.png` and
+    `_map.npy`, with those of single emotions `<name>_emotions.png` and `<name>_map_<emotion>.png`. Pictures of one name     from different folders get `_2`, `_3`, ... in the order of the run; none of the `pictures` that are analysed is
     ever overwritten, though they lie in the same folder. Those of an earlier run are: `expand` knows them by their mark
     and leaves them out.
     """
 
-    def __init__(self, folder: Path, pictures: Iterable[object]) -> None:
+    def __init__(self, folder: Path, pictures: Iterable[object], truths: Truths | None = None) -> None:
         self._folder = folder
+        self._truths = truths
         self._taken = {os.path.abspath(p).lower() for p in pictures if isinstance(p, str)}  # noqa: PTH100
 
     def add(self, picture: str | StandardInput, result: PhotoResult) -> None:
@@ -56,6 +64,10 @@ class AnnotatedPictures:
             pixels = open_image(picture)
         except InputError:  # gone since it was analysed: its row is right all the same
             return
+        if result.stimuli is not None:
+            self._add_stimuli(name, pixels, result, result.stimuli)
+            if not (result.faces or result.evoked or result.status == "no_face"):
+                return
         drawn = annotate(pixels, result)
         (path,) = self._free(f"{name}_annotated", ".jpg" if max(drawn.shape) <= MOST_OF_JPEG else ".png")
         save(drawn, path)
@@ -71,6 +83,24 @@ class AnnotatedPictures:
         with replacing(svg) as draft:
             draft.write_text(as_svg(sheet, f"What {as_shown(name)} evokes"), encoding="utf-8")
 
+    def _add_stimuli(self, name: str, pixels: np.ndarray, result: PhotoResult, found: StimuliMap) -> None:
+        from emolens.drawing.photo import save
+        from emolens.drawing.stimuli_sheet import emotion_sheet, stimuli_sheet
+        from emolens.maps import write_map
+
+        names = found.taxonomy.classes if found.taxonomy and found.emotions is not None else ()
+        several = ("_emotions.png", *(f"_map_{each}.png" for each in names)) if names else ()
+        paths = self._free(name, "_stimuli.png", "_map.png", "_map16.png", "_map.npy", *several)
+        truth = self._truths.of(result.source, found.size) if self._truths else None
+        weights = found.weights
+        save(stimuli_sheet(pixels, found, truth, nearness(weights, truth)), paths[0])
+        for path, bits in zip(paths[1:4], (8, 16, 32), strict=True):
+            write_map(weights, path, bits)
+        if names:
+            save(emotion_sheet(pixels, found, result.evoked), paths[4])
+            for each, path in zip(names, paths[5:], strict=True):
+                write_map(found.of(each), path)
+
     def _free(self, stem: str, *suffixes: str) -> list[Path]:
         """Paths with one name and these suffixes, none of which is taken."""
         number = 1
@@ -82,6 +112,16 @@ class AnnotatedPictures:
                 self._taken |= keys
                 return paths
             number += 1
+
+
+def nearness(weights: np.ndarray, truth: np.ndarray | None) -> str:
+    """How near a map is to the truth, both (H, W), in a few figures; empty without one."""
+    if truth is None:
+        return ""
+    from emolens.evaluation.maps import correlation, mae, similarity
+
+    figures = {"CC": correlation, "SIM": similarity, "MAE": mae}
+    return ", ".join(f"{name} {figure(weights, truth):.2f}" for name, figure in figures.items())
 
 
 def stem(source: str) -> str:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from emolens.cli.tally import Tally, spoken_label
 from emolens.limits import as_shown
-from emolens.records import PhotoResult, Prediction
+from emolens.records import PhotoResult, Prediction, StimuliMap
 
 if TYPE_CHECKING:
     from emolens.models.card import ModelCard
@@ -68,7 +68,7 @@ class Screen:
     def terms(self) -> None:
         """The terms of the data behind what pictures evoke, where they bind whoever uses the answers."""
         for card in self._cards:
-            if card.task == "evoked" and not card.licences.commercial:
+            if card.task in ("evoked", "stimuli") and not card.licences.commercial:
                 self.console.print(Text(f"{card.name} learnt from {card.licences.data}", style="dim"))
 
     def photo(self, result: PhotoResult) -> None:
@@ -78,7 +78,13 @@ class Screen:
             return
         if result.faces or result.evoked:
             self.console.print(self._table(result))
+        if result.stimuli:
+            self.console.print(Text(f"  {self.dot.join(_map_told(result, result.stimuli))}", style="dim"))
         self.console.print()
+
+    def beside_truth(self, figures: str) -> None:
+        """How near the map above is to the true one."""
+        self.console.print(Text(f"  beside the truth: {figures}"))
 
     def line(self, result: PhotoResult) -> None:
         """One picture in one line."""
@@ -107,9 +113,10 @@ class Screen:
     def notice(self) -> None:
         """What the numbers are not."""
         tasks = [card.task for card in self._cards]
-        if "evoked" not in tasks or len(tasks) > 1:
+        of_pictures = {"evoked", "stimuli"} & set(tasks)
+        if not of_pictures or len(tasks) > len(of_pictures):
             self.console.print(NOTICE, style="dim")
-        if "evoked" in tasks:
+        if of_pictures:
             self.console.print(EVOKES_NOTICE, style="dim")
 
     def _title(self, result: PhotoResult) -> Text:
@@ -139,6 +146,8 @@ class Screen:
             yield _telling("group", spoken_label(result.group.prediction))
         if result.evoked:
             yield _telling("evokes", spoken_label(result.evoked))
+        if result.stimuli:
+            yield Text(_map_told(result, result.stimuli)[0])
         for label, n in Counter(spoken_label(p) for p in result.expressions).most_common():
             yield Text(f"{n} {label}" if len(result.faces) > 1 else label, style=_style(label))
 
@@ -218,6 +227,20 @@ def _affect(said: Prediction, between: str = " ") -> str:
     """Valence and arousal in words; empty where the model gives none."""
     values = (("valence", said.valence), ("arousal", said.arousal))
     return between.join(f"{name} {value:.1f}" for name, value in values if value is not None)
+
+
+def _map_told(result: PhotoResult, found: StimuliMap) -> list[str]:
+    """Where the weight of a map lies, in words; first the centre, in shares of the picture."""
+    if found.centre is None or found.spread is None:
+        return ["the map is empty"]
+    (x, y), (width, height) = found.centre, found.size
+    told = [f"map centre {x / width:.0%} across, {y / height:.0%} down", f"spread {found.spread:.0f} px"]
+    if result.faces:
+        told.append(f"{found.share_on(result.faces):.0%} on faces")
+    if found.agreement is not None:
+        same = ": one map" if found.is_one_map else ""
+        told.append(f"maps of the emotions correlate by {found.agreement:.2f}{same}")
+    return told
 
 
 def _problem(result: PhotoResult) -> str:

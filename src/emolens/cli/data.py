@@ -114,16 +114,22 @@ def prepare_data(
 
 @app.command("convert-legacy")
 def convert_legacy(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="The folder with FaceCoordinates, CroppedFaces, ...")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder, or one to go on with.")],
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The folder with FaceCoordinates, ..., or one .npz file.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder, or one to go on with; a file for a file.")],
     pictures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The pictures, to cut the faces out of them anew.")
     ] = None,
 ) -> None:
-    """Turn faces in the old folder-of-npz layout into what 'emolens faces' writes.
+    """Turn faces in the old folder-of-npz layout into what 'emolens faces' writes, or one .npz into a plain one.
 
     The pickled arrays in them are read, and nothing in them is run.
     """
+    if old.is_file():
+        from emolens.preparing.object_arrays import plain_npz
+
+        for name, shape in plain_npz(old, out).items():
+            typer.echo(f"{name}: {shape}")
+        return
     from emolens.data.face_parts import FacesWriter
     from emolens.preparing.legacy_reading import about_of, legacy_ids, read_one
 
@@ -135,6 +141,25 @@ def convert_legacy(
             told(done, len(names))
     counts = writer.counts
     typer.echo(f"{counts['faces']:,} faces in {counts['ok']:,} of {counts['pictures']:,} pictures, in {out}")
+
+
+@app.command("draw-emotionroi")
+def draw_data(
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
+    kind: Annotated[
+        str, typer.Option(metavar="picture|label", help="Whether the picture or the emotion says where the map is.")
+    ] = "picture",
+    each: Annotated[int, typer.Option(metavar="N", help="Pictures of each of the six emotions.")] = 60,
+    side: Annotated[int, typer.Option(metavar="PIXELS", help="Width of the pictures.")] = 128,
+    seed: Annotated[int, typer.Option(metavar="N", help="Decides what is drawn.")] = 0,
+) -> None:
+    """Draw pictures whose stimuli maps are known.
+
+    A stand-in for EmotionROI in its own folders and lists, to try out training on.
+    """
+    from emolens.data.drawn_emotionroi import draw_emotionroi
+
+    typer.echo(f"written: {draw_emotionroi(out, kind, each, side, seed)} ({6 * each:,} pictures with maps)")
 
 
 @app.command("audit")

@@ -45,7 +45,7 @@ class Layout(str, Enum):
 def predict(
     model: Annotated[str, typer.Argument(metavar="RUN|MODEL", help="A run folder, or an ONNX model with its card.")],
     data: DataFolder,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The table: .parquet or .npz.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The table: .parquet or .npz; of maps a folder.")],
     split: Annotated[str, typer.Option(metavar="NAME,...", help="One or more of train, val, test.")] = "val",
     dataset: DataSet = None,
     classes: Classes = None,
@@ -54,17 +54,21 @@ def predict(
         Layout, typer.Option(help="legacy: as the old group systems, --out named as model5_output_data.npz.")
     ] = Layout.table,
 ) -> None:
-    """Write the predictions table of a model: ids, labels, probabilities, confidences."""
+    """Write the predictions table of a model: ids, labels, probabilities, confidences; of a map model its maps."""
+    from emolens.cli.map_models import gives_maps, predict_maps
     from emolens.evaluation.old_outputs import write_old
     from emolens.evaluation.predictions import joined
     from emolens.evaluation.storing import SUFFIXES, write_predictions
 
+    if gives_maps(model):
+        return predict_maps(model, data, out, split.split(","), dataset, best)
     if out.suffix not in SUFFIXES:
         raise OptionError(f"--out is {out}, needs a name that ends in {' or '.join(SUFFIXES)}")
     _check_exists(model)
     tables = [_ask(model, open_data(data, name, model, dataset, classes), best) for name in split.split(",")]
     (write_old if layout is Layout.legacy else write_predictions)(joined(tables), out)
     typer.echo(f"written: {out} ({sum(map(len, tables)):,} rows of {split})")
+    return None
 
 
 def evaluate(
@@ -93,12 +97,16 @@ def evaluate(
 ) -> None:
     """Judge a model: each figure with its n and a 95 % bootstrap interval, printed and as a page with plots."""
     needs_statistics("emolens evaluate")
+    from emolens.cli.map_models import evaluate_maps, gives_maps
     from emolens.evaluation.groups import groups_of
     from emolens.evaluation.judging import report_on
     from emolens.evaluation.report import write_report
 
     for name in (model, *([against] if against else [])):
         _check_exists(name)
+    if gives_maps(model):
+        _check_no_wishes(against=against, by=by, prior=prior, classes=classes, cam=cam, record=record)
+        return evaluate_maps(model, data, split, out, dataset, best, no_report)
     _check_wishes(model, record, prior, cam)
     rows = None if data is None else open_data(data, split, model, dataset, classes)
     groups = [name for name in (by or "").split(",") if name]
@@ -119,6 +127,7 @@ def evaluate(
     if not no_report:
         place = out or Path("reports") / f"{_short(model)}-{_plain(predictions.data or 'table')}-{split}"
         typer.echo(f"report: {write_report(report, place)}")
+    return None
 
 
 def open_data(data: Path, split: str, model: str, dataset: str | None, classes: str | None) -> Rows:
@@ -165,6 +174,12 @@ def _check_wishes(model: str, record: bool, prior: str | None, cam: int) -> None
         raise OptionError("--record is for an ONNX model as it is: without --prior, and not for a run or a table")
     if cam and not Path(model).is_dir():
         raise OptionError(f"--cam needs the net itself: give a run folder, not {model}")
+
+
+def _check_no_wishes(**wishes: object) -> None:
+    """Raises `OptionError` for what is not there for models of stimuli maps."""
+    if given := [name for name, value in wishes.items() if value]:
+        raise OptionError(f"--{given[0]} is not for models of stimuli maps; leave it out")
 
 
 def _learnt_from(model: Path) -> tuple[str, dict[str, Any]]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emolens.cli.printing import progress
 from emolens.errors import MissingExtra, OptionError
+
+if TYPE_CHECKING:
+    from emolens.models.card import ModelCard
 
 DataFolder = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="What 'emolens data prepare' wrote, or the archive itself.")
@@ -70,17 +73,22 @@ def export(
     from emolens.learn.export import export as write
     from emolens.learn.export_evoked import export_evoked
     from emolens.learn.export_group import export_group
+    from emolens.learn.export_stimuli import export_stimuli
     from emolens.learn.runs import read_recipe
 
     if out.suffix != ".onnx":
         raise OptionError(f"--out is {out}, needs a name that ends in .onnx")
     which = "best" if best else "last"
     first = read_recipe(runs[0])
+    if int8 and first.task in ("group", "stimuli"):
+        raise OptionError(f"--int8 is not for runs of task {first.task}; leave it out")
     prepared = _prepared(data, first.data.name, first.data.chosen)
     if first.task == "evoked":
-        card = export_evoked(_only(runs, "evoked"), prepared, out, which)
+        card = export_evoked(_only(runs, "evoked", int8=True), prepared, out, which)
     elif first.task == "group":
-        card = export_group(_only(runs, "group"), prepared, out, which)
+        card = export_group(_only(runs, "group", int8=False), prepared, out, which)
+    elif first.task == "stimuli":
+        return _told_of_maps(export_stimuli(_only(runs, "stimuli", int8=False), prepared, out, which), out)
     else:
         card = write(runs, prepared, out, int8, which)
     if card.parity:
@@ -91,12 +99,26 @@ def export(
             f"largest difference of a probability {report.max_difference:.1e}{speeds}"
         )
     typer.echo(f"temperature {card.temperature} (votes), {card.confidence_temperature} (top label)")
+    _written(out)
+    return None
+
+
+def _told_of_maps(card: ModelCard, out: Path) -> None:
+    if card.parity:
+        gap, n = card.parity.max_difference, card.parity.n
+        typer.echo(f"float32: largest difference of a map from the net's {gap:.1e} on {n} val pictures")
+    typer.echo(f"maps: {', '.join(card.labels)}")
+    _written(out)
+
+
+def _written(out: Path) -> None:
     typer.echo(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB) and {out.with_suffix('.json')}")
 
 
-def _only(runs: list[Path], task: str) -> Path:
+def _only(runs: list[Path], task: str, int8: bool) -> Path:
     if len(runs) > 1:
-        raise OptionError(f"{len(runs)} runs of task {task}; they are exported one by one, without --int8")
+        how = "always with int8 weights" if int8 else "always in float32"
+        raise OptionError(f"{len(runs)} runs of task {task}, which are exported one by one, {how}; give one")
     return runs[0]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,16 +30,17 @@ def compare_maps(
     """
     from rich.console import Console
 
-    from emolens.evaluation.map_pairs import judge_maps
+    from emolens.evaluation.map_pairs import judge_maps, write_rows
 
     judged = judge_maps(predicted, truth)
-    Console().print(_table(judged))
+    Console().print(maps_table(judged))
     if out is not None:
-        _write(judged, out)
+        write_rows(judged, out)
         typer.echo(f"written: {out} ({len(judged.names)} pictures)")
 
 
-def _table(judged: Judged) -> Table:
+def maps_table(judged: Judged) -> Table:
+    """Every figure beside those of what knows nothing of the picture."""
     from rich.table import Table
 
     from emolens.evaluation.maps import METRICS
@@ -68,15 +67,3 @@ def _shown(figure: Estimate | None, n: int) -> str:
         return "-"
     spread = "" if n == 1 else f"\n[{figure.low:.3f}, {figure.high:.3f}]"
     return f"{figure.value:.3f}" + (f" n={figure.n}" if figure.n != n else "") + spread
-
-
-def _write(judged: Judged, out: Path) -> None:
-    from emolens.files import replacing
-
-    columns = [(predictor, metric) for predictor, found in judged.figures.items() for metric in found]
-    with replacing(out) as draft, draft.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["picture", *(f"{predictor}_{metric}" for predictor, metric in columns)])
-        for at, name in enumerate(judged.names):
-            values = (float(judged.figures[predictor][metric][at]) for predictor, metric in columns)
-            writer.writerow([name, *("" if math.isnan(value) else f"{value:.6g}" for value in values)])

@@ -107,6 +107,26 @@ def fetch_model(
         raise typer.Exit(USAGE)
 
 
+@app.command("trace")
+def trace_model(
+    model: Annotated[Path, typer.Argument(metavar="FILE", help="An ONNX model of task evoked, with its card.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write to this file; by default in its place.")
+    ] = None,
+) -> None:
+    """Let a model of what pictures evoke tell what in them does: an output `evidence` in its graph.
+
+    Its other answers stay as they are, to the bit. `emolens export` does the same for new models.
+    """
+    from emolens.models.evidence import add_evidence
+
+    if not model.is_file():
+        fail(f"{model}: no such model file; 'emolens models list' shows what is here")
+    place = out or model
+    card = add_evidence(model, place)
+    typer.echo(f"{card.name}: {place} ({place.stat().st_size / 1e6:.2f} MB) gives maps now")
+
+
 def _show_entry(entry: Entry, files: bool = False) -> None:
     from emolens.models.catalogue import is_here
 

@@ -118,8 +118,7 @@ def serve(
     hosts = tuple(dict.fromkeys((*LOOPBACK, f"[{host}]" if ":" in host else host.lower()))) if near else ()
     service = Service(api_key=key, allow_urls=allow_urls, hosts=hosts, origins=tuple(allow_origin or ()), **given)
     sock = open_socket(host, port)
-    # Cores are shared out by pictures, not inside one, unless there is only one at a time.
-    limit_threads(threads or (1 if service.batch > 1 else None))
+    limit_threads(threads)
     analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, None)
     if not near:
         _warn(host, key)

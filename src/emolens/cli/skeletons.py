@@ -10,7 +10,7 @@ import typer
 from emolens.cli.data import Settings, set_options
 from emolens.cli.leaving import Signals, fail
 from emolens.cli.printing import progress
-from emolens.errors import InputError, OptionError
+from emolens.errors import InputError, MissingExtra, OptionError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,13 +88,15 @@ def _found(
     pictures: Path | None,
     size: str | None,
 ) -> list[tuple[str, Any]]:
-    from emolens.cli.learn import needs_torch
+    from importlib.util import find_spec
+
     from emolens.preparing.wanted import wanted_pictures
 
     if pictures or size:
         raise OptionError("--pictures and --size go with OpenPose JSON, and there is no *_keypoints.json in the source")
     wanted = wanted_pictures(sources, data, **set_options(settings))
-    needs_torch()
+    if any(find_spec(name) is None for name in ("torch", "torchvision")):
+        raise MissingExtra("finding people's joints (drawing OpenPose's JSON does not)", "learn")
     from emolens.learn.skeletons import SkeletonFinder
 
     finder = SkeletonFinder(weights, min_score)

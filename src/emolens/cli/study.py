@@ -15,11 +15,9 @@ JUDGED = "group_ensemble"
 
 
 def study(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="emotion_wheel, evoked_default, group_ensemble or split_leak.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="For example emotion_wheel or group_ensemble.")],
     data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Emotion6; FER2013 for split_leak; outputs for group_ensemble.")
+        Path, typer.Option(metavar="DIR", help="Emotion6, FER2013, EmotionROI or group outputs, as the study needs.")
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where figures, plots and page go.")],
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Repetitions, for the spread over seeds.")] = 3,
@@ -27,6 +25,10 @@ def study(
     as_published: Annotated[
         bool, typer.Option("--as-published", help="Also score as the source did: training pictures, KL / classes.")
     ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="A.B=C", help="Of the recipe of stimuli_condition, as net.size=96. Repeatable."),
+    ] = None,
     threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="CPU threads; by default all cores.")] = None,
 ) -> None:
     """Repeat a study: results.json, plots and a page in --out."""
@@ -47,7 +49,7 @@ def study(
     chosen = known(name)
     with progress() as told:
         prepared = prepared_folder(data, chosen.data, told)
-    effort = Effort(seeds, epochs, as_published)
+    effort = Effort(seeds, epochs, as_published, tuple(settings or ()))
     typer.echo(f"written: {chosen.run(prepared, out, effort, lambda line: typer.echo(line, err=True))}")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from emolens.data.base import SPLITS, Count, Info, OptionValue, Record
+from emolens.data.columns import map_faults
 from emolens.data.problems import KINDS, Fault, Problems
 from emolens.data.registry import reader
 from emolens.errors import DataError, InputError
@@ -169,7 +170,7 @@ def record_faults(record: Record, info: Info, open_picture: bool = True) -> Iter
         yield Fault("unreadable", record.where, str(error))
         return
     yield from size_faults(record, info, width, height)
-    yield from _map_faults(record, width, height)
+    yield from map_faults(record, width, height)
 
 
 def value_faults(record: Record, info: Info) -> Iterator[Fault]:
@@ -185,17 +186,6 @@ def size_faults(record: Record, info: Info, width: int, height: int) -> Iterator
     if info.size and info.size != (width, height):
         wanted = f"{info.size[0]} x {info.size[1]}"
         yield Fault("size", record.where, f"the picture has {width} x {height} pixels, {info.title} has {wanted}")
-
-
-def _map_faults(record: Record, width: int, height: int) -> Iterator[Fault]:
-    try:
-        stimuli = record.open_map()
-    except InputError as error:
-        yield Fault("unreadable", record.where, f"the map: {error}")
-        return
-    if stimuli is not None and stimuli.shape != (height, width):
-        what = f"the map has {stimuli.shape[1]} x {stimuli.shape[0]} pixels, its picture {width} x {height}"
-        yield Fault("size", record.where, what)
 
 
 def _until_broken(records: Iterator[Record], problems: Problems) -> Iterator[Record]:

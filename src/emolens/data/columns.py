@@ -22,7 +22,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +102,11 @@ def described(info: Info, taxonomy: Taxonomy, options: Mapping[str, object]) -> 
 def to_row(record: Record, root: Path) -> dict[str, Any]:
     """A record as a row, its pictures read and tried. `root` is left out of `source` and of file names.
 
-    Raises `Fault` where the picture or the map cannot be decoded, or the map is not as large as its picture.
+    Raises `Fault` where the picture or the map cannot be decoded, or the map is in colour, all zero or not as large as
+    its picture.
     """
     picture, (width, height) = _encoded(record.picture, record, root)
-    heat, size = _encoded(record.map, record, root, png=True) if record.map is not None else (None, (width, height))
-    if size != (width, height):
-        what = f"the map has {size[0]} x {size[1]} pixels, its picture {width} x {height}; they must be alike"
-        raise Fault("size", record.where, what)
+    heat = _encoded_map(record, root, width, height)
     names = ("id", "split", "label", "valence", "arousal", "dominance", "subject", "sequence", "group")
     return {
         **{name: getattr(record, name) for name in names},
@@ -137,8 +135,47 @@ def _listed(values: np.ndarray | None) -> Any:
     return None if values is None else values.tolist()
 
 
-def _encoded(picture: Picture, record: Record, root: Path, png: bool = False) -> tuple[dict[str, Any], tuple[int, int]]:
-    """The struct of bytes and path, and width and height. With `png` other formats are encoded anew."""
+def _encoded_map(record: Record, root: Path, width: int, height: int) -> dict[str, Any] | None:
+    """The struct of bytes and path of a map, PNG whatever it was; None where the record has none."""
+    if record.map is None:
+        return None
+    for fault in map_faults(record, width, height):
+        raise fault
+    data = b"" if isinstance(record.map, np.ndarray) else read_source(record.map)
+    name = without_root(str(record.map), root) if isinstance(record.map, Path) else f"{record.id}.png"
+    if not data.startswith(b"\x89PNG"):
+        data, name = encode(_whole_numbers(record)), str(Path(name).with_suffix(".png"))
+    return {"bytes": data, "path": name}
+
+
+def _whole_numbers(record: Record) -> np.ndarray:
+    """The map in 8 bits where it has no more, else in 16."""
+    stimuli = record.open_map()
+    assert stimuli is not None
+    eight = np.round(255 * stimuli)
+    if np.abs(255 * stimuli - eight).max() < 1e-3:
+        return eight.astype(np.uint8)
+    return np.asarray(np.round(65535 * stimuli)).astype(np.uint16)
+
+
+def map_faults(record: Record, width: int, height: int) -> Iterator[Fault]:
+    """A map that cannot be read, is in colour, is of another size than its picture, or says nothing."""
+    try:
+        stimuli = record.open_map()
+    except InputError as error:
+        yield Fault("unreadable", record.where, str(error).removeprefix(f"the map of {record.where}: "))
+        return
+    if stimuli is None:
+        return
+    if stimuli.shape != (height, width):
+        what = f"{stimuli.shape[1]} x {stimuli.shape[0]} pixels, its picture {width} x {height}; they must be alike"
+        yield Fault("size", record.where, f"the map has {what}")
+    elif not stimuli.any():
+        yield Fault("value", record.where, "the map is all zero, it says nothing of where; leave the picture out")
+
+
+def _encoded(picture: Picture, record: Record, root: Path) -> tuple[dict[str, Any], tuple[int, int]]:
+    """The struct of bytes and path, and width and height."""
     name = without_root(str(picture), root) if isinstance(picture, Path) else f"{record.id}.png"
     try:
         data = encode(picture) if isinstance(picture, np.ndarray) else read_source(picture)
@@ -146,13 +183,11 @@ def _encoded(picture: Picture, record: Record, root: Path, png: bool = False) ->
     except InputError as error:
         reason = str(error).partition(": ")[2]  # what comes before names the source a second time
         raise Fault("unreadable", record.where, f"{name}: {reason}") from None
-    if png and not data.startswith(b"\x89PNG"):
-        data, name = encode(pixels), str(Path(name).with_suffix(".png"))
     return {"bytes": data, "path": name}, (pixels.shape[1], pixels.shape[0])
 
 
 def encode(pixels: np.ndarray) -> bytes:
-    """uint8 (H, W) or (H, W, 3) RGB as PNG, without a date or any other note."""
+    """uint8 (H, W) or (H, W, 3) RGB, or uint16 (H, W), as PNG, without a date or any other note."""
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG", compress_level=6)
     return out.getvalue()

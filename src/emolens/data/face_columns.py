@@ -123,12 +123,14 @@ def numbers(cell: Any, *shape: int) -> np.ndarray:
     """A list cell as float32 or int32 (n, *shape)."""
     values = cell.values
     flat = values if not shape else values.flatten()
-    return np.array(flat.to_numpy(zero_copy_only=False)).reshape(-1, *shape)
+    found: np.ndarray = np.array(flat.to_numpy(zero_copy_only=False)).reshape(-1, *shape)
+    return found
 
 
 def pixels(cell: Any, *shape: int) -> np.ndarray:
     """A binary cell as uint8 (n, *shape), a copy that may be written to."""
-    return np.frombuffer(cell.as_buffer(), np.uint8).reshape(-1, *shape).copy()
+    found: np.ndarray = np.frombuffer(cell.as_buffer(), np.uint8).reshape(-1, *shape).copy()
+    return found
 
 
 def from_cells(cells: Mapping[str, Any]) -> PictureFaces:

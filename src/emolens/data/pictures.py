@@ -92,7 +92,7 @@ def read_pictures(folder: Path, split: str, size: int) -> LabelledPictures:
         images=rows.pixels(size=size),
         targets=targets / targets.sum(axis=1, keepdims=True),  # files print four to six digits
         values=_values(rows),
-        keyword=_keywords(rows),
+        keyword=keywords(rows),
         taxonomy=rows.taxonomy,
         split=split,
     )
@@ -104,7 +104,8 @@ def _values(rows: Prepared) -> np.ndarray:
     return np.array([[nothing if v is None else v for v in pair] for pair in pairs], np.float32).reshape(len(rows), 2)
 
 
-def _keywords(rows: Prepared) -> np.ndarray:
+def keywords(rows: Prepared) -> np.ndarray:
+    """The class that a set files each picture under, int64 (N,), -1 where it names none."""
     labels = rows.column("label")
     return np.array([-1 if label is None else rows.taxonomy.index(label) for label in labels], np.int64)
 

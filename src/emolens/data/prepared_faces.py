@@ -126,7 +126,9 @@ class PreparedFaces:
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many faces each picture has, by id."""
-        lengths = arrow().compute.list_value_length(self._table["scores"]).to_pylist()
+        from pyarrow import compute
+
+        lengths = compute.list_value_length(self._table["scores"]).to_pylist()
         return dict(zip(self.ids, lengths, strict=True))
 
     def require_faces(self, split: str) -> list[str]:

@@ -209,7 +209,7 @@ def _top(prediction: Prediction) -> list[str]:
 
 def _with_footer(picture: Image.Image, result: PhotoResult, listed: Sequence[_Mark]) -> Image.Image:
     """The picture with a strip below it: the group banner, and the faces that had no room on the picture."""
-    if result.evoked and not result.faces and result.status == "ok":  # nobody looked for faces
+    if (result.evoked or result.stimuli) and not result.faces and result.status == "ok":  # nobody looked for faces
         return picture
     kind = Type(_type_size(picture.size))
     cell = max((kind.width(m.words) for m in listed), default=0) + 7 * kind.size

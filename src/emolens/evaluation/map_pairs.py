@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from emolens.errors import DataError
 from emolens.evaluation.maps import METRICS, centre_prior
 from emolens.evaluation.metrics import Estimate, mean_estimate
-from emolens.maps import SUFFIXES, read_map
+from emolens.files import replacing
+from emolens.maps import SUFFIXES, read_map, resized_map
 
 MEAN_SIDE = 64
 """Side in pixels at which the mean map is kept: it is smooth, and a data set of true maps would fill the memory."""
@@ -41,27 +44,56 @@ class Judged:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A predicted map and its truth, each read when it is asked for, and what errors call them."""
+
+    predicted: Callable[[], np.ndarray]
+    truth: Callable[[], np.ndarray]
+    names: tuple[str, str]
+
+
 def judge_maps(predicted: Path, truth: Path) -> Judged:
     """Compare two files, or all files below two folders by their relative names without suffix.
 
     A predicted map of another size is not stretched: it is an error. Raises `DataError` for maps that are missing,
     differ in size, or are black where the truth must say something, `InputError` for files that are no maps.
     """
-    pairs = _pairs(predicted, truth)
+    found = _pairs(predicted, truth)
+    return judge_pairs(
+        {
+            name: Pair(partial(read_map, one), partial(read_map, true), (str(one), str(true)))
+            for name, (one, true) in found.items()
+        }
+    )
+
+
+def judge_pairs(pairs: Mapping[str, Pair]) -> Judged:
+    """The figures of every pair, by its name. One map at a time is in memory. Raises `DataError` as `judge_maps`."""
     names = tuple(pairs)
-    total = np.sum([_small(read_map(true)) for _, true in pairs.values()], axis=0) if len(pairs) > 1 else None
+    total = np.sum([_small(pair.truth()) for pair in pairs.values()], axis=0) if len(pairs) > 1 else None
     figures: dict[str, dict[str, list[float]]] = {}
-    for one, true in pairs.values():
-        for predictor, found in _figures(one, true, total, len(pairs)):
+    for pair in pairs.values():
+        for predictor, found in _figures(pair, total, len(pairs)):
             for metric, value in found.items():
                 figures.setdefault(predictor, {}).setdefault(metric, []).append(value)
     return Judged(names, {p: {m: np.array(v) for m, v in found.items()} for p, found in figures.items()})
 
 
-def _figures(
-    predicted: Path, truth: Path, total: np.ndarray | None, count: int
-) -> Iterator[tuple[str, dict[str, float]]]:
-    found, true = read_map(predicted), read_map(truth)
+def write_rows(judged: Judged, out: Path) -> None:
+    """Write the figures of each picture as CSV, one row a picture; what is not defined is empty."""
+    columns = [(predictor, metric) for predictor, found in judged.figures.items() for metric in found]
+    with replacing(out) as draft, draft.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["picture", *(f"{predictor}_{metric}" for predictor, metric in columns)])
+        for at, name in enumerate(judged.names):
+            values = (float(judged.figures[predictor][metric][at]) for predictor, metric in columns)
+            writer.writerow([name, *("" if math.isnan(value) else f"{value:.6g}" for value in values)])
+
+
+def _figures(pair: Pair, total: np.ndarray | None, count: int) -> Iterator[tuple[str, dict[str, float]]]:
+    found, true = pair.predicted(), pair.truth()
+    predicted, truth = pair.names
     if found.shape != true.shape:
         raise DataError(f"{predicted}: a map of {_size(found)}, {truth} has {_size(true)}; make it of the same size")
     if not true.any():
@@ -70,7 +102,7 @@ def _figures(
     yield "centre", _measured(centre_prior(*true.shape), true)
     if total is not None:
         others = (total - _small(true)) / (count - 1)
-        yield "mean", _measured(_resized(others, true.shape[1], true.shape[0]), true)
+        yield "mean", _measured(resized_map(others, *true.shape), true)
 
 
 def _measured(found: np.ndarray, true: np.ndarray) -> dict[str, float]:
@@ -103,12 +135,7 @@ def _maps_below(folder: Path) -> dict[str, Path]:
 
 
 def _small(values: np.ndarray) -> np.ndarray:
-    return _resized(values, MEAN_SIDE, MEAN_SIDE).astype(np.float64)
-
-
-def _resized(values: np.ndarray, width: int, height: int) -> np.ndarray:
-    picture = Image.fromarray(values.astype(np.float32))
-    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
+    return resized_map(values, MEAN_SIDE, MEAN_SIDE).astype(np.float64)
 
 
 def _size(values: np.ndarray) -> str:

@@ -30,6 +30,15 @@ class FaceDetector(Protocol):
         ...
 
 
+@runtime_checkable
+class ShareableDetector(FaceDetector, Protocol):
+    """A detector that many threads may use at once, each for a picture of its own."""
+
+    def on_one_core(self) -> FaceDetector:
+        """The same detector, run by the thread that calls it alone."""
+        ...
+
+
 class FixedDetector:
     """Returns the faces it was given, whatever the picture shows: for tests, and for faces known from elsewhere."""
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ from emolens.errors import OptionError
 from emolens.faces.boxes import squared, without_contained
 from emolens.faces.detector import check_picture
 from emolens.faces.mtcnn_weights import load_graphs
-from emolens.models.session import open_session
+from emolens.models.session import Net
 from emolens.records import Face
 
 CELL, STRIDE = 12, 2  # px of a level: what one answer of PNet looks at, and how far away the next one is
@@ -97,8 +98,15 @@ class MTCNN:
         _check_options(min_face_size, factor, thresholds, max_side)
         self.min_face_size, self.factor, self.max_side = min_face_size, factor, max_side
         self._least = [math.log(threshold / (1 - threshold)) for threshold in thresholds]
-        self._sessions = {name: open_session(content, threads) for name, content in load_graphs().items()}
+        self._nets = {name: Net(content, threads) for name, content in load_graphs().items()}
+        self._sessions = {name: net.all_cores for name, net in self._nets.items()}
         self._first = {name: session.get_outputs()[0].name for name, session in self._sessions.items()}
+
+    def on_one_core(self) -> MTCNN:
+        """The same detector, run by the thread that calls it alone, so that others look at other pictures meanwhile."""
+        other = copy(self)
+        other._sessions = {name: net.one_core for name, net in self._nets.items()}
+        return other
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """The faces of one picture, RGB uint8 (H, W, 3), by falling score."""

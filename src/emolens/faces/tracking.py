@@ -3,6 +3,7 @@
 Two rounds as in Zhang et al. 2022, "ByteTrack: Multi-Object Tracking by Associating Every Detection Box": sure
 detections choose their tracks first, unsure ones only continue what is left. A third, our own, lets a face that was
 seen but once, and whose speed nobody knows, have gone further: who crosses the picture would else be new at every look.
+Furthest goes a face that can be no other, since one alone has come and one alone of its size has gone near by.
 Overlap is that of enlarged boxes, as in Yang et al. 2023, "Hard to Track Objects with Irregular Motions and Similar
 Appearances? Make It Easier by Buffering the Matching Space", since a small face can move by more than its own side
 between two frames. Motion is an alpha-beta filter, the steady state of a Kalman filter with constant velocity; what is
@@ -26,6 +27,8 @@ PATIENCE_S = 1.0  # how long a face may be out of sight and keep its number
 BUFFER = 0.3  # of its sides, by which a box is enlarged on each side before overlaps are taken
 STRAY = 4.0  # sides a second by which the box of a face that was seen once is enlarged further ...
 MOST_BUFFER = 1.2  # ... but not beyond this: two sides from where it was
+DASH, FURTHEST = 12.0, 3.0  # sides a second, and sides at the most, that a face may have gone if it can be no other ...
+AS_LARGE = 1.25  # ... of those that came and went meanwhile: within this ratio of its size
 LEAST_OVERLAP = 0.3  # of two enlarged boxes, intersection over union: less than 0.86 of a side from where it should be
 RESIZED = 2.0  # between two sightings a face does not become larger or smaller than this
 SLOWING_S = 0.3  # after this time out of sight a face has 1 / e of its speed left
@@ -133,6 +136,24 @@ class Tracker:
         last = np.stack([track.face.box for track in free]).astype(np.float64)
         buffer = min(MOST_BUFFER, BUFFER + STRAY * (self._time_s - self._before_s))
         self._pair(faces, rows, free, _overlaps(boxes, last, buffer), found)
+        free = [track for track in free if track not in seen]
+        self._dashed(faces, [i for i in rows if i not in found], free, found)
+
+    def _dashed(self, faces: Sequence[Face], rows: list[int], free: list[_Track], found: dict[int, _Track]) -> None:
+        """Give a face that has come to a track that has gone, where neither could belong to any other.
+
+        Who runs past the camera goes further between two looks than boxes reach; that one person left and another of
+        the same size came beside in the same instant is less likely.
+        """
+        if not rows or not free:
+            return
+        boxes = np.stack([faces[i].box for i in rows]).astype(np.float64)
+        last = np.stack([track.face.box for track in free]).astype(np.float64)
+        reach = min(FURTHEST, DASH * (self._time_s - self._before_s))
+        near = _distances(boxes, last) <= reach
+        for row, column in np.argwhere(near & (near.sum(axis=0) == 1) & (near.sum(axis=1, keepdims=True) == 1)):
+            free[column].see(faces[rows[row]], self._time_s)
+            found[rows[row]] = free[column]
 
     def _pair(
         self, faces: Sequence[Face], rows: list[int], free: list[_Track], overlaps: np.ndarray, found: dict[int, _Track]
@@ -175,6 +196,15 @@ def _overlaps(boxes: np.ndarray, others: np.ndarray, buffer: float = BUFFER) -> 
     alike = (ratio <= RESIZED) & (ratio >= 1 / RESIZED)
     found: np.ndarray = np.where(alike, shared / (areas + other_areas - shared), 0.0)
     return found
+
+
+def _distances(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How many of their sides lie between the centres of boxes (N, 4) and (M, 4), (N, M); inf where sizes differ."""
+    sides, other_sides = (np.sqrt((b[:, 2:] - b[:, :2]).prod(axis=1)) for b in (boxes, others))
+    ratio = sides[:, None] / other_sides
+    gaps = (boxes[:, None, :2] + boxes[:, None, 2:] - others[:, :2] - others[:, 2:]) / 2
+    found: np.ndarray = np.hypot(gaps[..., 0], gaps[..., 1]) / np.sqrt(sides[:, None] * other_sides)
+    return np.where((ratio <= AS_LARGE) & (ratio >= 1 / AS_LARGE), found, np.inf)
 
 
 def _enlarged(boxes: np.ndarray, buffer: float) -> np.ndarray:

@@ -8,6 +8,7 @@ those that its authors publish (`emolens models fetch yunet`); how the twelve ou
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from PIL import Image
 from emolens.errors import ModelError, OptionError
 from emolens.faces.boxes import without_overlaps
 from emolens.faces.detector import check_picture
-from emolens.models.session import open_session
+from emolens.models.session import Net
 from emolens.records import Face
 
 STRIDES = (8, 16, 32)
@@ -50,9 +51,16 @@ class YuNet:
         _check_options(score_threshold, nms_threshold, max_side)
         self.score_threshold = score_threshold
         self.nms_threshold = nms_threshold
-        self._session = open_session(Path(path))
+        self._net = Net(Path(path))
+        self._session = self._net.all_cores
         self._fixed = _fixed_size(self._session, Path(path))
         self.max_side = max_side or DEFAULT_MAX_SIDE
+
+    def on_one_core(self) -> YuNet:
+        """The same detector, run by the thread that calls it alone, so that others look at other pictures meanwhile."""
+        other = copy(self)
+        other._session = self._net.one_core
+        return other
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """The faces of one picture, RGB uint8 (H, W, 3), best score first."""

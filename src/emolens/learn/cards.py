@@ -73,8 +73,9 @@ def _named(recipe: ExpressionRecipe) -> str:
 
 def _learnt_from(recipe: ExpressionRecipe) -> str:
     if recipe.data.name == "ferplus":
-        return f"FER2013 Training pictures with FER+ votes, subset {recipe.data.chosen.get('subset', 'argmax')}"
-    return f"Training part of {_named(recipe)}"
+        usages = "Training and PublicTest" if recipe.data.join_val else "Training"
+        return f"FER2013 {usages} pictures with FER+ votes, subset {recipe.data.chosen.get('subset', 'argmax')}"
+    return f"Training {'and validation parts' if recipe.data.join_val else 'part'} of {_named(recipe)}"
 
 
 def _licences(recipe: ExpressionRecipe) -> Licences:

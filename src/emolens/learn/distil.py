@@ -6,28 +6,50 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from emolens.data.labelled import LabelledFaces
 from emolens.errors import ModelError
 from emolens.learn.config import Distil
 from emolens.models.session import Classifier
+from emolens.taxonomy import Taxonomy
 
 
-def distilled(faces: LabelledFaces, settings: Distil) -> LabelledFaces:
-    """`faces` with targets that are part votes, part what a teacher says of a picture and of its mirror image.
+class Teacher:
+    """A model whose answers stand beside the votes.
 
     Ten votes are a noisy sample of what people see; a teacher that saw all pictures smooths them (Hinton, Vinyals, Dean
     2015; Furlanello et al. 2018 for a teacher of the student's own kind). Raises `ModelError` for a teacher with other
     labels.
     """
-    if settings.teacher is None:
-        return faces
-    teacher = Classifier.load(Path(settings.teacher))
-    if teacher.classes.classes != faces.taxonomy.classes:
-        raise ModelError(
-            f"{settings.teacher}: teaches {', '.join(teacher.classes.classes)}; the data has {faces.taxonomy.name}"
-        )
-    views = (faces.images, np.ascontiguousarray(faces.images[:, :, ::-1]))
-    said = np.mean([teacher.predict(view)[0] for view in views], axis=0)
-    mixed = (1 - settings.weight) * faces.targets + settings.weight * said
-    return replace(faces, targets=mixed.astype(np.float32))
+
+    def __init__(self, settings: Distil, taxonomy: Taxonomy) -> None:
+        assert settings.teacher is not None
+        self.model = Classifier.load(Path(settings.teacher), torch.get_num_threads())
+        self.weight = settings.weight
+        if self.model.classes.classes != taxonomy.classes:
+            raise ModelError(
+                f"{settings.teacher}: teaches {', '.join(self.model.classes.classes)}; the data has {taxonomy.name}"
+            )
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Teacher:
+        """Itself: the running average of weights copies the task, and a teacher never changes."""
+        return self
+
+    def about(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Targets (N, K) that are part votes, part what is said of these very views (N, C, H, W), from 0 to 255.
+
+        A student that is taught about the view it sees learns the teacher's function, not its answers by heart (Beyer
+        et al. 2022, arXiv 2106.05237).
+        """
+        frames = images.detach().clamp(0, 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        said = self.model.predict(frames[..., 0] if frames.shape[3] == 1 else frames)[0]
+        return torch.lerp(targets, torch.from_numpy(said).to(targets), self.weight)
+
+    def of(self, faces: LabelledFaces) -> LabelledFaces:
+        """`faces` with targets that are part votes, part the answers to a picture and to its mirror image."""
+        views = (faces.images, np.ascontiguousarray(faces.images[:, :, ::-1]))
+        said = np.mean([self.model.predict(view)[0] for view in views], axis=0)
+        mixed = (1 - self.weight) * faces.targets + self.weight * said
+        return replace(faces, targets=mixed.astype(np.float32))

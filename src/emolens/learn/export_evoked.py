@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +25,7 @@ from emolens.learn.quantise import shrink_weights
 from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
 from emolens.learn.tasks.evoked import pictures_of
 from emolens.models.card import Licences, Metric, ModelCard, Parity
+from emolens.models.evidence import insert_evidence
 from emolens.models.session import Classifier, softmax
 
 TOLERANCE = 0.01
@@ -99,6 +101,8 @@ def write_evoked(
 ) -> ModelCard:
     """Write `out` and its card, the weights in int8. `pictures` show that file and net agree.
 
+    The file also gives the `evidence` for its answer, for maps, where the head lets it be traced.
+
     `temperatures` are those of the distribution and of the confidence. Raises `ModelError`, and writes nothing, where
     they do not agree, see `agreement`.
     """
@@ -110,6 +114,7 @@ def write_evoked(
         draft = Path(folder) / "model.onnx"
         write_onnx(both, size, draft, 3, OUTPUTS)
         shrink_weights(draft)
+        _trace(draft)
         card = _card(pictures, out.stem, (low, span), temperatures, metrics, origin)
         embed(draft, card)
         logits = _logits(both, shown, low, span)
@@ -118,6 +123,16 @@ def write_evoked(
         embed(draft, card)
         publish(draft, card, out)
     return ModelCard.read(out.with_suffix(".json"))
+
+
+def _trace(draft: Path) -> None:
+    """Add the output `evidence`; a head with a wheel layer or other steps that cannot be traced goes without."""
+    whole = onnx.load(str(draft))
+    try:
+        insert_evidence(whole)
+    except ModelError:
+        return
+    onnx.save(whole, str(draft))
 
 
 def agreement(exported: np.ndarray, original: np.ndarray) -> Parity:

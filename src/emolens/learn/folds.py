@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from emolens.data.labelled import LabelledFaces
+from emolens.data.mapped import MappedPictures
 from emolens.errors import OptionError, OutputError
+from emolens.evaluation.map_asking import BATCH
+from emolens.evaluation.maps import METRICS
 from emolens.evaluation.metrics import Estimate, divergence, hits, mean_estimate
-from emolens.learn.config import ExpressionRecipe, Recipe, changed
+from emolens.learn.config import ExpressionRecipe, Recipe, StimuliRecipe, changed
 from emolens.learn.devices import Devices
 from emolens.learn.fit import ONE, fit
 from emolens.learn.loading import rows_of
 from emolens.learn.predict import load_member, logits
+from emolens.learn.predict_maps import run_maps
 from emolens.learn.runs import last_checkpoint
+from emolens.learn.tasks.stimuli import mapped_of
 from emolens.models.session import softmax
 
 
@@ -52,11 +57,11 @@ def fit_folds(
     """Train a recipe once a fold into `run/fold-0`, `run/fold-1`, ..., and judge each on its own fold.
 
     The figures are of the last checkpoint: none was chosen on the fold that it is judged on. With `resume` folds that
-    have a checkpoint go on and the others begin. Raises `OptionError` for a recipe of another task than expression and
-    for fewer than two folds, `OutputError` where a fold's run is there and not resumed, and what `fit` raises.
+    have a checkpoint go on and the others begin. Raises `OptionError` for a recipe of a task without folds and for
+    fewer than two, `OutputError` where a fold's run is there and not resumed, and what `fit` raises.
     """
-    if not isinstance(recipe, ExpressionRecipe):
-        raise OptionError(f"recipe {recipe.name} is of task {recipe.task}; --folds is for expression")
+    if not isinstance(recipe, (ExpressionRecipe, StimuliRecipe)):
+        raise OptionError(f"recipe {recipe.name} is of task {recipe.task}; --folds is for expression and stimuli")
     if folds < 2:
         raise OptionError(f"--folds is {folds}, needs 2 or more")
     parts = [(changed(recipe, [f"data.folds={folds}", f"data.fold={k}"]), run / f"fold-{k}") for k in range(folds)]
@@ -65,17 +70,38 @@ def fit_folds(
         raise OutputError(f"{begun[0]}: holds a run already; give --resume to go on or another --out to start anew")
     for part, place in parts:
         fit(part, data, place, resume=place in begun, progress=progress, devices=devices)
-    return out_of_fold([(place, rows_of(part, data, "val")) for part, place in parts])
+    return pooled([_fold_figures(part, data, place) for part, place in parts])
+
+
+def _fold_figures(recipe: Recipe, data: Path, run: Path) -> dict[str, np.ndarray]:
+    """The figures of each row of a run's own fold, (N,) each."""
+    if isinstance(recipe, StimuliRecipe):
+        return map_figures(run, mapped_of(recipe, data, "val"))
+    assert isinstance(recipe, ExpressionRecipe)
+    return row_figures(run, rows_of(recipe, data, "val"))
 
 
 def out_of_fold(runs: Sequence[tuple[Path, LabelledFaces]]) -> tuple[FoldFigure, ...]:
     """Accuracy and KL of runs, each on its own rows. A picture is seen once, as it is."""
-    found = [row_figures(run, rows) for run, rows in runs]
+    return pooled([row_figures(run, rows) for run, rows in runs])
+
+
+def pooled(found: Sequence[Mapping[str, np.ndarray]]) -> tuple[FoldFigure, ...]:
+    """Every figure over the folds: `found` has each fold's, one value a row."""
     return tuple(
         FoldFigure(name, tuple(float(one[name].mean()) for one in found), mean_estimate(np.concatenate(column)))
-        for name in ("accuracy", "kl")
+        for name in found[0]
         for column in [[one[name] for one in found]]
     )
+
+
+def map_figures(run: Path, rows: MappedPictures, checkpoint: str = "last") -> dict[str, np.ndarray]:
+    """`mae` and `cc` of a run on stimuli maps, of each of `rows` (N,), at the size of the net's input."""
+    model = run_maps(run, checkpoint)
+    told = rows.emotion if len(model.labels) > 1 else np.zeros(len(rows), int)
+    found = np.concatenate([model.every(rows.images[at : at + BATCH]) for at in range(0, len(rows), BATCH)])
+    pairs = [(maps[at], true / 255) for maps, at, true in zip(found, told.tolist(), rows.maps, strict=True)]
+    return {name: np.array([METRICS[name](*pair) for pair in pairs]) for name in ("mae", "cc")}
 
 
 def row_figures(run: Path, rows: LabelledFaces, checkpoint: str = "last") -> dict[str, np.ndarray]:

@@ -31,25 +31,25 @@ def random_affine(n: int, settings: Augment) -> Tensor:
     return torch.stack([cos * mirror, -sin * upend, shift, sin * mirror, cos * upend, rise], dim=1).reshape(n, 2, 3)
 
 
-def warp(images: Tensor, maps: Tensor) -> Tensor:
-    """Sample pictures (N, C, H, W) through maps (N, 2, 3), bilinear, mirrored past the edge.
+def warp(images: Tensor, maps: Tensor, mode: str = "bilinear") -> Tensor:
+    """Sample pictures (N, C, H, W) through maps (N, 2, 3), bilinear or `nearest`, mirrored past the edge.
 
     Pictures that stay where they are, or are only mirrored, are copied: sampling is most of what augmentation costs.
     """
     upright = maps.abs().eq(torch.eye(2, 3)).all(dim=2).all(dim=1) & (maps[:, 1, 1] > 0)
     if not upright.any():
-        return _sampled(images, maps)
+        return _sampled(images, maps, mode)
     mirrored, moved = torch.nonzero(upright & (maps[:, 0, 0] < 0))[:, 0], torch.nonzero(~upright)[:, 0]
     found = images.clone()
     found[mirrored] = images[mirrored].flip(-1)
     if len(moved):
-        found[moved] = _sampled(images[moved], maps[moved])
+        found[moved] = _sampled(images[moved], maps[moved], mode)
     return found
 
 
-def _sampled(images: Tensor, maps: Tensor) -> Tensor:
+def _sampled(images: Tensor, maps: Tensor, mode: str) -> Tensor:
     grid = functional.affine_grid(maps.to(images), list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    return functional.grid_sample(images, grid, mode, padding_mode="reflection", align_corners=False)
 
 
 def erase(images: Tensor, settings: Augment) -> Tensor:

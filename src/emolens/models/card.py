@@ -24,6 +24,8 @@ GroupInput = Literal["image", "faces", "mask", "skeleton"]
 people in it drawn as OpenPose does on black, stretched alike. `faces` is float32 (N, 15, 3, 112, 96), RGB 0 to 255, the
 faces aligned by five points, empty places 0; `mask` is bool (N, 15), true where a face is.
 """
+EVIDENCE = "evidence"
+"""The output that tells what each place of a picture brought to each logit, see `emolens.models.evidence`."""
 
 
 class _Frozen(BaseModel):
@@ -94,7 +96,9 @@ class ModelCard(_Frozen):
     A model of groups names its inputs in `inputs`, and takes them as they are, without mean and std; see `GroupInput`.
     Output `logits`: float32 (N, K). The distribution is softmax(logits / temperature); the confidence in the top label
     is the largest entry of softmax(logits / confidence_temperature). Output `values`, where a model has it: float32
-    (N, 2), valence and arousal in the units 1 to 9.
+    (N, 2), valence and arousal in the units 1 to 9. Output `evidence`, where it has it: float32 (N, K, h, w), what each
+    place of the picture brought to each logit. A model of task `stimuli` has no logits but an output `map`, float32
+    (N, K, H, W) in [0, 1]: one map, or one for each label.
     """
 
     name: str

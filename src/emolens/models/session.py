@@ -6,16 +6,21 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from copy import copy
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import onnxruntime as ort
 
 from emolens.errors import CardError, ChecksumError, LabelError, ModelError, OptionError
-from emolens.models.card import METADATA_KEY, ModelCard
+from emolens.models.card import EVIDENCE, METADATA_KEY, ModelCard
 from emolens.models.prior import shifted, trained_prior
 from emolens.places import sha256
 from emolens.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in the standard library from Python 3.11 on
 
 # TensorRT compiles for minutes on first use, and CUDA serves the same machines; Azure sends what it is given away.
 SKIPPED_PROVIDERS = {"TensorrtExecutionProvider", "AzureExecutionProvider"}
@@ -50,6 +55,31 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
     return session
 
 
+class Net:
+    """One ONNX file, or its bytes: open on all cores that may be used and, once that is asked for, on one.
+
+    Whoever has several pictures at a time has them done sooner, and with less work, one picture a core than all cores
+    on each picture. Raises as `open_session` does.
+    """
+
+    def __init__(self, model: Path | bytes, threads: int | None = None) -> None:
+        self._model = model
+        self.all_cores = open_session(model, threads)
+
+    @cached_property
+    def one_core(self) -> ort.InferenceSession:
+        """Runs in the thread that calls it, and in no other; on a GPU there is nothing to share out."""
+        if cores() == 1 or self.all_cores.get_providers()[0] != "CPUExecutionProvider":
+            return self.all_cores
+        return open_session(self._model, 1)
+
+
+def cores() -> int:
+    """The cores to use: `EMOLENS_THREADS`, else those that this process may use, in a container often not all."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_threads_wanted() or allowed, allowed)
+
+
 def _only_weights_are_small(model: Path | bytes) -> bool:
     """Whether a file has weights in eight bits and computes in floats: it turns numbers from eight bits, never to."""
     try:
@@ -76,16 +106,20 @@ class Classifier:
     first twelve digits; `provider` is ONNX Runtime's name for the device that it runs on, such as CPUExecutionProvider.
     """
 
-    def __init__(self, card: ModelCard, session: ort.InferenceSession, digest: str, where: str) -> None:
+    ANSWER: ClassVar = "logits"
+    """The output without which a file is refused."""
+
+    def __init__(self, card: ModelCard, net: Net, digest: str, where: str) -> None:
         self.card = card
         self.name = card.name
         self._population: np.ndarray | None = None
         self.classes = _checked_classes(card, where)
         self.sha256 = digest
+        session = net.all_cores
         self.provider: str = session.get_providers()[0]
         self.outputs = tuple(str(output.name) for output in session.get_outputs())
-        self._session = session
-        self._input = _checked_input(session, card, where)
+        self._net, self._session = net, session
+        self._input = _checked_input(session, card, where, self.ANSWER)
         self._one_by_one = session.get_inputs()[0].shape[0] == 1
         channels = len(card.mean)
         self._mean = np.array(card.mean, np.float32).reshape(1, channels, 1, 1)
@@ -93,7 +127,7 @@ class Classifier:
         self._check_outputs(where)
 
     @classmethod
-    def load(cls, path: Path | str, threads: int | None = None) -> Classifier:
+    def load(cls, path: Path | str, threads: int | None = None) -> Self:
         """Open an ONNX file with its card: `model.json` beside `model.onnx`, or in the metadata of the file.
 
         Raises `ModelError` where the file is missing or no model, `CardError` where it has no card or another one than
@@ -103,15 +137,15 @@ class Classifier:
         if not path.is_file():
             raise ModelError(f"{path}: no such model file; 'emolens models list' shows what is here")
         digest = sha256(path)
-        session = open_session(path, threads)
-        card = read_card(path, session)
-        _check_same(card, session, str(path))
+        net = Net(path, threads)
+        card = read_card(path, net.all_cores)
+        _check_same(card, net.all_cores, str(path))
         if card.sha256 and card.sha256 != digest:
             raise ChecksumError(
                 f"{path}: sha256 is {digest[:12]}..., its card states {card.sha256[:12]}...; the file and the card "
                 "are not from one export: take both from the same place again"
             )
-        return cls(card, session, digest, str(path))
+        return cls(card, net, digest, str(path))
 
     @property
     def sha(self) -> str:
@@ -143,6 +177,12 @@ class Classifier:
         other._population, other.name = shares, f"{self.card.name}, prior {name}"
         return other
 
+    def on_one_core(self) -> Self:
+        """The same net, run by the thread that calls it alone; see `Net`."""
+        other = copy(self)
+        other._session = self._net.one_core
+        return other
+
     def logits(self, frames: np.ndarray, batch_size: int = 32) -> np.ndarray:
         """The raw outputs, float32 (F, K), for frames as in `predict`."""
         empty = np.empty((0, len(self.card.labels)), np.float32)
@@ -167,20 +207,29 @@ class Classifier:
     def _check_outputs(self, where: str) -> None:
         """Run one blank frame: what a net gives is surer than what its file declares."""
         size, colours = self.card.size, () if self.card.colour == "grey" else (3,)
-        wanted = {"logits": (1, len(self.card.labels)), "values": (1, 2)}
-        names = [name for name in wanted if name in self.outputs]
+        names = [name for name in self._shapes() if name in self.outputs]
         try:
             found = self._run(np.zeros((1, size, size, *colours), np.uint8), names)
         except Exception as error:  # ONNX Runtime raises a dozen classes of its own
             reason = " ".join(str(error).split())
             raise CardError(f"{where}: does not run on the input that its card states ({reason})") from None
         for name, output in zip(names, found, strict=True):
-            if output.shape != wanted[name]:
-                means = f"the card names {len(self.card.labels)} labels" if name == "logits" else "valence and arousal"
+            wanted, means = self._shapes()[name]
+            if not _fits(list(output.shape), wanted):
                 raise CardError(
-                    f"{where}: {name!r} has shape {output.shape} for one frame, needs {wanted[name]} ({means}); the "
+                    f"{where}: {name!r} has shape {output.shape} for one frame, needs {wanted} ({means}); the "
                     "card is of another model"
                 )
+
+    def _shapes(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
+        """The shape of each output that is used, for one frame, None where any size will do; and what it means."""
+        classes = len(self.card.labels)
+        means = f"the card names {classes} labels"
+        return {
+            "logits": ((1, classes), means),
+            "values": ((1, 2), "valence and arousal"),
+            EVIDENCE: ((1, classes, None, None), means),
+        }
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -226,16 +275,16 @@ def _checked_classes(card: ModelCard, where: str) -> Taxonomy:
         raise CardError(f"{where}: labels of its card: {error}") from None
 
 
-def _checked_input(session: ort.InferenceSession, card: ModelCard, where: str) -> str:
-    """The name of the one input, once its declared type and shape fit the card and `logits` is among the outputs."""
+def _checked_input(session: ort.InferenceSession, card: ModelCard, where: str, answer: str) -> str:
+    """The name of the one input, once its declared type and shape fit the card and `answer` is among the outputs."""
     inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
     channels = 1 if card.colour == "grey" else 3
     wanted = (None, channels, card.size, card.size)
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _fits(inputs[0].shape, wanted):
         came = ", ".join(f"{each.name} {each.type} {each.shape}" for each in inputs)
         raise CardError(f"{where}: takes {came}; its card states float32 (N, {channels}, {card.size}, {card.size})")
-    if "logits" not in outputs:
-        raise CardError(f"{where}: gives {', '.join(outputs)}; an output 'logits' is needed")
+    if answer not in outputs:
+        raise CardError(f"{where}: gives {', '.join(outputs)}; an output {answer!r} is needed")
     if {len(card.mean), len(card.std)} - {1, channels}:
         raise CardError(f"{where}: mean and std of the card need 1 or {channels} values for {card.colour} frames")
     return str(inputs[0].name)

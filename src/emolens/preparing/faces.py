@@ -59,7 +59,7 @@ def find_faces(
             if isinstance(picture, InputError):
                 yield _unread(one, picture)
             else:
-                described = {} if whole is None else {"global_features": next(whole)}
+                described: dict[str, Any] = {} if whole is None else {"global_features": next(whole)}
                 yield cut_out(one, picture, *next(found), grid=settings.grid, **described)
 
 
@@ -67,6 +67,8 @@ def cut_out(
     wanted: Wanted, picture: np.ndarray, faces: Sequence[Face], features: np.ndarray, grid: bool = False, **more: Any
 ) -> PictureFaces:
     """The row of one picture, RGB uint8 (H, W, 3), from its faces with landmarks and their features (F, 256)."""
+    if grid and not faces:
+        more["grid"] = grid_frames(picture)
     return PictureFaces(
         id=wanted.id,
         split=wanted.split,
@@ -81,15 +83,15 @@ def cut_out(
         crops=tuple(crop(picture, face.box) for face in faces),
         aligned=sphereface_frames(picture, faces),
         canvas=eye_frames(picture, faces),
-        **({"grid": grid_frames(picture)} if grid and not faces else {}),
         **more,
     )
 
 
 def crop(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """What a box holds, cut off at the edges, at least one pixel: uint8 (h, w, 3)."""
+    """What a box holds, cut off at the edges, at least one pixel: uint8 (h, w, 3), a copy."""
     left, top, right, bottom = crop_edges(picture.shape[1], picture.shape[0], box)
-    return picture[top:bottom, left:right]
+    held: np.ndarray = picture[top:bottom, left:right].copy()  # a view would keep the whole picture until it is written
+    return held
 
 
 def crop_edges(width: int, height: int, box: np.ndarray) -> tuple[int, int, int, int]:
@@ -97,8 +99,7 @@ def crop_edges(width: int, height: int, box: np.ndarray) -> tuple[int, int, int,
     most = np.array([width, height])
     low = np.clip(np.floor(box[:2]), 0, most - 1).astype(int)
     high = np.clip(np.ceil(box[2:]), low + 1, most).astype(int)
-    left, top, right, bottom = (*low.tolist(), *high.tolist())
-    return left, top, right, bottom
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def _batches(wanted: Iterable[Wanted]) -> Iterator[list[tuple[Wanted, np.ndarray | InputError]]]:

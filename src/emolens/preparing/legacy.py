@@ -106,7 +106,8 @@ class LegacyWriter:
 
 
 def _flat(points: np.ndarray) -> np.ndarray:
-    return points.transpose(0, 2, 1).reshape(-1, 10)
+    rows: np.ndarray = points.transpose(0, 2, 1).reshape(-1, 10)
+    return rows
 
 
 def stem_of(name: str) -> str:
@@ -140,6 +141,6 @@ def journal(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _save(path: Path, **arrays: np.ndarray) -> None:
+def _save(path: Path, **arrays: Any) -> None:
     with replacing(path) as draft, draft.open("wb") as file:
         np.savez(file, **arrays)

@@ -69,7 +69,9 @@ def read_one(folder: Path, name: str, pictures: Path | None = None) -> PictureFa
     wanted = Wanted(name, None, *_split_and_label(name), source=name)
     (features,) = _numbers(folder / DENSE / f"{stem}.npz", FEATURES)
     whole = folder / WHOLE / f"{stem}.npz"
-    more = {"global_features": _array(whole, "a").reshape(-1).astype(np.float32)} if whole.is_file() else {}
+    more: dict[str, Any] = (
+        {"global_features": _array(whole, "a").reshape(-1).astype(np.float32)} if whole.is_file() else {}
+    )
     faces = [Face(row[:4], float(row[4]), five) for row, five in zip(boxes, _points(points), strict=True)]
     if len(features) != len(faces):
         raise DataError(f"{folder}: {name} has {len(faces)} boxes and {len(features)} rows of features; prepare it")
@@ -96,7 +98,7 @@ def _from_crops(
         open_image(file)[None] if file.is_file() else eye_frames(crop, [face])
         for file, crop, face in zip(kept, crops, local, strict=True)
     ]
-    arrays = {"aligned": np.concatenate(aligned), "canvas": np.concatenate(canvas)} if faces else {}
+    arrays: dict[str, Any] = {"aligned": np.concatenate(aligned), "canvas": np.concatenate(canvas)} if faces else {}
     return PictureFaces(
         id=wanted.id,
         split=wanted.split,
@@ -133,14 +135,16 @@ def _array(path: Path, name: str) -> np.ndarray:
     return found
 
 
-def _list(path: Path, name: str) -> list[np.ndarray]:
+def _list(path: Path, name: str) -> list[Any]:
     found = read_npz(path).get(name)
     if found is None:
         raise DataError(f"{path}: no array {name!r} in it; the old layout has one")
     return list(found)  # of equal sizes NumPy made one array (n, h, w, 3)
 
 
-def _checked_crop(crop: np.ndarray, path: Path) -> np.ndarray:
+def _checked_crop(crop: Any, path: Path) -> np.ndarray:
+    if not isinstance(crop, np.ndarray):
+        raise DataError(f"{path}: a crop is {type(crop).__name__}, needs RGB uint8 (h, w, 3)")
     if crop.ndim != 3 or crop.shape[2] != 3 or crop.dtype != np.uint8 or 0 in crop.shape:
         raise DataError(f"{path}: a crop is {crop.dtype} {crop.shape}, needs RGB uint8 (h, w, 3)")
     return crop
@@ -148,7 +152,8 @@ def _checked_crop(crop: np.ndarray, path: Path) -> np.ndarray:
 
 def _points(flat: np.ndarray) -> np.ndarray:
     """Landmarks (n, 5, 2) of rows (n, 10): five x, then five y."""
-    return flat.reshape(-1, 2, 5).transpose(0, 2, 1)
+    points: np.ndarray = flat.reshape(-1, 2, 5).transpose(0, 2, 1)
+    return points
 
 
 def _picture(pictures: Path, name: str) -> Path:

@@ -1,10 +1,10 @@
-"""Reads pickled arrays of pictures without unpickling them.
+"""Reads pickled arrays of arrays, numbers and texts without unpickling them.
 
 NumPy keeps an array of arrays of different sizes as a pickle, and a pickle is a program: running a stranger's program
 is what must not happen. This is an interpreter of its own for the few opcodes that arrays of arrays need. The names it
 knows stand for inert tokens; nothing is imported, nothing is called.
 
-Opcodes: CPython's `pickletools`. Layout: `ndarray.__reduce__` of NumPy 1 and 2, protocols 2 to 4.
+Opcodes: CPython's `pickletools`. Layout: `ndarray.__reduce__` of NumPy 1 and 2, protocols 2 to 4, Python 2 too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import io
 import math
 import pickletools
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,15 @@ from typing import Any
 import numpy as np
 
 from emolens.errors import DataError
+from emolens.files import replacing
 
 MOST_BYTES = 1 << 28  # of one array; the crops of a picture are a few megabytes
-RECONSTRUCT, NDARRAY, DTYPE, ENCODE = "reconstruct", "ndarray", "dtype", "encode"
+RECONSTRUCT, NDARRAY, DTYPE, ENCODE, SCALAR = "reconstruct", "ndarray", "dtype", "encode", "scalar"
 NAMES = {
     ("numpy.core.multiarray", "_reconstruct"): RECONSTRUCT,
     ("numpy._core.multiarray", "_reconstruct"): RECONSTRUCT,
+    ("numpy.core.multiarray", "scalar"): SCALAR,
+    ("numpy._core.multiarray", "scalar"): SCALAR,
     ("numpy", "ndarray"): NDARRAY,
     ("numpy", "dtype"): DTYPE,
     ("_codecs", "encode"): ENCODE,
@@ -33,8 +37,8 @@ NAMES = {
 NUMBERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", "b1")
 OBJECTS = ("O8", "O4", "O")
 LITERALS = frozenset(
-    {"BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "SHORT_BINUNICODE"}
-    | {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
+    {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"}
+    | {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BINSTRING", "SHORT_BINSTRING"}
 )
 CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 MARK = object()
@@ -46,7 +50,7 @@ class _Token:
 
     kind: str
     code: str = ""
-    order: str = "<"
+    order: Any = "<"
     value: Any = None
 
 
@@ -69,10 +73,34 @@ class _Machine:
         return items
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray | list[np.ndarray]]:
-    """The arrays of an .npz file by name; an array of arrays is a list of them.
+def plain_npz(path: Path, out: Path) -> dict[str, tuple[int, ...]]:
+    """Write an .npz file anew without pickles, and give the shapes of its arrays.
 
-    Raises `DataError` for what is no such file, and for a pickle of anything but arrays of numbers.
+    Arrays of arrays of one shape become one array, and arrays of numbers or texts plain ones. Raises `DataError` as
+    `read_npz`, and for arrays of several shapes, `OutputError`.
+    """
+    plain: dict[str, Any] = {name: _plain(found, name, path) for name, found in read_npz(path).items()}
+    with replacing(out) as draft, draft.open("wb") as file:
+        np.savez(file, **plain)
+    return {name: array.shape for name, array in plain.items()}
+
+
+def _plain(found: np.ndarray | list[Any], name: str, path: Path) -> np.ndarray:
+    if isinstance(found, np.ndarray):
+        return found
+    kinds = {type(item).__name__ for item in found}
+    shapes = {item.shape for item in found if isinstance(item, np.ndarray)}
+    if len(shapes) > 1 or (kinds & {"ndarray", "str", "NoneType"} and len(kinds) > 1) or kinds == {"NoneType"}:
+        came = ", ".join(sorted(kinds)) + (f" of shapes {sorted(shapes)}" if shapes else "")
+        raise DataError(f"{path}: {name!r} holds {came}, which no plain array can; crops of the old face layout are "
+                        "converted with the folder they lie in")  # fmt: skip
+    return np.stack(found) if shapes else np.array(found)
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray | list[Any]]:
+    """The arrays of an .npz file by name; an array of objects is a list of arrays, numbers and texts.
+
+    Raises `DataError` for what is no such file, and for a pickle of anything else.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -84,7 +112,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray | list[np.ndarray]]:
         raise DataError(f"{path}: not an .npz file of arrays of numbers ({reason}); nothing in it was run") from None
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray | list[np.ndarray]:
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray | list[Any]:
     if member.file_size > MOST_BYTES:
         raise ValueError(f"{member.filename} unpacks to {member.file_size} bytes, at most {MOST_BYTES} are read")
     content = archive.read(member)
@@ -93,13 +121,13 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray | l
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     _, _, dtype = header(stream)
     if dtype.hasobject:
-        return arrays_in(content[stream.tell() :])
+        return objects_in(content[stream.tell() :])
     found: np.ndarray = np.load(io.BytesIO(content), allow_pickle=False)
     return found
 
 
-def arrays_in(pickled: bytes) -> list[np.ndarray]:
-    """The arrays of a pickled array of arrays. Raises `ValueError` and the like for any other pickle."""
+def objects_in(pickled: bytes) -> list[Any]:
+    """The items of a pickled array of objects: arrays, numbers, texts. Raises `ValueError` for any other pickle."""
     machine = _Machine()
     for opcode, argument, _ in pickletools.genops(pickled):
         if opcode.name == "STOP":
@@ -108,11 +136,17 @@ def arrays_in(pickled: bytes) -> list[np.ndarray]:
     (found,) = machine.stack
     items = _of(found, "array").value
     if not isinstance(items, list):
-        raise ValueError("holds one array of numbers, not an array of arrays")
-    arrays = [_of(item, "array").value for item in items]
-    if not all(isinstance(array, np.ndarray) for array in arrays):
+        raise ValueError("holds one array of numbers, not an array of objects")
+    return [_item(item) for item in items]
+
+
+def _item(item: Any) -> Any:
+    if item is None or isinstance(item, (str, int, float)):
+        return item
+    array = _of(item, "array").value
+    if not isinstance(array, np.ndarray):
         raise ValueError("an array in it holds objects")
-    return arrays
+    return array
 
 
 def _step(machine: _Machine, opcode: str, argument: Any) -> None:
@@ -162,6 +196,8 @@ def _made(called: Any, arguments: Any) -> Any:
         return _Token("array")
     if kind == DTYPE and arguments[0] in (*NUMBERS, *OBJECTS):
         return _Token("numbers", arguments[0])
+    if kind == SCALAR:
+        return _values(_of(arguments[0], "numbers"), arguments[1], (1,)).tolist()[0]
     if kind == ENCODE and arguments[1] == "latin1":  # how protocol 2 keeps bytes
         return arguments[0].encode("latin1")
     raise ValueError("calls something that is no array")
@@ -179,7 +215,12 @@ def _build(target: Any, state: Any) -> None:
             raise ValueError(f"an array of arrays of shape {shape}; one in a row is read")
         array.value = data
         return
-    dtype = np.dtype(kind.code).newbyteorder(kind.order)
+    array.value = _values(kind, data, shape, "F" if fortran else "C")
+
+
+def _values(numbers: _Token, data: Any, shape: Sequence[int], order: Any = "C") -> np.ndarray:
+    data = data.encode("latin1") if isinstance(data, str) else data  # the bytes of Python 2
+    dtype = np.dtype(numbers.code).newbyteorder(numbers.order)
     if min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize != len(data):
         raise ValueError(f"{len(data)} bytes for an array of shape {shape}")
-    array.value = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    return np.frombuffer(data, dtype).reshape(shape, order=order)

@@ -53,7 +53,8 @@ class GlobalFeatures:
         if not pictures:
             return np.zeros((0, FEATURES), np.float32)
         seen = np.stack([self._look(picture) for picture in pictures])
-        return self._pooled(seen) @ self.matrix
+        found: np.ndarray = self._pooled(seen) @ self.matrix
+        return found
 
     def keep(self, folder: Path) -> None:
         """Write the matrix into a folder that has none: who goes on there uses the same."""
@@ -73,7 +74,7 @@ class GlobalFeatures:
 
 
 def _drawn(width: int, seed: int) -> np.ndarray:
-    matrix = np.random.default_rng(seed).standard_normal((width, FEATURES)) / FEATURES**0.5
+    matrix: np.ndarray = np.random.default_rng(seed).standard_normal((width, FEATURES)) / FEATURES**0.5
     return matrix.astype(np.float32)
 
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emolens.data.archive import Archive
 from emolens.data.base import OptionValue, Record
 from emolens.data.manifest import is_prepared
 from emolens.data.prepared import read_prepared
 from emolens.data.problems import Problems
 from emolens.data.registry import reader
+from emolens.data.rows import csv_rows
+from emolens.data.table import SPLIT_NAMES
 from emolens.errors import DataError, OptionError, OutputError
 from emolens.sources import expand, source_name
 
@@ -60,6 +63,8 @@ def _records(
         return _photos(sources)
     if len(sources) > 1:
         raise OptionError(f"--data {name} takes one source, its archive; {len(sources)} were given")
+    if name == "table" and data is None and root.suffix.lower() == ".csv" and not _labelled(root):
+        return _listed(root)
     records = read_prepared(root) if name == "prepared" else reader(name).read(root, problems, **options)
     return (_of_record(record) for record in records)
 
@@ -89,12 +94,27 @@ def _of_record(record: Record) -> Wanted:
     return Wanted(record.id, record.picture, record.split, record.label or "", record.where)
 
 
+def _labelled(path: Path) -> bool:
+    first = next(csv_rows(path, ()), None)
+    return first is not None and any(name == "label" or name.startswith("p_") for name in first.fields)
+
+
+def _listed(path: Path) -> Iterator[Wanted]:
+    """The pictures of a table without labels, as `emolens frames` writes one: `path`, and `id` and `split` if there."""
+    archive = Archive(path.parent)
+    for row in csv_rows(path, ("path",)):
+        name, split = row.text("path"), (row.maybe("split") or "").lower()
+        if split and split not in SPLIT_NAMES:
+            raise DataError(f"{row.where}: split is {split!r}; allowed: train, val, test")
+        yield Wanted(row.maybe("id") or name, archive.file(name, row.where), SPLIT_NAMES.get(split, ""), "", row.where)
+
+
 def _photos(sources: Iterable[str]) -> Iterator[Wanted]:
     paths = list(expand(sources))
     files = [os.path.abspath(path) for path in paths if _is_file(path)]  # noqa: PTH100
     shared = os.path.commonpath([os.path.dirname(path) for path in files]) if files else ""  # noqa: PTH120
     for path in paths:
-        name = Path(os.path.relpath(path, shared)).as_posix() if _is_file(path) else source_name(path)
+        name = source_name(Path(os.path.relpath(path, shared)).as_posix() if _is_file(path) else path)
         yield Wanted(name, path, source=source_name(path))
 
 

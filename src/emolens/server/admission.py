@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +12,10 @@ from emolens.limits import as_size
 from emolens.server.problems import Problem
 from emolens.server.service import Service
 
-SOON = 1
-"""Seconds after which a refused request is worth sending again."""
+SOON, LATE = 1, 30
+"""Seconds after which a refused request is worth sending again: at the least and at the most."""
+STEADYING = 0.1
+"""What one visit counts in the mean of how long they last."""
 
 
 class Visit:
@@ -28,7 +32,7 @@ class Visit:
         if self.held > service.request_bytes:
             raise Problem(413, f"the body passes {as_size(service.request_bytes)}; send fewer or smaller pictures")
         if self._admission.held > service.held_bytes:
-            raise Problem(503, "too much is being sent at once; come again", SOON)
+            raise Problem(503, "too much is being sent at once; come again", self._admission.soon)
 
 
 class Admission:
@@ -38,20 +42,32 @@ class Admission:
         self.service = service
         self.inside, self.held = 0, 0
         self._clients: Counter[str] = Counter()
+        self._lasting = 0.0
+
+    @property
+    def soon(self) -> int:
+        """Whole seconds after which it is worth to come again: as long as visits last, and all who are inside are out.
+
+        Who comes sooner finds the same queue, and refusing him takes time from those inside.
+        """
+        return min(LATE, max(SOON, math.ceil(self._lasting)))
 
     @contextmanager
     def visit(self, client: str) -> Iterator[Visit]:
         """The time of one request inside. Raises `Problem` 429 or 503 where there is no room."""
         if self.inside >= self.service.queue:
-            raise Problem(503, f"{self.inside} requests are waiting, no more are taken; come again", SOON)
+            raise Problem(503, f"{self.inside} requests are waiting, no more are taken; come again", self.soon)
         if self._clients[client] >= self.service.per_client:
-            raise Problem(429, f"{self._clients[client]} requests of yours are waiting; send the next after them", SOON)
+            mine = self._clients[client]
+            raise Problem(429, f"{mine} requests of yours are waiting; send the next after them", self.soon)
         visit = Visit(self)
         self.inside += 1
         self._clients[client] += 1
+        began = time.monotonic()
         try:
             yield visit
         finally:
+            self._lasting += STEADYING * (time.monotonic() - began - self._lasting)
             self.inside -= 1
             self.held -= visit.held
             self._clients[client] -= 1

@@ -6,6 +6,7 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Literal
 
 import anyio.to_thread
 import numpy as np
@@ -26,6 +27,7 @@ from emolens.server.bodies import Upload, read_sources
 from emolens.server.desk import Desk, watched
 from emolens.server.films import film_answer
 from emolens.server.guards import Guard
+from emolens.server.map_pictures import with_pictures
 from emolens.server.metrics import CONTENT_TYPE, Metrics
 from emolens.server.pages import add_pages
 from emolens.server.problems import Problem, as_response, problem_of
@@ -76,6 +78,7 @@ def create_app(analyzer: Analyzer, service: Service | None = None) -> FastAPI:
 
 def _pictures(app: FastAPI, desk: Desk) -> None:
     """What pictures and videos are sent to."""
+    with_maps = Query(None, description="Add what in a picture evokes what it evokes: maps as PNG.")
     with_csv = Query(False, alias="csv", description="Add the tidy rows as `emolens analyze --csv` writes them.")
 
     @app.post(
@@ -88,14 +91,16 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
         },
         openapi_extra={"requestBody": schema.BODY},
     )
-    async def analyze(request: Request, with_csv: bool = with_csv) -> JSONResponse:
+    async def analyze(
+        request: Request, with_csv: bool = with_csv, task: Literal["stimuli"] | None = with_maps
+    ) -> JSONResponse:
         async with desk.visit(request) as visit:
             sources = await read_sources(request, desk.service, visit)
-            answers = await desk.answers(request, sources, visit)
+            answers = await desk.answers(request, sources, visit, maps=task == "stimuli")
             if len(answers) == 1 and isinstance(answers[0], InputError):
                 raise answers[0]
             results = [_result(one, source) for one, source in zip(answers, sources, strict=True)]
-            told = {"results": [nested(one) for one in results], "notice": NOTICE}
+            told = {"results": [with_pictures(nested(one), one) for one in results], "notice": NOTICE}
             return JSONResponse({**told, "csv": desk.csv(results)} if with_csv else told)
 
     @app.post(

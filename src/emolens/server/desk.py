@@ -53,12 +53,19 @@ class Desk:
             finally:
                 self.metrics.inside.set(self.admission.inside - 1)
 
-    async def answers(self, request: Request, sources: list[Upload | str], visit: Visit) -> list[Answer | InputError]:
-        """The answer for each source, or what kept it from being read. Raises `Problem` 503 after too long."""
+    async def answers(
+        self, request: Request, sources: list[Upload | str], visit: Visit, maps: bool = False
+    ) -> list[Answer | InputError]:
+        """The answer for each source, or what kept it from being read. Raises `Problem` 503 after too long.
+
+        With `maps` the answers hold stimuli maps; `Problem` 422 where no model here gives any.
+        """
+        if maps and not self.worker.maps:
+            raise Problem(422, "no map can be had here, it takes a model of what pictures evoke; leave task=stimuli out")
         wait = self.service.answer_seconds
         try:
             with anyio.fail_after(wait):
-                told = asyncio.gather(*(self._answer(source, visit) for source in sources))
+                told = asyncio.gather(*(self._answer(source, visit, maps) for source in sources))
                 return await while_there(request, told)
         except TimeoutError:
             raise Problem(503, f"no answer within {wait:g} s, the service is busy; come again", SOON) from None
@@ -72,7 +79,7 @@ class Desk:
             lines.writerows(csv_cells(rows(result), names))
         return text.getvalue()
 
-    async def _answer(self, source: Upload | str, visit: Visit) -> Answer | InputError:
+    async def _answer(self, source: Upload | str, visit: Visit, maps: bool) -> Answer | InputError:
         try:
             if isinstance(source, str) and URL.match(source):
                 data = await anyio.to_thread.run_sync(
@@ -80,7 +87,7 @@ class Desk:
                 )
                 visit.hold(len(data))
                 source = Upload(data, source_name(source))
-            answer = await asyncio.wrap_future(self.worker.submit(source))
+            answer = await asyncio.wrap_future(self.worker.submit(source, maps))
         except InputError as error:
             self.metrics.pictures.labels(error.status).inc()
             return error

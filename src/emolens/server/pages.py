@@ -31,6 +31,7 @@ def add_pages(app: FastAPI, desk: Desk) -> None:
             if not model.card.licences.commercial
         },
         "models": [model.card.name for model in desk.analyzer.models.values()],
+        "stimuli": desk.worker.maps,
         "detector": desk.analyzer.detector.name if desk.analyzer.detector else "",
         "version": __version__,
     }

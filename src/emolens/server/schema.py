@@ -57,6 +57,19 @@ class EvokedTold(Said):
     arousal: float | None = None
 
 
+class StimuliTold(_Told):
+    """What in the picture evokes it: where the weight of the map lies, and with `task=stimuli` the maps."""
+
+    model: str
+    centre: list[float] | None = Field(None, description="Centre of mass, x and y in pixels.")
+    spread: float | None = Field(None, description="Root of the mean squared distance from there, in pixels.")
+    on_faces: float | None = Field(None, description="The share of the weight that lies on faces.")
+    agreement: float | None = Field(None, description="Mean correlation of the emotions' maps; above .95 they are one.")
+    emotions: list[str] = Field(default_factory=list)
+    map: str | None = Field(None, description="A grey PNG as a data URI: white is where most of it comes from.")
+    maps: dict[str, str] = Field(default_factory=dict, description="The same for each emotion.")
+
+
 class PictureTold(_Told):
     """Everything said about one picture."""
 
@@ -68,6 +81,7 @@ class PictureTold(_Told):
     faces: list[FaceTold]
     group: GroupTold | None = None
     evoked: EvokedTold | None = None
+    stimuli: StimuliTold | None = None
     models: dict[str, Any] = Field(default_factory=dict)
     schema_version: int
 
@@ -177,6 +191,7 @@ EXAMPLE: dict[str, Any] = {
                 "contributions": [1.0],
             },
             "evoked": None,
+            "stimuli": None,
             "models": {"expression_ferplus": {"task": "expression", "sha256": "…"}},
             "schema_version": 1,
         }

@@ -42,17 +42,26 @@ def luv(pixels: np.ndarray) -> np.ndarray:
 
 
 def differences(frames: Iterable[VideoFrame]) -> Iterator[tuple[int, float, float]]:
-    """Number, time and difference to the frame before of each frame; 0 for the first, two frames are in memory.
+    """Number, time and difference to the frame before of each frame; two frames are in memory.
 
-    A difference is the sum over the three channels of the mean absolute difference, in eight-bit units.
+    A difference is the sum over the three channels of the mean absolute difference, in eight-bit units. The first frame
+    has none and gets that of the second: a zero would look like a change when the film begins.
     """
-    before: np.ndarray | None = None
+    first: VideoFrame | None = None
+    before = np.empty(0)
     for frame in frames:
         now = luv(_reduced(frame.pixels))
-        same_size = before is not None and before.shape == now.shape
-        value = float(np.abs(now - before).sum(axis=2).mean()) if before is not None and same_size else 0.0
-        yield frame.number, frame.time_s, value
+        if not before.size:
+            first = frame
+        else:
+            value = float(np.abs(now - before).sum(axis=2).mean()) if before.shape == now.shape else 0.0
+            if first is not None:
+                yield first.number, first.time_s, value
+                first = None
+            yield frame.number, frame.time_s, value
         before = now
+    if first is not None:
+        yield first.number, first.time_s, 0.0
 
 
 def _reduced(pixels: np.ndarray) -> np.ndarray:

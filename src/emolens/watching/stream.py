@@ -14,9 +14,10 @@ import numpy as np
 
 from emolens.analyzer import Analyzer
 from emolens.errors import InputError, OptionError
-from emolens.faces.detector import FaceDetector
+from emolens.faces.detector import FaceDetector, ShareableDetector
 from emolens.faces.tracking import PATIENCE_S, Tracker
 from emolens.limits import LIMITS, Limits
+from emolens.models.session import cores
 from emolens.records import Face, FrameResult, PhotoResult, Prediction
 from emolens.video import VideoFrame, VideoReader, frames_ahead
 from emolens.video.ahead import AHEAD as FRAMES_AHEAD
@@ -56,10 +57,10 @@ def watch(
     anew. `smooth` averages the distributions of a track over about so many seconds of its past, with weights that fall
     by 1 / e in that time, and gives them beside the unsmoothed ones. `pixels` keeps the frame in its result.
     `batch_size` frames at the most, fewer where they are larger than full HD, go through the detector together, and
-    their faces through the model; the results are those of one by one. A live source is taken frame by frame, the
-    newest at a time. `max_side` bounds the longer side, in pixels, of what the detector looks at, so that full HD is
-    averaged down by two; None gives it all pixels. The other options are those of `Analyzer`, or come with an
-    `analyzer`.
+    their faces through the model, the frames shared out over the cores; the results are those of one by one. A live
+    source is taken frame by frame, the newest at a time, all cores on it. `max_side` bounds the longer side, in pixels,
+    of what the detector looks at, so that full HD is averaged down by two; None gives it all pixels. The other options
+    are those of `Analyzer`, or come with an `analyzer`.
 
     A frame without a face has the status `no_face`. Raises `InputError` at once for a source that cannot be opened, and
     after the last good frame for one that is cut off or stops. Closing the iterator closes the source.
@@ -83,7 +84,7 @@ def watch(
     if analyzer.whole_image:
         raise OptionError("a video cannot be watched with whole_image=True; give an Analyzer with a detector")
     reader = source if isinstance(source, VideoReader) else VideoReader(source, limits)
-    watched = _Watch(analyzer, reader.name, every, smooth, pixels, max_side)
+    watched = _Watch(analyzer if reader.live else analyzer.on_one_core(), reader.name, every, smooth, pixels, max_side)
     room = max(1, BATCH_PIXELS // (reader.width * reader.height))
     frames = frames_ahead(reader, fps, min(FRAMES_AHEAD, room))
     return watched.results(frames, *((1, 0) if reader.live else (min(batch_size, room), AHEAD)))
@@ -138,9 +139,10 @@ class _Watch:
     def _found(
         self, frames: Iterator[VideoFrame], batch_size: int, ahead: int
     ) -> Iterator[tuple[list[_Frame], list[list[Face]]]]:
-        """Batches of frames and the faces of those that are looked at, found by a thread of its own."""
-        waiting: deque[tuple[list[_Frame], Future[list[list[Face]]]]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="emolens-detect") as pool:
+        """Batches of frames and the faces of those that are looked at, found by threads of their own."""
+        waiting: deque[tuple[list[_Frame], list[Future[list[list[Face]]]]]] = deque()
+        shares = cores() if ahead and isinstance(self._analyzer.detector, ShareableDetector) else 1
+        with ThreadPoolExecutor(shares, thread_name_prefix="emolens-detect") as pool:
             batches = _batches(self._looked(frames), batch_size)
             error: InputError | None = None
             while error is None:
@@ -151,12 +153,12 @@ class _Watch:
                 if batch is None:
                     break
                 seen = [one.frame.pixels for one in batch if one.look]
-                waiting.append((batch, pool.submit(self._analyzer.find, seen, self._max_side)))
+                parts = [part for part in _parts(seen, shares) if part]
+                waiting.append((batch, [pool.submit(self._analyzer.find, part, self._max_side) for part in parts]))
                 if len(waiting) > ahead:
-                    before, faces = waiting.popleft()
-                    yield before, faces.result()
-            for before, faces in waiting:
-                yield before, faces.result()
+                    yield _joined(*waiting.popleft())
+            for before in waiting:
+                yield _joined(*before)
             if error is not None:
                 raise error
 
@@ -224,6 +226,16 @@ class Smoother:
             model=f"{prediction.model} (smoothed {self.seconds:g} s)",
             abstained=self.abstain_below is not None and confidence < self.abstain_below,
         )
+
+
+def _parts(frames: Sequence[np.ndarray], count: int) -> Iterator[Sequence[np.ndarray]]:
+    """The frames in order, in `count` parts whose lengths differ by one at the most."""
+    for n in range(count):
+        yield frames[len(frames) * n // count : len(frames) * (n + 1) // count]
+
+
+def _joined(batch: list[_Frame], found: Sequence[Future[list[list[Face]]]]) -> tuple[list[_Frame], list[list[Face]]]:
+    return batch, [faces for part in found for faces in part.result()]
 
 
 def _batches(frames: Iterator[_Frame], size: int) -> Iterator[list[_Frame]]:

@@ -18,8 +18,14 @@ from emolens.learn.config.expression import (
 )
 from emolens.learn.config.group import GroupData, GroupRecipe
 from emolens.learn.config.nets import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet
+from emolens.learn.config.stimuli import MapAugment, MapLoss, MapNet, StimuliData, StimuliRecipe
 
-RECIPE_TYPES: dict[str, type[Recipe]] = {"expression": ExpressionRecipe, "evoked": EvokedRecipe, "group": GroupRecipe}
+RECIPE_TYPES: dict[str, type[Recipe]] = {
+    "expression": ExpressionRecipe,
+    "evoked": EvokedRecipe,
+    "group": GroupRecipe,
+    "stimuli": StimuliRecipe,
+}
 """The kind of recipe that each task has."""
 
 
@@ -47,11 +53,16 @@ __all__ = [
     "GroupData",
     "GroupRecipe",
     "Loss",
+    "MapAugment",
+    "MapLoss",
+    "MapNet",
     "Net",
     "Optim",
     "Recipe",
     "ResNet",
     "Section",
+    "StimuliData",
+    "StimuliRecipe",
     "VggNet",
     "WheelNet",
     "changed",

@@ -18,6 +18,9 @@ class ExpressionData(Data):
     colour: Literal["grey", "rgb"] = "grey"
     folds: int = Field(default=0, ge=0, description="train and val dealt to so many folds; 0 keeps the set's own val")
     fold: int = Field(default=0, ge=0, description="which of the folds is val, from 0")
+    join_val: bool = Field(
+        default=False, description="learn from val too, once every choice was made on it; its figures then say nothing"
+    )
 
 
 class Augment(Section):
@@ -59,6 +62,9 @@ class Distil(Section):
 
     teacher: str | None = Field(default=None, description="an ONNX model with its card")
     weight: float = Field(default=0.5, ge=0, le=1, description="share of the teacher in the targets")
+    view: Literal["still", "seen"] = Field(
+        default="still", description="what the teacher answers: the picture as it is, or as the student sees it"
+    )
     start: str | None = Field(default=None, description="a run folder with the same net")
 
 

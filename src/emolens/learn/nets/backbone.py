@@ -63,9 +63,27 @@ def _load_wheel(net: nn.Module, name: str) -> None:
 
 
 def _load_file(net: nn.Module, path: Path) -> None:
-    """A checkpoint by tensor names, with or without a `state_dict` around them; its head is left out.
+    """A checkpoint by tensor names; its head is left out.
 
-    So is DAN's `resnet18_msceleb.pth`: torchvision's names, which are timm's too.
+    So is DAN's `resnet18_msceleb.pth`: torchvision's names, which are timm's too. The backbone of one of torchvision's
+    segmentation nets has its names behind `backbone.`.
+    """
+    wanted = net.state_dict()
+    given = {key: value for key, value in wanted.items() if key.endswith(COUNTS)}
+    given |= {key.removeprefix("backbone."): value for key, value in load_tensors(path).items()}
+    misfits = [key for key in wanted if key not in given or given[key].shape != wanted[key].shape]
+    if misfits:
+        raise ModelError(
+            f"weights={path}: {len(misfits)} of {len(wanted)} tensors are missing or of another shape, "
+            f"first {misfits[0]}; it is a checkpoint of another net"
+        )
+    net.load_state_dict({key: given[key] for key in wanted})
+
+
+def load_tensors(path: Path | str) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by their names, with or without a `state_dict` around them or `module.` before them.
+
+    Nothing in the file is executed. Raises `ModelError` where it cannot be read.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -74,13 +92,4 @@ def _load_file(net: nn.Module, path: Path) -> None:
     except Exception as error:  # torch raises what its unpickler does
         raise ModelError(f"weights={path}: not a checkpoint of tensors ({type(error).__name__})") from None
     state: dict[str, Tensor] = content.get("state_dict", content) if isinstance(content, dict) else {}
-    wanted = net.state_dict()
-    given = {key: value for key, value in wanted.items() if key.endswith(COUNTS)}
-    given |= {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
-    misfits = [key for key in wanted if key not in given or given[key].shape != wanted[key].shape]
-    if misfits:
-        raise ModelError(
-            f"weights={path}: {len(misfits)} of {len(wanted)} tensors are missing or of another shape, "
-            f"first {misfits[0]}; it is a checkpoint of another net"
-        )
-    net.load_state_dict({key: given[key] for key in wanted})
+    return {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}

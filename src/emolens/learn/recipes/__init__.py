@@ -26,6 +26,7 @@ from emolens.learn.recipes.expression import (
     resnet_ferplus,
 )
 from emolens.learn.recipes.group import GROUP_RECIPES
+from emolens.learn.recipes.stimuli import emofcnel, emofcnel_legacy, fcnel, fcnel_legacy, fcnel_paper
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
     recipe.__name__: recipe
@@ -48,6 +49,11 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
         ew_mtcnn,
         ew_mtcnn_lite0,
         *GROUP_RECIPES,
+        fcnel,
+        fcnel_paper,
+        fcnel_legacy,
+        emofcnel,
+        emofcnel_legacy,
     )
 }
 

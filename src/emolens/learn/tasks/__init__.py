@@ -7,10 +7,15 @@ from pathlib import Path
 
 from emolens.learn.config import Recipe
 from emolens.learn.devices import Place
-from emolens.learn.tasks import evoked, expression, group
+from emolens.learn.tasks import evoked, expression, group, stimuli
 from emolens.learn.tasks.base import Start, Task
 
-STARTS: dict[str, Callable[..., Start]] = {"expression": expression.start, "evoked": evoked.start, "group": group.start}
+STARTS: dict[str, Callable[..., Start]] = {
+    "expression": expression.start,
+    "evoked": evoked.start,
+    "group": group.start,
+    "stimuli": stimuli.start,
+}
 """How a run of each task begins."""
 
 

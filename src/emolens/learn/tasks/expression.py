@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from emolens.data.labelled import stacked
 from emolens.errors import OptionError
 from emolens.learn.config import ExpressionRecipe
 from emolens.learn.devices import Place
-from emolens.learn.distil import distilled
+from emolens.learn.distil import Teacher
 from emolens.learn.loading import Batch, batches, rows_of
 from emolens.learn.losses import (
     AttentionLoss,
@@ -35,9 +36,17 @@ class ExpressionTask(Task):
 
     watched = "val_kl"
 
-    def __init__(self, recipe: ExpressionRecipe, net: nn.Module, taxonomy: Taxonomy, shares: Tensor) -> None:
+    def __init__(
+        self,
+        recipe: ExpressionRecipe,
+        net: nn.Module,
+        taxonomy: Taxonomy,
+        shares: Tensor,
+        teacher: Teacher | None = None,
+    ) -> None:
         super().__init__(recipe, net, taxonomy)
         self.settings = recipe
+        self.teacher = teacher
         self.register_buffer("shares", shares, persistent=False)
         # A part of the task, so that its class centres reach the optimiser.
         self.attention = AttentionLoss(len(taxonomy), _width(net), recipe.loss) if recipe.loss.attends else None
@@ -46,6 +55,8 @@ class ExpressionTask(Task):
         images, targets = batch
         settings = self.settings.loss
         images = augment(images, self.settings.augment)
+        if self.teacher is not None:
+            targets = self.teacher.about(images, targets)
         targets = prepared_targets(targets, settings)
         if settings.mixup:
             images, targets = mixed(images, targets, settings.mixup)
@@ -79,13 +90,18 @@ def start(recipe: ExpressionRecipe, data: Path, place: Place) -> Start:
 
     Raises `OptionError` where the training rows do not fill one batch.
     """
-    val, train = rows_of(recipe, data, "val"), distilled(rows_of(recipe, data, "train"), recipe.distil)
+    val, train = rows_of(recipe, data, "val"), rows_of(recipe, data, "train")
+    if recipe.data.join_val:
+        train = stacked([train, val], "train")
     if len(train) < recipe.optim.batch:
         raise OptionError(f"optim.batch={recipe.optim.batch} is more than the {len(train)} training rows; make it less")
+    teacher = None if recipe.distil.teacher is None else Teacher(recipe.distil, train.taxonomy)
+    if teacher is not None and recipe.distil.view == "still":
+        train, teacher = teacher.of(train), None
     net = build(recipe.net, len(train.taxonomy), pretrained=True)
     if recipe.distil.start is not None:
         load_weights(net, read_checkpoint(Path(recipe.distil.start)), train.taxonomy)
-    task = ExpressionTask(recipe, net, train.taxonomy, torch.from_numpy(train.targets.mean(axis=0)))
+    task = ExpressionTask(recipe, net, train.taxonomy, torch.from_numpy(train.targets.mean(axis=0)), teacher)
     balanced, size = recipe.loss.balance == "sampling", recipe.optim.batch
     return Start(
         task,

@@ -2,6 +2,7 @@
 import { analyse, forget, itemOf } from "./asking.js";
 import { learnColours } from "./charts.js";
 import { exportFrom } from "./exporting.js";
+import { heatPanel } from "./heat.js";
 import { takeIn } from "./intake.js";
 import { by, make } from "./making.js";
 import { learnTerms, panels, told } from "./panels.js";
@@ -46,7 +47,7 @@ function show(item) {
   else if (item.state === "trouble") showTrouble(item, () => { item.state = "waiting"; item.asked = false; show(item); next(); });
   else if (item.film) showTimeline(item);
   else showPicture(item, item.chosen, choose);
-  by("panel").replaceChildren(...(picture ? panels(item.result, item.chosen, choose) : []));
+  by("panel").replaceChildren(...(picture ? cards(item) : []));
   by("panel").hidden = !picture;
   by("work").classList.toggle("alone", !picture);
   by("annotated").hidden = !picture;
@@ -54,12 +55,18 @@ function show(item) {
   strip();
 }
 
+function cards(item) {
+  const mapped = facts.stimuli && item.result.evoked && !item.drawn; // on a picture drawn by the service it would not lie right
+  const redraw = () => { if (item === current) { show(item); document.getElementById("opacity")?.focus(); } };
+  return [...panels(item.result, item.chosen, choose), ...(mapped ? [heatPanel(item, redraw)] : [])];
+}
+
 function choose(n) {
   if (n === current.chosen) return;
   current.chosen = n;
   const focused = document.activeElement?.getAttribute("aria-label"), inPanel = by("panel").contains(document.activeElement);
   markChosen(n);
-  by("panel").replaceChildren(...panels(current.result, n, choose));
+  by("panel").replaceChildren(...cards(current));
   if (inPanel) [...by("panel").querySelectorAll("button")].find(one => one.getAttribute("aria-label") === focused)?.focus();
 }
 

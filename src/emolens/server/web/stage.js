@@ -1,9 +1,12 @@
 // The picture with its numbered faces; a wait, an error or a timeline in its place.
+import { heatOver } from "./heat.js";
 import { by, make } from "./making.js";
 import { faceColour, faceName } from "./panels.js";
 
 export function showPicture(item, chosen, choose) {
   const frame = make("div", { class: "frame" }, make("img", { src: item.shown, alt: `${item.name}, ${item.result.faces.length} faces marked` }));
+  const heat = heatOver(item);
+  if (heat) frame.append(heat);
   if (!item.drawn) frame.append(...item.result.faces.map((face, n) => box(face, n, item.result.size, n === chosen, choose)));
   by("stage").replaceChildren(frame);
 }

@@ -1,0 +1,128 @@
+"""Learn what in a picture evokes its emotion: a map over its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, SequentialSampler
+
+from emolens.data.mapped import MappedPictures, join_mapped, read_mapped
+from emolens.data.splits import stratified_folds
+from emolens.errors import DataError
+from emolens.learn.config import StimuliRecipe
+from emolens.learn.devices import Place
+from emolens.learn.joint import augment_both
+from emolens.learn.losses_maps import map_correlation, map_loss
+from emolens.learn.nets.stimuli import StimuliNet, stimuli_net
+from emolens.learn.nets.wheel import trunk_range
+from emolens.learn.tasks.base import Start, Task
+from emolens.taxonomy import Taxonomy
+
+MapBatch = tuple[Tensor, Tensor, Tensor]
+"""Pictures float32 (N, 3, S, S) 0 to 255, maps float32 (N, 1, S, S) 0 to 1, emotions int64 (N,)."""
+
+
+def mapped_of(recipe: StimuliRecipe, data: Path, split: str) -> MappedPictures:
+    """The rows of one split that a recipe asks for, from a prepared folder.
+
+    Raises `DataError` where a picture has no map, or no emotion and the net is told one.
+    """
+    wanted, size = recipe.data, recipe.net.size
+    if wanted.folds and split in ("train", "val"):
+        both = join_mapped(data, size, ("train", "val"))
+        folds = stratified_folds(both.emotion.tolist(), wanted.folds)
+        rows = both.keep((folds == wanted.fold) == (split == "val"))
+    else:
+        rows = read_mapped(data, split, size)
+    if recipe.net.conditioned and (rows.emotion < 0).any():
+        one = rows.ids[rows.emotion < 0][0]
+        raise DataError(f"{data}, {split}, {one}: has no emotion, which the net is told; add --set net.condition=none")
+    return rows if wanted.limit is None else rows.keep(np.arange(min(wanted.limit, len(rows))))
+
+
+class StimuliTask(Task):
+    """Pictures, and where the net is told them emotions, in; maps out."""
+
+    low: Tensor
+    span: Tensor
+
+    watched = "val_loss"
+
+    def __init__(self, recipe: StimuliRecipe, net: StimuliNet, classes: Taxonomy) -> None:
+        super().__init__(recipe, net, classes)
+        self.settings = recipe
+        low, span = trunk_range(net.trunk)
+        self.register_buffer("low", torch.tensor(low).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("span", torch.tensor(span).view(1, 3, 1, 1), persistent=False)
+
+    def answer(self, images: Tensor, emotion: Tensor) -> dict[str, Tensor]:
+        """What the net finds in pictures (N, 3, S, S) with values 0 to 255."""
+        normal = ((images - self.low) / self.span).contiguous(memory_format=torch.channels_last)
+        found: dict[str, Tensor] = self.net(normal, emotion if self.settings.net.conditioned else None)
+        return found
+
+    def loss(self, batch: MapBatch) -> Tensor:
+        images, maps, emotion = batch
+        images, maps = augment_both(images, maps, self.settings.augment)
+        return self._distance(self.answer(images, emotion), maps)
+
+    def figures(self, batch: MapBatch) -> Mapping[str, Tensor]:
+        images, maps, emotion = batch
+        found = self.answer(images, emotion)
+        shown = found["map"].float()
+        return {
+            "val_loss": self._distance(found, maps),
+            "val_mae": (shown - maps).abs().mean(),
+            "val_cc": map_correlation(shown, maps),
+        }
+
+    def _distance(self, found: dict[str, Tensor], maps: Tensor) -> Tensor:
+        return map_loss(found, maps, self.settings.loss, self.settings.net.output == "linear")
+
+    def count(self, batch: MapBatch) -> int:
+        return len(batch[0])
+
+
+class MapBatches(Dataset[MapBatch]):
+    """Whole batches by their indices."""
+
+    def __init__(self, pictures: MappedPictures) -> None:
+        self.pictures = pictures
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> MapBatch:
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int]) -> MapBatch:
+        rows = self.pictures.keep(np.asarray(indices))
+        images = torch.from_numpy(rows.images).permute(0, 3, 1, 2).float()
+        return images, torch.from_numpy(rows.maps).unsqueeze(1).float() / 255, torch.from_numpy(rows.emotion)
+
+
+def loader(pictures: MappedPictures, size: int, shuffle: bool, seed: int, place: Place) -> DataLoader[MapBatch]:
+    """Batches of `size` over all processes together; shuffled anew each epoch by (seed, epoch)."""
+    source = MapBatches(pictures)
+    sampler: Sampler[int] = SequentialSampler(source)
+    if shuffle:
+        sampler = DistributedSampler(source, place.world, place.rank, seed=seed, drop_last=place.world > 1)
+    each = max(1, size // place.world) if shuffle else size
+    return DataLoader(source, each, sampler=sampler, collate_fn=lambda batch: batch, drop_last=shuffle)
+
+
+def start(recipe: StimuliRecipe, data: Path, place: Place) -> Start:
+    """Read both splits, build the net with the weights that its trunk starts from, and the batches."""
+    val, train = mapped_of(recipe, data, "val"), mapped_of(recipe, data, "train")
+    net = stimuli_net(recipe.net, len(train.taxonomy), pretrained=True)
+    net.begin_at(float(train.maps.mean()) / 255)
+    size = recipe.optim.batch
+    return Start(
+        StimuliTask(recipe, net, train.taxonomy),
+        loader(train, min(size, len(train)), True, recipe.seed, place),
+        loader(val, 2 * size, False, recipe.seed, place),
+    )
