@@ -9,12 +9,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from emolens.analyzer import Analyzer
 from emolens.errors import CardError, OptionError
+from emolens.faces.detector import FixedDetector
 from emolens.group_reader import GroupReader, face_set
 from emolens.models.card import Licences, ModelCard
 from emolens.models.group_net import GroupNet
 from emolens.records import Face
 from emolens.tables import rows
-from fakes import FixedDetector
 
 SIZE = 8
 

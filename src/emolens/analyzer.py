@@ -67,7 +67,7 @@ class Analyzer:
     face to report, the shorter side in pixels. `min_score`: least detection score of a face to report, 0 to 1; by
     default all that the detector lets through. `batch_size`: pictures that go through the models together. `group`:
     what makes the group from the faces, where no model for it is given; by default `group.group_affect`, in which what
-    the picture evokes takes the part `group_scene`, 0 to 1, if that is among the tasks. `limits`: how large, small and slow a picture may be.
+    the picture evokes takes the part `group_scene`, 0 to 1. `limits`: how large, small and slow a picture may be.
     `by_emotion`: with the task `stimuli`, a map for each emotion beside that of the whole picture.
     `prior`: `uniform`, or a JSON file of the shares of the expressions among the people to be seen, where they are
     unlike the training set's; results then name it in `model`.

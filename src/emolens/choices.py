@@ -23,7 +23,8 @@ FACE_TASKS: tuple[Task, ...] = ("expression", "group")
 TASKS: tuple[Task, ...] = (*FACE_TASKS, "evoked", "stimuli")
 """What can be asked for, in the order of the answers; the group is made from the expressions."""
 MODEL_TASKS: tuple[Task, ...] = ("expression", "group", "evoked", "stimuli")
-"""The tasks that a model serves; without a model of its own the group comes from its faces. Without a model of its own the map comes from that of what pictures evoke."""
+"""The tasks that a model serves. Without one of their own the group is made from its faces, and the map comes from the
+model of what pictures evoke."""
 
 
 def model_files(models: Sequence[str | Path] | str | Path) -> dict[Task, Path]:

@@ -27,9 +27,8 @@ class GroupNet(Classifier):
 
         `image` is RGB (N, size, size, 3), `faces` (N, 15, 112, 96, 3), `mask` (N, 15).
         """
-        parts = [
-            {name: rows[at : at + 1] for name, rows in inputs.items()} for at in range(len(inputs[self._inputs[0]]))
-        ]
+        groups = range(len(inputs[self._inputs[0]]))
+        parts = ({name: rows[at : at + 1] for name, rows in inputs.items()} for at in groups)  # memory stays flat
         return self.judged(np.concatenate([self._run_groups(part) for part in parts]))
 
     @property
