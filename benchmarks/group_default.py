@@ -128,7 +128,8 @@ def majority(said: Sequence[Prediction]) -> str:
     """The polarity that most faces show; the mean of equals decides."""
     if not said:
         return "neutral"
-    matrix = group._polarity_matrix(said[0].taxonomy)
+    polarity = said[0].taxonomy.polarity()
+    matrix = np.array([[one == column for column in GROUP3.classes] for one in polarity], float)
     shares = np.stack([one.distribution for one in said]) @ matrix
     votes = np.bincount(shares.argmax(axis=1), minlength=3) + shares.mean(axis=0)
     return GROUP3.classes[int(votes.argmax())]

@@ -15,6 +15,7 @@ import numpy as np
 from emolens.choices import (
     FACE_TASKS,
     OnError,
+    check_group_scene,
     check_on_error,
     check_options,
     checked_tasks,
@@ -29,8 +30,10 @@ from emolens.decoding import decode, decode_ahead
 from emolens.errors import InputError, OptionError
 from emolens.face_reader import FaceReader, SeenFaces
 from emolens.faces.detector import FaceDetector
-from emolens.group import GroupModel, group_affect
+from emolens.group import SCENE_WEIGHT, GroupModel, group_affect
+from emolens.group_reader import GroupReader, GroupView
 from emolens.limits import LIMITS, Limits
+from emolens.models.group_net import GroupNet
 from emolens.models.map_net import MapNet
 from emolens.models.session import Classifier
 from emolens.picture_reader import MapReader, PictureReader
@@ -46,6 +49,7 @@ class _Seen:
     faces: SeenFaces | None
     whole: np.ndarray | None
     mapped: np.ndarray | None
+    grouped: GroupView | None
 
 
 class Analyzer:
@@ -62,7 +66,8 @@ class Analyzer:
     photo. `abstain_below`: predictions with a confidence below it, 0 to 1, are marked `abstained`. `min_face`: smallest
     face to report, the shorter side in pixels. `min_score`: least detection score of a face to report, 0 to 1; by
     default all that the detector lets through. `batch_size`: pictures that go through the models together. `group`:
-    what makes the group from the faces. `limits`: how large, small and slow a picture may be.
+    what makes the group from the faces, where no model for it is given; by default `group.group_affect`, in which what
+    the picture evokes takes the part `group_scene`, 0 to 1. `limits`: how large, small and slow a picture may be.
     `by_emotion`: with the task `stimuli`, a map for each emotion beside that of the whole picture.
     `prior`: `uniform`, or a JSON file of the shares of the expressions among the people to be seen, where they are
     unlike the training set's; results then name it in `model`.
@@ -85,6 +90,7 @@ class Analyzer:
         min_score: float | None = None,
         batch_size: int = 8,
         group: GroupModel = group_affect,
+        group_scene: float = SCENE_WEIGHT,
         frames: bool = False,
         limits: Limits = LIMITS,
         prior: str | Path | None = None,
@@ -93,20 +99,23 @@ class Analyzer:
         given = model_files(models)
         wanted = checked_tasks(tasks, given, faces_only=whole_image or frames)
         check_options(abstain_below, min_face, min_score, batch_size)
+        check_group_scene(group_scene, group, given, wanted)
         self.whole_image = whole_image
         self.abstain_below = abstain_below
         self.batch_size = batch_size
         self.limits = limits
         self.by_emotion = by_emotion
-        self._group = group
+        self._group, self._group_scene = group, group_scene
         loaded = {task: _loaded(task, model_file(task, given)) for task in needed_models(wanted, given)}
         self.detector: FaceDetector | None = None
         self._faces: FaceReader | None = None
         if (face_model := loaded.get("expression")) is not None:
-            if group is group_affect:
+            if group is group_affect and "group" not in loaded:
                 wanted = served_tasks(wanted, face_model, named=tasks is not None)
             self.detector = None if whole_image else chosen_detector(detector, min_face)
             self._faces = FaceReader(face_model, self.detector, min_face, min_score)
+        trained = loaded.get("group")
+        self._groups = GroupReader(trained) if isinstance(trained, GroupNet) else None
         mapper = loaded.get("stimuli")
         self._mapper = MapReader(mapper) if isinstance(mapper, MapNet) else None
         maps = "stimuli" in wanted and self._mapper is None
@@ -163,13 +172,18 @@ class Analyzer:
         other._faces = self._faces and self._faces.on_one_core()
         other._pictures = self._pictures and self._pictures.on_one_core()
         other._mapper = self._mapper and self._mapper.on_one_core()
+        other._groups = self._groups and self._groups.on_one_core()
         return other
 
     @property
     def models(self) -> dict[Task, Classifier]:
         """The models in use, by the task that they serve."""
-        readers: dict[Task, FaceReader | PictureReader | MapReader | None]
-        readers = {"expression": self._faces, "evoked": self._pictures, "stimuli": self._mapper}
+        readers: dict[Task, FaceReader | GroupReader | PictureReader | MapReader | None] = {
+            "expression": self._faces,
+            "group": self._groups,
+            "evoked": self._pictures,
+            "stimuli": self._mapper,
+        }
         return {task: reader.model for task, reader in readers.items() if reader is not None}
 
     @property
@@ -256,16 +270,20 @@ class Analyzer:
     def _seen(self, name: str, picture: np.ndarray, faces: SeenFaces | None) -> _Seen:
         whole = self._pictures.look(picture) if self._pictures else None
         mapped = self._mapper.look(picture) if self._mapper else None
-        return _Seen(name, (picture.shape[1], picture.shape[0]), faces, whole, mapped)
+        grouped = self._groups.look(picture, faces.faces if faces else ()) if self._groups else None
+        return _Seen(name, (picture.shape[1], picture.shape[0]), faces, whole, mapped, grouped)
 
     def _answer(self, batch: Sequence[_Seen | PhotoResult]) -> list[PhotoResult]:
         """The results of some pictures; what the readers took from all of them goes through each model together."""
         looked_at = [seen for seen in batch if isinstance(seen, _Seen)]
         faces = [seen.faces for seen in looked_at if seen.faces is not None]
         expressions = iter(self._faces.read(faces) if self._faces else ())
+        groups = iter(self._groups.read([seen.grouped for seen in looked_at]) if self._groups else ())
         whole = iter(self._of_pictures(looked_at))
         return [
-            self._result(seen, next(expressions, ()), *next(whole)) if isinstance(seen, _Seen) else seen
+            self._result(seen, next(expressions, ()), next(groups, None), *next(whole))
+            if isinstance(seen, _Seen)
+            else seen
             for seen in batch
         ]
 
@@ -285,27 +303,39 @@ class Analyzer:
         return list(zip(evoked if "evoked" in self.tasks else (None,) * len(seen), maps, strict=True))
 
     def _result(
-        self, seen: _Seen, shown: tuple[Prediction, ...], evoked: Prediction | None, stimuli: StimuliMap | None
+        self,
+        seen: _Seen,
+        shown: tuple[Prediction, ...],
+        group: GroupAffect | None,
+        evoked: Prediction | None,
+        stimuli: StimuliMap | None,
     ) -> PhotoResult:
         faces = seen.faces.faces if seen.faces else ()
         shown = tuple(self._weighed(one) for one in shown)
+        if self._groups is None and "group" in self.tasks:
+            group = self._group_of(shown, faces, seen.size, evoked)
         return PhotoResult(
             seen.name,
             "ok" if faces or seen.faces is None else "no_face",
             seen.size,
             faces,
             shown if "expression" in self.tasks else (),
-            self._group_of(shown, faces, seen.size) if "group" in self.tasks else None,
+            group and replace(group, prediction=self._weighed(group.prediction)),
             self._looked_by,
             evoked=evoked and self._weighed(evoked),
             stimuli=stimuli,
         )
 
     def _group_of(
-        self, expressions: Sequence[Prediction], faces: Sequence[Face], size: tuple[int, int]
+        self,
+        expressions: Sequence[Prediction],
+        faces: Sequence[Face],
+        size: tuple[int, int],
+        evoked: Prediction | None,
     ) -> GroupAffect | None:
-        affect = self._group(expressions, faces, size)
-        return affect and replace(affect, prediction=self._weighed(affect.prediction))
+        if self._group is group_affect:
+            return group_affect(expressions, faces, size, evoked, self._group_scene)
+        return self._group(expressions, faces, size)
 
     def _weighed(self, said: Prediction) -> Prediction:
         """The same, marked as abstained where it is not sure enough."""
@@ -320,7 +350,8 @@ class Analyzer:
 
 
 def _loaded(task: Task, path: Path) -> Classifier:
-    return (MapNet if task == "stimuli" else Classifier).load(path)
+    kinds: dict[Task, type[Classifier]] = {"stimuli": MapNet, "group": GroupNet}
+    return kinds.get(task, Classifier).load(path)
 
 
 def analyze(

@@ -10,6 +10,7 @@ import numpy as np
 
 from emolens.errors import LabelError, ModelError, OptionError, UnknownName
 from emolens.faces.detector import FaceDetector
+from emolens.group import GroupModel, group_affect
 from emolens.models.catalogue import entries, where
 from emolens.models.prior import read_prior
 from emolens.models.session import Classifier, read_card
@@ -21,8 +22,9 @@ OnError: TypeAlias = Literal["record", "raise", "skip"]
 FACE_TASKS: tuple[Task, ...] = ("expression", "group")
 TASKS: tuple[Task, ...] = (*FACE_TASKS, "evoked", "stimuli")
 """What can be asked for, in the order of the answers; the group is made from the expressions."""
-MODEL_TASKS: tuple[Task, ...] = ("expression", "evoked", "stimuli")
-"""The tasks that a model serves; without a model of its own the map comes from that of what pictures evoke."""
+MODEL_TASKS: tuple[Task, ...] = ("expression", "group", "evoked", "stimuli")
+"""The tasks that a model serves. Without one of their own the group is made from its faces, and the map comes from the
+model of what pictures evoke."""
 
 
 def model_files(models: Sequence[str | Path] | str | Path) -> dict[Task, Path]:
@@ -97,7 +99,7 @@ def needed_models(tasks: Sequence[Task], given: Iterable[Task] = ()) -> tuple[Ta
     """
     needed = {"expression": "group" in tasks, "evoked": "stimuli" in tasks and "stimuli" not in given}
     served = [task for task in MODEL_TASKS if task in tasks or needed.get(task, False)]
-    return tuple(task for task in served if task != "stimuli" or task in given)
+    return tuple(task for task in served if task not in ("stimuli", "group") or task in given)
 
 
 def served_tasks(wanted: tuple[Task, ...], model: Classifier, named: bool) -> tuple[Task, ...]:
@@ -144,6 +146,16 @@ def check_options(abstain_below: float | None, min_face: int | None, min_score: 
         raise OptionError(f"min_face is {min_face}, needs 1 pixel or more")
     if batch_size < 1:
         raise OptionError(f"batch_size is {batch_size}, needs 1 picture or more")
+
+
+def check_group_scene(weight: float, group: GroupModel, given: Mapping[Task, Path], tasks: Sequence[Task]) -> None:
+    """Raises `OptionError` for a weight of the scene that is not from 0 to 1, or that nothing would heed."""
+    if not 0 <= weight <= 1:
+        raise OptionError(f"group_scene is {weight}, needs a number from 0 to 1")
+    if weight and (group is not group_affect or "group" in given):
+        raise OptionError("group_scene is for the group made from faces; leave it out beside a group model of your own")
+    if weight and not {"group", "evoked"} <= set(tasks):
+        raise OptionError(f"group_scene needs the tasks group and evoked, asked for: {', '.join(tasks)}; ask for both")
 
 
 def check_on_error(on_error: str) -> None:

@@ -98,7 +98,8 @@ class Prediction:
 class GroupAffect:
     """How the group looks: a prediction over negative / neutral / positive and what each face brought to it.
 
-    `contributions` has one weight per face, in the order of the faces of the picture; they sum to 1.
+    `contributions` has one weight per face, in the order of the faces of the picture; they sum to 1. It is empty where
+    a trained model answered, which does not tell.
     """
 
     prediction: Prediction

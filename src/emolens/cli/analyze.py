@@ -43,6 +43,7 @@ def number(option: str, kind: type, wanted: str) -> Callable[[str], float]:
 
 _PROBABILITY = number("--abstain-below", float, "a number from 0 to 1")
 _SCORE = number("--min-score", float, "a number from 0 to 1")
+_WEIGHT = number("--group-scene", float, "a number from 0 to 1")
 _PIXELS = number("--min-face", int, "a whole number of pixels")
 _PICTURES = number("--batch-size", int, "a whole number")
 _THREADS = number("--threads", int, "a whole number")
@@ -83,6 +84,13 @@ Abstain = Annotated[
         help="Say 'unsure' where the confidence is below P, 0 to 1.",
     ),
 ]
+GroupScene = Annotated[
+    float | None,
+    typer.Option(
+        "--group-scene", metavar="W", parser=_WEIGHT,
+        help="Part that what a photo evokes takes in the group, 0 to 1. 0 by default: nothing here could choose one.",
+    ),
+]  # fmt: skip
 Prior = Annotated[
     str | None,
     typer.Option(
@@ -125,6 +133,7 @@ def analyze(
     model: Models = None,
     abstain_below: Abstain = None,
     prior: Prior = None,
+    group_scene: GroupScene = None,
     min_face: MinFace = None,
     min_score: MinScore = None,
     batch_size: BatchSize = None,
@@ -144,6 +153,7 @@ def analyze(
     limit_threads(threads)
     if _are_videos(sources):
         _refuse(sources, whole_image=whole_image, json=json, csv=csv, parquet=parquet, prior=prior,
+                group_scene=group_scene,
                 by_emotion=by_emotion, truth=truth)  # fmt: skip
         from emolens.cli.video import watch_videos
 
@@ -158,7 +168,7 @@ def analyze(
     named = None if prior == "data" else prior
     analyzer = load_analyzer(
         task, detector, model, whole_image, abstain_below, min_face, min_score, batch_size, prior=named,
-        by_emotion=by_emotion,
+        by_emotion=by_emotion, group_scene=group_scene,
     )  # fmt: skip
     _check_maps(analyzer, by_emotion, truth)
     if prior == "data":
@@ -245,11 +255,13 @@ def load_analyzer(
     frames: bool = False,
     prior: str | None = None,
     by_emotion: bool = False,
+    group_scene: float | None = None,
 ) -> Analyzer:
     """The `Analyzer` that the options ask for; `frames` of a video, or photos."""
     from emolens.analyzer import Analyzer
 
-    options: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}
+    options: dict[str, Any] = {"batch_size": batch_size, "group_scene": group_scene}
+    options = {name: value for name, value in options.items() if value is not None}
     return Analyzer(
         ",".join(task) if task else None,
         detector,

@@ -47,7 +47,7 @@ def ensemble(
     found = combine(members, choose_on, report, cast(Space, of), None if weights is None else _numbers(weights))
     _print(members, found, choose_on, report, of)
     if out:
-        _write(found, members, out)
+        _write(found, members, choose_on, report, out)
         typer.echo(f"written: {out}")
 
 
@@ -66,7 +66,26 @@ def _print(members: Sequence[Predictions], found: Sequence[Combined], choose_on:
     notes = [
         f"Chosen on {choose_on} (n = {n[0]:,}), which flatters all but the stack; judged on {report} (n = {n[1]:,}).",
     ]
+    best = _best(members, choose_on)
+    against = f"Against {best.name}, the best alone on {choose_on}, McNemar's test on {report}:"
+    notes += [against, *(f"  {one.method}: {_compared(one.reported, best.split(report))}" for one in found)]
     table(f"{len(members)} tables, {of}", heads, rows, notes)
+
+
+def _best(members: Sequence[Predictions], choose_on: str) -> Predictions:
+    from emolens.evaluation.metrics import hits
+
+    known = [one.split(choose_on) for one in members]
+    return members[max(range(len(members)), key=lambda at: hits(known[at].probabilities, known[at].targets).sum())]
+
+
+def _compared(one: Predictions, other: Predictions) -> str:
+    from emolens.evaluation.compare import mcnemar
+    from emolens.evaluation.metrics import hits
+
+    first, second = (hits(each.probabilities, other.targets) for each in (one, other))
+    gained, lost = int((first > second).sum()), int((second > first).sum())
+    return f"{gained} rows right that it has wrong, {lost} the other way, p = {mcnemar(gained, lost):.2g}"
 
 
 def _row(name: str, how: str, chosen: Predictions, reported: Predictions) -> tuple[str, ...]:
@@ -89,14 +108,24 @@ def _how(one: Combined) -> str:
     return ", ".join([*([weights] if weights else []), *(f"{name} {text}" for name, text in one.notes.items())])
 
 
-def _write(found: Sequence[Combined], members: Sequence[Predictions], out: Path) -> None:
+def _write(found: Sequence[Combined], members: Sequence[Predictions], choose_on: str, report: str, out: Path) -> None:
+    from emolens.evaluation.ensemble import figures
     from emolens.evaluation.predictions import joined
     from emolens.evaluation.storing import write_predictions
     from emolens.files import replacing
 
     content: dict[str, Any] = {
         "members": [one.name for one in members],
-        "methods": {one.method: {"weights": one.weights or None, **one.notes} for one in found},
+        "classes": members[0].taxonomy.classes,
+        "methods": {
+            one.method: {
+                "weights": one.weights or None,
+                **one.notes,
+                choose_on: figures(one.chosen),
+                report: figures(one.reported),
+            }
+            for one in found
+        },
     }
     for one in found:
         write_predictions(joined([one.chosen, one.reported]), out / f"{one.method}.parquet")

@@ -7,12 +7,14 @@ but for stacking, whose figure there is that of rows left out by cross-validatio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from emolens.errors import OptionError
+from emolens.evaluation.classes import confusion, confusion_draws, interval, macro_f1
+from emolens.evaluation.metrics import hits, mean_estimate
 from emolens.evaluation.predictions import Predictions, aligned
 from emolens.evaluation.simplex import best_on_simplex
 from emolens.evaluation.stacking import stacked
@@ -68,6 +70,19 @@ def combine(
         tables = (_table(choose, out_of_fold, "stacking"), _table(judge, predicted, "stacking"))
         found.append(Combined("stacking", (), *tables, {"C": f"{strength:g}"}))
     return found
+
+
+def figures(rows: Predictions) -> dict[str, Any]:
+    """Accuracy and macro F1 with intervals, the confusion matrix in counts and in per cent of its rows."""
+    counts = confusion(rows.truth, rows.guess, len(rows.taxonomy))
+    f1 = interval(float(macro_f1(counts)), macro_f1(confusion_draws(counts)), len(rows))
+    shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return {
+        "accuracy": asdict(mean_estimate(hits(rows.probabilities, rows.targets))),
+        "macro_f1": asdict(f1),
+        "confusion": counts.tolist(),
+        "confusion_percent": shares.round(2).tolist(),
+    }
 
 
 def _stack(tables: Sequence[Predictions], space: Space) -> np.ndarray:

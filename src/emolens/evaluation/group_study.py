@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 
 from emolens.errors import DataError
-from emolens.evaluation.classes import confusion, confusion_draws, interval, macro_f1
 from emolens.evaluation.compare import Comparison, compare
-from emolens.evaluation.ensemble import Combined, Space, combine
+from emolens.evaluation.ensemble import Combined, Space, combine, figures
 from emolens.evaluation.forerunner import forerunner
-from emolens.evaluation.metrics import hits, mean_estimate
 from emolens.evaluation.predictions import Predictions, aligned
 from emolens.evaluation.simplex import PARTS, kept_by_floats, right_on, simplex
 from emolens.evaluation.storing import read_tables
@@ -88,19 +86,6 @@ def hybrid_members(data: Path) -> list[Predictions]:
         raise DataError(f"{data}: hybrid/ holds {len(members)} models in {len(HYBRID)} files; needs one in each")
     aligned(members)
     return members
-
-
-def figures(rows: Predictions) -> dict[str, Any]:
-    """Accuracy and macro F1 with intervals, the confusion matrix in counts and in per cent of its rows."""
-    counts = confusion(rows.truth, rows.guess, len(rows.taxonomy))
-    f1 = interval(float(macro_f1(counts)), macro_f1(confusion_draws(counts)), len(rows))
-    shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return {
-        "accuracy": asdict(mean_estimate(hits(rows.probabilities, rows.targets))),
-        "macro_f1": asdict(f1),
-        "confusion": counts.tolist(),
-        "confusion_percent": shares.round(2).tolist(),
-    }
 
 
 def choice(members: Sequence[Predictions]) -> dict[str, Any]:

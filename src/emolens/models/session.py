@@ -119,7 +119,7 @@ class Classifier:
         self.provider: str = session.get_providers()[0]
         self.outputs = tuple(str(output.name) for output in session.get_outputs())
         self._net, self._session = net, session
-        self._input = _checked_input(session, card, where, self.ANSWER)
+        self._input = self._checked(where)
         self._one_by_one = session.get_inputs()[0].shape[0] == 1
         channels = len(card.mean)
         self._mean = np.array(card.mean, np.float32).reshape(1, channels, 1, 1)
@@ -203,6 +203,10 @@ class Classifier:
         values = (planes.astype(np.float32) - self._mean) * self._scale
         found: list[np.ndarray] = self._session.run(list(names), {self._input: np.ascontiguousarray(values)})
         return found
+
+    def _checked(self, where: str) -> str:
+        """The name of the input, once those of the file fit the card."""
+        return _checked_input(self._session, self.card, where, self.ANSWER)
 
     def _check_outputs(self, where: str) -> None:
         """Run one blank frame: what a net gives is surer than what its file declares."""

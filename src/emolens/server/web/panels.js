@@ -60,8 +60,9 @@ function groupPanel(result, choose) {
     make("h2", {}, "The group looks"),
     make("p", { class: "big" }, make("i", { colour: group.label ? colour(group.label) : "#b4b4b4" }), `${says(group)} `, make("span", { class: "small" }, percent(group.confidence))),
     ...stack(group.distribution),
-    make("h3", { class: "small" }, faces.length > 12 ? `What each face brought to that: the first 12 of ${faces.length}` : "What each face brought to that"),
-    shares);
+    ...(group.contributions.length ? [  // a trained model of groups does not tell
+      make("h3", { class: "small" }, faces.length > 12 ? `What each face brought to that: the first 12 of ${faces.length}` : "What each face brought to that"),
+      shares] : []));
 }
 
 function evokedPanel(result) {
