@@ -93,10 +93,9 @@ def emotion6(asked: argparse.Namespace) -> tuple[LabelledPictures, np.ndarray]:
 
 
 def chosen(folds: np.ndarray, count: int, seed: int) -> list[int]:
-    """So many pictures, as many of each fold, folds in turn: a run that is ended early is balanced too."""
-    count_of = int(folds.max()) + 1
-    rng = np.random.default_rng(seed)
-    rows = [rng.choice(np.flatnonzero(folds == fold), count // count_of, replace=False) for fold in range(count_of)]
+    """So many pictures, as many of each fold, folds in turn; fewer are the first of more, so that a run can be cut."""
+    of, rng = int(folds.max()) + 1, np.random.default_rng(seed)
+    rows = [rng.permutation(np.flatnonzero(folds == fold))[: count // of] for fold in range(of)]
     return [int(row) for turn in zip(*rows, strict=True) for row in turn]
 
 
