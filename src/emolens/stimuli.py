@@ -3,8 +3,10 @@
 An evoked model gives evidence, `emolens.models.evidence`: what each place brought to the logit of each class, on a
 coarse grid. Logits matter by their differences alone, so what counts is what a place brought to the logarithm of an
 emotion's probability: its evidence less the mean over the classes by their probabilities. The map of the whole answer
-weighs these by the squares of the probabilities: what a place brought to how decided the answer is, sum p^2. The grid is made as fine as the model's view of the picture by a guided filter on its
-grey levels (He, Sun, Tang 2013), so that the map ends where things end. Finer than that the model sees nothing.
+weighs these by the squares of the probabilities: what a place brought to how decided the answer is, sum p^2.
+
+The grid is made as fine as the model's view of the picture by a guided filter on its grey levels (He, Sun, Tang 2013),
+so that the map ends where things end. Finer than that the model sees nothing.
 """
 
 from __future__ import annotations
