@@ -9,12 +9,12 @@
 trunk never saw any. Pixels of the picture replace those of a blurred one in the order of the map (insertion, Petsiuk et
 al. 2018, arXiv:1806.07421), or the other way round (deletion); after each step the KL divergence from the answer to the
 full picture is taken. The score is the area under the curve of deletion less that of insertion: large where few pixels
-of the map make and break the answer. Beside it stand a hill in the middle, smooth noise, and the spectral residual (Hou,
+of the map make and break the answer. Beside it stand a hill in the middle, smooth noise, and spectral residual (Hou,
 Zhang 2007), a saliency map without a gradient; intervals are those of the paired bootstrap over pictures. What was
 measured is kept in a file and not measured again.
 
-`sanity` (Adebayo et al. 2018, arXiv:1810.03292): the correlation between the map and that of the same net with its head,
-or all of its weights, drawn anew. Models are kept in the cache folder of emolens.
+`sanity` (Adebayo et al. 2018, arXiv:1810.03292): the correlation between the map and that of the same net with its
+head, or all of its weights, drawn anew. Models are kept in the cache folder of emolens.
 """
 
 from __future__ import annotations
@@ -93,10 +93,9 @@ def emotion6(asked: argparse.Namespace) -> tuple[LabelledPictures, np.ndarray]:
 
 
 def chosen(folds: np.ndarray, count: int, seed: int) -> list[int]:
-    """So many pictures, as many of each fold, folds in turn: a run that is ended early is balanced too."""
-    count_of = int(folds.max()) + 1
-    rng = np.random.default_rng(seed)
-    rows = [rng.choice(np.flatnonzero(folds == fold), count // count_of, replace=False) for fold in range(count_of)]
+    """So many pictures, as many of each fold, folds in turn; fewer are the first of more, so that a run can be cut."""
+    of, rng = int(folds.max()) + 1, np.random.default_rng(seed)
+    rows = [rng.permutation(np.flatnonzero(folds == fold))[: count // of] for fold in range(of)]
     return [int(row) for turn in zip(*rows, strict=True) for row in turn]
 
 
@@ -129,7 +128,9 @@ def spectral_residual(image: np.ndarray, side: int = 64) -> np.ndarray:
     size = np.log(np.abs(spectrum) + 1e-9)
     around = sum(np.roll(size, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)) / 9
     found = np.abs(np.fft.ifft2(np.exp(size - around + 1j * np.angle(spectrum)))) ** 2
-    smooth = Image.fromarray((found / found.max()).astype(np.float32)).resize((side // 4, side // 4), Image.Resampling.BOX)
+    smooth = Image.fromarray((found / found.max()).astype(np.float32)).resize(
+        (side // 4, side // 4), Image.Resampling.BOX
+    )
     return resized(np.asarray(smooth), image.shape[1], image.shape[0])
 
 
@@ -137,7 +138,7 @@ def spectral_residual(image: np.ndarray, side: int = 64) -> np.ndarray:
 
 
 def judged(reader: PictureReader, image: np.ndarray, maps: Maps) -> dict[str, dict[str, float]]:
-    """The areas under deletion and insertion for each map, in nats, and `blurred`, the divergence at their other end."""
+    """The areas under deletion and insertion for each map, in nats, and `blurred`, the divergence at their end."""
     side = image.shape[0]
     blurred = np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(BLUR * side)))
     steps = [image, blurred]
@@ -193,7 +194,10 @@ def table(found: list[dict[str, dict[str, float]]], asked: argparse.Namespace) -
     areas = {n: np.array([[one[n]["deletion"], one[n]["insertion"]] for one in found]) for n in names}
     scores = {name: each[:, 0] - each[:, 1] for name, each in areas.items()}
     blurred = np.mean([one["blurred"]["kl"] for one in found])
-    lines = [f"{len(found)} pictures of Emotion6, each by the model that never saw it; KL of the blurred: {blurred:.3f}", ""]
+    lines = [
+        f"{len(found)} pictures of Emotion6, each by the model that never saw it; KL of the blurred: {blurred:.3f}",
+        "",
+    ]
     lines += ["| map | deletion | insertion | deletion - insertion | the map's less this |", "|---|---|---|---|---|"]
     for name in names:
         beside = "" if name == "map" else interval(scores["map"] - scores[name], asked)
@@ -279,7 +283,8 @@ def speed(asked: argparse.Namespace) -> None:
         for n, path in enumerate(pictures):
             began, spent = time.perf_counter(), time.process_time()
             found = analyzer.analyze(path).stimuli
-            assert found is not None and found.weights.shape == found.size[::-1]
+            assert found is not None
+            assert found.weights.shape == found.size[::-1]
             wall[turn, n], cpu[turn, n] = time.perf_counter() - began, time.process_time() - spent
     ms, cpu_ms = (1e3 * np.median(each[1:], axis=0) for each in (wall, cpu))
     print(f"{len(pictures)} pictures, median of {asked.rounds} rounds, batch 1; target {TARGET_MS} ms")

@@ -73,7 +73,9 @@ def statistics_model(path: Path, traced: bool = True, card: ModelCard | None = N
 
 def map_model(path: Path, maps: int = 1, **changes: Any) -> Path:
     """A net whose map is where the picture is bright; of several maps the n-th is that to the power n + 1."""
-    card = evoked_card(**{"name": "bright", "task": "stimuli", "size": SIZE, "mean": (0.0,), "std": (255.0,), **changes})
+    card = evoked_card(
+        **{"name": "bright", "task": "stimuli", "size": SIZE, "mean": (0.0,), "std": (255.0,), **changes}
+    )
     nodes = [helper.make_node("ReduceMean", ["frames", "colours"], ["grey"], keepdims=1)]
     initial = [numpy_helper.from_array(np.array([1], np.int64), "colours")]
     for n in range(maps):

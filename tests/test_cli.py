@@ -129,7 +129,7 @@ def test_a_usage_error_is_one_line_that_names_the_near_miss(run: Run, args: list
         (["--min-score", "2"], ["2", "0 to 1"]),
         (["--min-score", "high"], ["--min-score", "'high'"]),
         (["--task", "mood"], ["'mood'", "expression"]),
-        (["--task", "stimuli"], ["'stimuli'", "no model of this version"]),
+        (["--task", "stimuly"], ["'stimuly'", "Did you mean 'stimuli'"]),
         (["--task", "expresion"], ["Did you mean 'expression'"]),
         (["--threads", "0"], ["--threads", "1 or more"]),
         (["--batch-size", "0"], ["0", "1 picture"]),

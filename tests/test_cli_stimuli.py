@@ -99,11 +99,15 @@ def test_truths_of_a_folder_are_found_by_relative_names(run, tmp_path):
             levels = np.full((side, side), 99, np.uint8)
             levels[5:9] = 200
             Image.fromarray(levels).save(tmp_path / kind / emotion / "1.png")
-    code, out, _ = run("analyze", tmp_path / "images", "--task", "stimuli", "--model", model, "--truth", tmp_path / "truths")
+    code, out, _ = run(
+        "analyze", tmp_path / "images", "--task", "stimuli", "--model", model, "--truth", tmp_path / "truths"
+    )
     assert code == 0
     assert out.count("beside the truth") == 2
     (tmp_path / "truths" / "joy" / "1.png").unlink()
-    code, _, err = run("analyze", tmp_path / "images", "--task", "stimuli", "--model", model, "--truth", tmp_path / "truths")
+    code, _, err = run(
+        "analyze", tmp_path / "images", "--task", "stimuli", "--model", model, "--truth", tmp_path / "truths"
+    )
     assert code == 2
     assert "no map for" in err
     assert "1 of 2 are missing" in err

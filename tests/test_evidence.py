@@ -85,7 +85,7 @@ def test_a_second_time_changes_nothing(tmp_path):
 def test_a_model_that_rests_on_no_statistics_is_refused_and_left_as_it_was(tmp_path):
     path = evoked_model(tmp_path / "linear.onnx")
     before = path.read_bytes()
-    with pytest.raises(ModelError, match="can be traced to places.*it has no map"):
+    with pytest.raises(ModelError, match=r"can be traced to places.*it has no map"):
         add_evidence(path, path)
     assert path.read_bytes() == before
 

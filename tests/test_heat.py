@@ -38,7 +38,9 @@ def test_contours_lie_on_their_levels():
 def test_sheets_hold_every_panel():
     rng = np.random.default_rng(1)
     image = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    found = StimuliMap(rng.random((16, 16), np.float32), (80, 60), "net", "", EMOTION6, rng.random((7, 16, 16), np.float32))
+    found = StimuliMap(
+        rng.random((16, 16), np.float32), (80, 60), "net", "", EMOTION6, rng.random((7, 16, 16), np.float32)
+    )
     without = stimuli_sheet(image, found)
     beside = stimuli_sheet(image, found, rng.random((60, 80), np.float32), "CC 0.10")
     sheet = emotion_sheet(image, found)

@@ -1,4 +1,4 @@
-"""What each face in a photo shows, how the group looks, and what the photo evokes.
+"""What each face in a photo shows, how the group looks, what the photo evokes and what in it does.
 
 The public names are loaded when they are first asked for (PEP 562), so that `import emolens` costs next to nothing.
 """
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from emolens.group import group_affect
     from emolens.images import open_image
-    from emolens.records import Face, FrameResult, GroupAffect, PhotoResult, Prediction
+    from emolens.records import Face, FrameResult, GroupAffect, PhotoResult, Prediction, StimuliMap
     from emolens.tables import rows
     from emolens.taxonomy import Taxonomy
     from emolens.watching.stream import watch
@@ -60,6 +60,7 @@ __all__ = [
     "OutputError",
     "PhotoResult",
     "Prediction",
+    "StimuliMap",
     "Taxonomy",
     "TooLarge",
     "TooSmall",
@@ -86,6 +87,7 @@ _ROOMS = {
     "GroupAffect": "records",
     "PhotoResult": "records",
     "Prediction": "records",
+    "StimuliMap": "records",
     "Taxonomy": "taxonomy",
     "rows": "tables",
     "watch": "watching.stream",

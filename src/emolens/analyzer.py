@@ -188,7 +188,7 @@ class Analyzer:
 
     @property
     def model(self) -> Classifier:
-        """The model of the expressions, or that of what pictures evoke, or of maps, where nothing else was asked for."""
+        """The model of the expressions; else that of what pictures evoke, else that of maps."""
         return next(iter(self.models.values()))
 
     @property

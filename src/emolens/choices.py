@@ -69,8 +69,8 @@ def checked_tasks(
 
     What a picture evokes applies where a model for it is shipped or `given`; where pictures are asked about their
     `faces_only`, as crops are, just where one is given. What in it does so is told where it is named, by task or by a
-    model for it. Raises `UnknownName` with the near miss, `OptionError` for a
-    task that is not served yet, for none at all, or for a given model that serves none of them.
+    model for it. Raises `UnknownName` with the near miss, `OptionError` for no task at all, or for a given model that
+    serves none of them.
     """
     given = given or {}
     if tasks is None:
@@ -79,10 +79,8 @@ def checked_tasks(
         return tuple(task for task in TASKS if more.get(task, True))
     names = [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks)]
     for name in names:
-        if name not in get_args(Task):
-            raise UnknownName("task", name, TASKS)
         if name not in TASKS:
-            raise OptionError(f"task {name!r}: no model of this version serves it; use {', '.join(TASKS)}")
+            raise UnknownName("task", name, TASKS)
     if not names:
         raise OptionError(f"no task is named; use one or more of {', '.join(TASKS)}")
     asked = tuple(task for task in TASKS if task in names)

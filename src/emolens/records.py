@@ -210,9 +210,8 @@ class PhotoResult:
     `status` is `ok`, `no_face` (faces were looked for and none was found: an answer, not an error) or the status of the
     error that kept the picture from being read, whose text is then `message`. `expressions` has one prediction per
     face, in the order of `faces`, or is empty where that task was not asked for. `evoked` is what the picture evokes in
-    those who look at it, and `stimuli` what in it does so, where these were asked for; they may be there without a face.
-    `size` is (width, height) in pixels.
-    `detector` names who looked for faces, empty where nobody did.
+    those who look at it, and `stimuli` what in it does so, where these were asked for, be there a face or not. `size`
+    is (width, height) in pixels. `detector` names who looked for faces, empty where nobody did.
     """
 
     source: str

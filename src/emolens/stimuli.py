@@ -1,10 +1,12 @@
 """From what a model gives for places of a picture to the map of what in it evokes what it evokes.
 
 An evoked model gives evidence, `emolens.models.evidence`: what each place brought to the logit of each class, on a
-coarse grid. Logits matter by their differences alone, so evidence counts relative to that of all classes: the map of an
-emotion is its evidence less the mean over the classes, and the map of the whole answer weighs the classes by how far
-their probabilities lie from even. The grid is made as fine as the model's view of the picture by a guided filter on its
-grey levels (He, Sun, Tang 2013), so that the map ends where things end. Finer than that the model sees nothing.
+coarse grid. Logits matter by their differences alone, so what counts is what a place brought to the logarithm of an
+emotion's probability: its evidence less the mean over the classes by their probabilities. The map of the whole answer
+weighs these by the squares of the probabilities: what a place brought to how decided the answer is, sum p^2.
+
+The grid is made as fine as the model's view of the picture by a guided filter on its grey levels (He, Sun, Tang 2013),
+so that the map ends where things end. Finer than that the model sees nothing.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ FLAT = 1e-6
 
 def evidence_maps(evidence: np.ndarray, distribution: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What `evidence` (K, h, w) means for a distribution (K,) as a whole, (h, w), and for each class, (K, h, w)."""
-    relative = evidence - evidence.mean(axis=0)
-    return np.tensordot(distribution, relative, axes=1), relative
+    relative = evidence - np.tensordot(distribution, evidence, axes=1)
+    squares = distribution**2
+    return np.tensordot(squares / squares.sum(), relative, axes=1), relative
 
 
 def refined(maps: np.ndarray, frame: np.ndarray) -> np.ndarray:
@@ -63,11 +66,9 @@ def _scaled(values: np.ndarray) -> np.ndarray:
 
 def _guided(maps: np.ndarray, guide: np.ndarray, radius: int) -> np.ndarray:
     """Each map (n, H, W) as a linear function of the guide (H, W) in every window: it has edges where that has some."""
-    spread = np.square(maps).mean() ** 0.5 or 1.0  # so that the filter does not depend on the unit of the maps
-    values = (maps / spread).astype(np.float32)
-    mean_guide, mean_maps = _window_means(guide, radius), _window_means(values, radius)
+    mean_guide, mean_maps = _window_means(guide, radius), _window_means(maps, radius)
     variance = _window_means(guide * guide, radius) - mean_guide * mean_guide
-    slope = (_window_means(values * guide, radius) - mean_maps * mean_guide) / (variance + SMOOTHNESS)
+    slope = (_window_means(maps * guide, radius) - mean_maps * mean_guide) / (variance + SMOOTHNESS)
     level = mean_maps - slope * mean_guide
     return _window_means(slope, radius) * guide + _window_means(level, radius)
 

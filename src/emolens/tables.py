@@ -1,9 +1,10 @@
 """Results as tidy rows and as nested records; `emolens.writers` streams either of them to a file.
 
 One row per target and task: a face and its expression, the group and its affect, the picture (`image`), what it evokes
-and where that comes from: centre of mass and spread of the stimuli map in pixels, and its share on faces. A picture in which no face was found, or that could not be read, has a row of its own that says so in `status`
-and has no task. Every file has the same columns in the same order, so files of different runs and models concatenate;
-what does not apply is empty.
+and where that comes from: centre of mass and spread of the stimuli map in pixels, and its share on faces. A picture in
+which no face was found, or that could not be read, has a row of its own that says so in `status` and has no task. Every
+file has the same columns in the same order, so files of different runs and models concatenate; what does not apply is
+empty.
 
 `face` counts from 1, as the numbers on an annotated picture do. The row of an abstained prediction has the status
 `abstained` and no label, and keeps its distribution, confidence and entropy: they say why.

@@ -37,11 +37,12 @@ class StandardInput(io.BytesIO):
 class AnnotatedPictures:
     """Writes `<name>_annotated.jpg` into a folder for each picture that could be read, and what it evokes beside it.
 
-    That is `<name>_evoked.png` and `.svg`, where it was asked for: wheel, bars, valence and arousal; for what in it does
-    so `<name>_stimuli.png`, beside the truth where there is one, and the map as `<name>_map.png`, `_map16.png` and
-    `_map.npy`, with those of single emotions `<name>_emotions.png` and `<name>_map_<emotion>.png`. Pictures of one name     from different folders get `_2`, `_3`, ... in the order of the run; none of the `pictures` that are analysed is
-    ever overwritten, though they lie in the same folder. Those of an earlier run are: `expand` knows them by their mark
-    and leaves them out.
+    That is `<name>_evoked.png` and `.svg`, where it was asked for: wheel, bars, valence and arousal. For what in it
+    does so it is `<name>_stimuli.png`, with the truth where there is one, and the map as `<name>_map.png`, `_map16.png`
+    and `_map.npy`; with those of single emotions `<name>_emotions.png` and `<name>_map_<emotion>.png` too. Pictures of
+    one name from different folders get `_2`, `_3`, ... in the order of the run; none of the `pictures` that are analysed
+    is ever overwritten, though they lie in the same folder. Those of an earlier run are: `expand` knows them by their
+    mark and leaves them out.
     """
 
     def __init__(self, folder: Path, pictures: Iterable[object], truths: Truths | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A stimuli map in colours, over its picture, and as contours. Maps are float32 (H, W) in [0, 1], at the picture's size.
+"""A stimuli map in colours, over its picture, as contours. Maps are float32 (H, W) in [0, 1], of the picture's size.
 
 The colours grow lighter with the weight, so that they keep their order in grey and for every kind of colour blindness.
 """

@@ -61,7 +61,9 @@ class Desk:
         With `maps` the answers hold stimuli maps; `Problem` 422 where no model here gives any.
         """
         if maps and not self.worker.maps:
-            raise Problem(422, "no map can be had here, it takes a model of what pictures evoke; leave task=stimuli out")
+            raise Problem(
+                422, "no map can be had here, it takes a model of what pictures evoke; leave task=stimuli out"
+            )
         wait = self.service.answer_seconds
         try:
             with anyio.fail_after(wait):

@@ -12,7 +12,7 @@ from PIL import Image
 from emolens.records import PhotoResult
 
 SIDE = 160
-"""Pixels of the longer side: the evidence under a map is coarser, and whoever shows it makes it larger."""
+"""Pixels of the longer side: the evidence under a map is coarser, and whoever shows it enlarges it as needed."""
 
 
 def with_pictures(told: dict[str, Any], result: PhotoResult) -> dict[str, Any]:
