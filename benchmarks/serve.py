@@ -118,6 +118,7 @@ def as_request(data: bytes) -> bytes:
 async def client(port: int, requests: list[bytes], until: float, seed: int, tally: Tally) -> None:
     rng = np.random.default_rng(seed)
     while time.monotonic() < until:
+        pause = 0.0
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             while time.monotonic() < until:
@@ -133,10 +134,12 @@ async def client(port: int, requests: list[bytes], until: float, seed: int, tall
                 if status == 200:
                     tally.seconds.append(time.monotonic() - began)
                 elif status in (429, 503) and wait:
-                    await asyncio.sleep(wait)
+                    pause = wait  # without the connection, which the service would close meanwhile
+                    break
                 else:
                     tally.faults[f"{status} without Retry-After"] += 1
             writer.close()
+        await asyncio.sleep(pause)
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, float]:

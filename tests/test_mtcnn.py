@@ -194,7 +194,7 @@ def test_a_batch_is_cut_up_without_a_trace(detector: MTCNN, astronaut: np.ndarra
     pictures = [astronaut, astronaut[::-1].copy(), pasted(astronaut, 80, 5, 5)]
     whole = detector.detect_batch(pictures)
     monkeypatch.setattr(cascade, "PIXELS_A_RUN", 1)
-    monkeypatch.setattr(cascade, "CROPS_A_RUN", 3)
+    monkeypatch.setattr(cascade, "CROPS_A_RUN", {"rnet": 3, "onet": 3})
     for ours, theirs in zip(detector.detect_batch(pictures), whole, strict=True):
         assert_same(ours, theirs)
 

@@ -106,18 +106,20 @@ class Worker:
                 self._decoded.put(job)
 
     def _judge(self) -> None:
-        running: set[Future[None]] = set()
+        running, busy = set[Future[None]](), self._cores
         while (first := self._decoded.get()) is not None:
             batch, ended = self._gathered(first)
             batch = [job for job in batch if job.answer.set_running_or_notify_cancel()]
             if batch:
                 self._metrics.batches.observe(len(batch))
                 running = {one for one in running if not one.done()}
-                running |= self._share_out(batch, alone=len(batch) == 1 and not running)
+                alone = len(batch) == 1 and not running
+                running |= self._share_out(batch, alone)
+                busy = 1 if alone else self._cores
             del batch, first  # the pixels must not wait for the next picture to be dropped
             if ended:
                 break
-            while len(running) >= self._cores:  # the next batch gathers until a core has nothing to do
+            while len(running) >= busy:  # the next batch gathers until a core has nothing to do
                 running = wait(running, return_when=FIRST_COMPLETED).not_done
         wait(running)
 
