@@ -69,7 +69,6 @@ SHOWN = {
 }
 """What is trained by default, stages first, and how at this size."""
 FAULTS = {
-    "masks and trains all": (),
     "padding counts": ("net.faces.padding=as_faces",),
     "scene detached": ("net.scene_gradient=detached",),
     "CrossViT outside": ("net.registered=false",),
@@ -162,9 +161,10 @@ def plan(wanted: argparse.Namespace) -> list[tuple[str, str, tuple[str, ...]]]:
     if wanted.every:
         names = [name for name in RECIPES if name.startswith("group_") and name != "group_emotic"]
         return [(f"{name}, one epoch", name, ("optim.epochs=1",)) for name in names]
+    hybrid = ("group_hybrid", "group_hybrid", SHOWN["group_hybrid"])
     if wanted.faults:
-        return [(f"group_hybrid, {fault}", "group_hybrid", (*SHOWN["group_hybrid"], *settings))
-                for fault, settings in FAULTS.items()]  # fmt: skip
+        faults = [(f"group_hybrid, {fault}", (*hybrid[2], *settings)) for fault, settings in FAULTS.items()]
+        return [hybrid, *((row, "group_hybrid", settings) for row, settings in faults)]
     names = wanted.recipes.split(",") if wanted.recipes else list(SHOWN)
     return [(name, name, SHOWN[name]) for name in names]
 
