@@ -76,6 +76,20 @@ def test_the_card_beside_the_file_and_inside_it_say_the_same(runs: list[Path], a
     assert read_card(tmp_path / "pair.onnx") == card.model_copy(update={"sha256": ""})
 
 
+def test_a_run_that_learnt_from_val_takes_its_temperatures_from_one_that_did_not(
+    runs: list[Path], archive: Path, tmp_path: Path
+) -> None:
+    joined = changed(recipe("expression_ferplus"), [*QUICK, "optim.epochs=1", "data.join_val=true"])
+    fit(joined, archive, tmp_path / "joined", progress=False)
+    with pytest.raises(ModelError, match="learnt from val, so no temperature can be fitted there; give --tempered-as"):
+        export([tmp_path / "joined"], archive, tmp_path / "joined.onnx")
+    assert not (tmp_path / "joined.onnx").exists()
+    before = export(runs[:1], archive, tmp_path / "before.onnx")
+    after = export([tmp_path / "joined"], archive, tmp_path / "j.onnx", tempered_as=tmp_path / "before.onnx")
+    assert (after.temperature, after.confidence_temperature) == (before.temperature, before.confidence_temperature)
+    assert after.training_data.startswith("FER2013 Training and PublicTest pictures")
+
+
 def test_an_exported_file_names_no_path_of_this_machine(runs: list[Path], archive: Path, tmp_path: Path) -> None:
     export(runs[:1], archive, tmp_path / "one.onnx")
     content = (tmp_path / "one.onnx").read_bytes()

@@ -67,6 +67,9 @@ def export(
     out: Annotated[Path, typer.Option(metavar="FILE.onnx", help="The model; its card goes beside it.")],
     int8: Annotated[bool, typer.Option("--int8", help="Quantise the convolutions: smaller and faster.")] = False,
     best: Annotated[bool, typer.Option("--best", help="The epoch with the lowest KL on val, not the last.")] = False,
+    tempered_as: Annotated[
+        Path | None, typer.Option(metavar="FILE.onnx", help="Take its temperatures, for runs that learnt from val.")
+    ] = None,
 ) -> None:
     """Write runs as one ONNX model with its card: calibrated on val, and held to the net it came from."""
     needs_torch()
@@ -90,7 +93,7 @@ def export(
     elif first.task == "stimuli":
         return _told_of_maps(export_stimuli(_only(runs, "stimuli", int8=False), prepared, out, which), out)
     else:
-        card = write(runs, prepared, out, int8, which)
+        card = write(runs, prepared, out, int8, which, tempered_as)
     if card.parity:
         report = card.parity
         speeds = f"; {report.file_speed:,.0f} pictures/s, the net {report.net_speed:,.0f}" if report.file_speed else ""

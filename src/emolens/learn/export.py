@@ -34,17 +34,30 @@ RANGE_PICTURES = 1024
 TIMED = 32
 
 
-def export(runs: Sequence[Path], data: Path, out: Path, int8: bool = False, checkpoint: str = "last") -> ModelCard:
+def export(
+    runs: Sequence[Path],
+    data: Path,
+    out: Path,
+    int8: bool = False,
+    checkpoint: str = "last",
+    tempered_as: Path | None = None,
+) -> ModelCard:
     """Write `out` (ONNX) and its card beside it, from one run (both views averaged) or several (an ensemble).
 
-    Both temperatures are fitted on `val` with the file's own outputs. With `int8` the convolutions are quantised, on
-    pictures of `train`. Raises `ModelError`, and writes nothing, where the file does not agree with the net: 1e-4 in
-    every probability for float32, the same top label for 99 % of `val` for int8.
+    Both temperatures are fitted on `val` with the file's own outputs. Runs that learnt from `val` too take them from
+    `tempered_as`, a model exported from runs of the same recipe that did not. With `int8` the convolutions are
+    quantised, on pictures of `train`. Raises `ModelError`, and writes nothing, where the file does not agree with the
+    net: 1e-4 in every probability for float32, the same top label for 99 % of `val` for int8.
     """
     recipes = [expression_recipe(run) for run in runs]
     first = recipes[0]
     if any(recipe.data != first.data or recipe.net.size != first.net.size for recipe in recipes):
         raise ModelError("the runs differ in data or input size; export runs together only where both are the same")
+    if first.data.join_val and tempered_as is None:
+        raise ModelError(
+            f"{runs[0]}: learnt from val, so no temperature can be fitted there; give --tempered-as MODEL.onnx, "
+            "exported from runs of the same recipe without data.join_val"
+        )
     net, train, val = load_runs(runs, checkpoint), rows_of(first, data, "train"), rows_of(first, data, "val")
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.onnx"
@@ -58,7 +71,7 @@ def export(runs: Sequence[Path], data: Path, out: Path, int8: bool = False, chec
         wanted, net_speed = _timed(lambda rows: logits(net, rows.images, TIMED), val)
         held = parity(softmax(found), softmax(wanted), "int8" if int8 else "float32")
         held = held.model_copy(update={"file_speed": file_speed, "net_speed": net_speed})
-        card = calibrated(written.card, found, val).model_copy(update={"parity": held})
+        card = _tempered(written.card, found, val, tempered_as).model_copy(update={"parity": held})
         embed(draft, card)
         publish(draft, card, out)
     return ModelCard.read(out.with_suffix(".json"))
@@ -70,6 +83,16 @@ def _timed(answer: Callable[[LabelledFaces], np.ndarray], rows: LabelledFaces) -
     start = time.perf_counter()
     found = answer(rows)
     return found, round(len(rows) / (time.perf_counter() - start), 1)
+
+
+def _tempered(card: ModelCard, found: np.ndarray, val: LabelledFaces, tempered_as: Path | None) -> ModelCard:
+    if tempered_as is None:
+        return calibrated(card, found, val)
+    other = Classifier.load(tempered_as).card
+    if other.labels != card.labels:
+        raise ModelError(f"{tempered_as}: has the labels {', '.join(other.labels)}; the runs {', '.join(card.labels)}")
+    names = ("temperature", "confidence_temperature")
+    return card.model_copy(update={name: getattr(other, name) for name in names})
 
 
 def calibrated(card: ModelCard, found: np.ndarray, val: LabelledFaces) -> ModelCard:
