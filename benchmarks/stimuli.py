@@ -7,13 +7,14 @@ Draws two sets (`emolens data draw-emotionroi`): `picture`, where the emotion sa
 ImageNet weights that need no network, and judges each once on `test` at the size of its pictures. Targets: FCNEL has a
 correlation (CC) of .9 or more and a third of the centre prior's MAE or less, after at most ten minutes of one core; the
 map of EmoFCNEL follows the label on `label` (the gain in CC over other labels is above 0, its interval too) and not on
-`picture`. What is there from an earlier call is judged and not trained again; times are in `times.json`.
+`picture`. What is there from an earlier call is judged and not trained again; times are in their `times.json`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -29,7 +30,6 @@ from emolens.learn.config import changed
 from emolens.learn.fit import fit
 from emolens.learn.predict_maps import run_maps, stimuli_recipe
 from emolens.learn.recipes import recipe
-from emolens.learn.runs import last_checkpoint
 from emolens.learn.studies.label_swap import swap_labels
 from emolens.learn.tasks.stimuli import mapped_of
 from peers import machine, versions
@@ -58,7 +58,8 @@ def trained(case: str, asked: argparse.Namespace) -> tuple[Path, Path, dict[str,
     if not (asked.out / kind).exists():
         draw_emotionroi(asked.out / kind, kind, asked.each, asked.side, asked.seed)
     prepare("emotionroi", asked.out / kind, data)
-    if not last_checkpoint(run).is_file():
+    if not (run / "times.json").is_file():
+        shutil.rmtree(run, ignore_errors=True)  # of a call that was stopped: its time could not be told
         settings = [f"net.size={asked.size}", f"optim.epochs={CASES[case]}", "optim.ema=0.95", "optim.lr=0.002",
                     f"seed={asked.seed}", "augment.light=0.1"]  # fmt: skip
         wall, cpu = time.perf_counter(), time.process_time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from emolens.data.drawn_emotionroi import draw_emotionroi
 from emolens.data.mapped import MappedPictures
 from emolens.data.prepare import prepare
 from emolens.data.splits import stratified_folds
+from emolens.errors import OutputError
 from emolens.learn.studies import Effort, map_to_emotion, stimuli_condition, study
 from emolens.learn.studies.label_swap import embedding_distances, swap_labels
 from emolens.learn.studies.map_to_emotion import Answers, answers, judged, shuffled
@@ -112,6 +114,8 @@ def test_the_study_of_the_label_writes_its_figures_and_its_page(prepared: Path, 
     again = (page.parent / "runs" / "film-0" / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     study("stimuli_condition").run(prepared, tmp_path / "out", effort, said.append)  # what was trained is kept
     assert (page.parent / "runs" / "film-0" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == again
+    with pytest.raises(OutputError, match="film-0: holds a run with other settings; name another --out"):
+        study("stimuli_condition").run(prepared, tmp_path / "out", replace(effort, epochs=2), said.append)
 
 
 def test_the_study_of_the_map_alone_writes_its_figures_and_its_page(

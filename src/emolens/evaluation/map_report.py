@@ -98,7 +98,7 @@ def _page(about: dict[str, Any], summary: dict[str, dict[str, Estimate]], n: int
     facts = ", ".join(f"{html.escape(str(key))}: {html.escape(str(value))}" for key, value in about.items())
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Stimuli maps</title>
 <style>body{{font:15px/1.5 system-ui,sans-serif;margin:2em;max-width:60em}}table{{border-collapse:collapse}}
-td,th{{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}}td:first-child{{text-align:left}}
+td,th{{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}}td:first-child,th:first-child{{text-align:left}}
 img{{max-width:100%}}</style>
 <h1>Stimuli maps</h1><p>{facts}; n = {n} pictures.
 <p>Each figure is the mean over pictures at their own size, with its 95 % bootstrap interval over pictures. Beside the

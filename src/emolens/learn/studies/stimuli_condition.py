@@ -15,13 +15,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from emolens.data.mapped import MappedPictures
+from emolens.errors import OutputError
 from emolens.evaluation.map_asking import BATCH
 from emolens.evaluation.metrics import Estimate
 from emolens.learn.config import StimuliRecipe, changed
 from emolens.learn.fit import fit
 from emolens.learn.predict_maps import load_map_net, run_maps
 from emolens.learn.recipes import recipe
-from emolens.learn.runs import last_checkpoint
+from emolens.learn.runs import last_checkpoint, read_recipe
 from emolens.learn.studies import Effort, Say
 from emolens.learn.studies.label_swap import Swap, embedding_distances, swap_labels
 from emolens.learn.studies.pages import heat_map, html_table, write_study
@@ -50,7 +51,8 @@ class Told:
 def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
     """Train every arm with every seed below `out/runs`, swap labels on test; write results, plots and the page.
 
-    Runs that are there already are not trained again. Raises what `fit` raises.
+    Runs that are there already are not trained again. Raises `OutputError` where one has other settings, and what
+    `fit` raises.
     """
     told: list[Told] = []
     chosen = _chosen("FiLM", 0, effort)
@@ -78,14 +80,24 @@ def _chosen(name: str, seed: int, effort: Effort) -> StimuliRecipe:
 
 def _told(name: str, seed: int, rows: MappedPictures, data: Path, out: Path, effort: Effort) -> Told:
     folder = out / "runs" / f"{name.replace(' ', '-').lower()}-{seed}"
-    if not last_checkpoint(folder).is_file():
-        fit(_chosen(name, seed, effort), data, folder, progress=False)
+    _trained(_chosen(name, seed, effort), data, folder)
     model = run_maps(folder)
     maps = np.concatenate([model.every(rows.images[at : at + BATCH]) for at in range(0, len(rows), BATCH)])
     embedding = load_map_net(folder).embedding
     assert embedding is not None
     swap = swap_labels(maps, rows.maps / 255, rows.emotion)
     return Told(name, seed, maps, swap, embedding.weight.detach().numpy().copy())
+
+
+def _trained(chosen: StimuliRecipe, data: Path, folder: Path) -> None:
+    """Train into `folder`, which has that name once it is whole; a run that was stopped goes on."""
+    part = folder.with_name(f"{folder.name}.unfinished")
+    begun = [place for place in (folder, part) if last_checkpoint(place).is_file()]
+    if any(read_recipe(place) != chosen for place in begun):
+        raise OutputError(f"{begun[0]}: holds a run with other settings; name another --out")
+    if folder not in begun:
+        fit(chosen, data, part, resume=part in begun, progress=False)
+        part.replace(folder)
 
 
 def _about(rows: MappedPictures, effort: Effort) -> dict[str, Any]:
