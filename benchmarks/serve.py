@@ -333,6 +333,7 @@ def from_openapi(port: int, count: int) -> Counter[int]:
             statuses[case.call(base_url=address, session=line).status_code] += 1
 
         one_case()
+        print(f"{operation.path}, {mode.value}: {statuses.total()} of {count}", file=sys.stderr, flush=True)
     return statuses
 
 

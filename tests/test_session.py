@@ -167,6 +167,13 @@ def test_a_net_on_one_core_runs_in_the_thread_that_calls_it_and_says_the_same(tm
     assert net.one_core is net.all_cores
 
 
+def test_sessions_share_their_memory_also_where_somebody_opened_it_before(tmp_path):
+    room._open_shared_memory.__wrapped__()
+    room._open_shared_memory.__wrapped__()
+    options = open_session(linear_model(tmp_path / "m.onnx")).get_session_options()
+    assert options.get_session_config_entry("session.use_env_allocators") == "1"
+
+
 def test_no_more_cores_are_used_than_are_allowed(monkeypatch):
     monkeypatch.delenv("EMOLENS_THREADS", raising=False)
     here = cores()

@@ -121,6 +121,7 @@ async def while_there(request: Request, work: Awaitable[Value]) -> Value:
     finally:
         for one in (task, leaving):
             one.cancel()
+        await asyncio.gather(task, leaving, return_exceptions=True)  # so that the worker knows before the door does
 
 
 async def _left(request: Request) -> None:
