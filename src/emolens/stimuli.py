@@ -57,7 +57,7 @@ def made_map(
 
 def _grey(frame: np.ndarray) -> np.ndarray:
     levels = np.asarray(Image.fromarray(frame).convert("L"))
-    return levels.astype(np.float32) / np.float32(255)
+    return np.asarray(levels.astype(np.float32) / np.float32(255))
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
@@ -65,7 +65,7 @@ def _scaled(values: np.ndarray) -> np.ndarray:
     if not span > FLAT:
         return np.zeros(values.shape, np.float32)
     scaled: np.ndarray = ((values - low) / span).astype(np.float32)
-    return np.clip(scaled, 0, 1)
+    return np.asarray(np.clip(scaled, 0, 1))
 
 
 def _guided(maps: np.ndarray, guide: np.ndarray, radius: int) -> np.ndarray:
@@ -74,7 +74,7 @@ def _guided(maps: np.ndarray, guide: np.ndarray, radius: int) -> np.ndarray:
     variance = _window_means(guide * guide, radius) - mean_guide * mean_guide
     slope = (_window_means(maps * guide, radius) - mean_maps * mean_guide) / (variance + SMOOTHNESS)
     level = mean_maps - slope * mean_guide
-    return _window_means(slope, radius) * guide + _window_means(level, radius)
+    return np.asarray(_window_means(slope, radius) * guide + _window_means(level, radius))
 
 
 def _window_means(values: np.ndarray, radius: int) -> np.ndarray:
