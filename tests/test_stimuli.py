@@ -92,6 +92,17 @@ def test_what_all_classes_share_says_nothing():
     assert np.abs(evidence_maps(evidence, np.full(7, 1 / 7))[0]).max() < 1e-12  # an even answer has no evidence
 
 
+def test_a_map_is_what_a_place_brought_to_the_odds():
+    rng = np.random.default_rng(4)
+    evidence, shares = rng.normal(size=(3, 2, 2)), np.array([0.5, 0.3, 0.2])
+    whole, parts = evidence_maps(evidence, shares)
+    first = evidence[0] - (0.3 * evidence[1] + 0.2 * evidence[2]) / 0.5
+    np.testing.assert_allclose(parts[0], first, atol=1e-4)
+    np.testing.assert_allclose(whole, (np.array([25, 9, 4])[:, None, None] * parts).sum(axis=0) / 38, atol=1e-4)
+    sure, _ = evidence_maps(evidence, np.array([1.0, 0, 0]))  # who is sure has evidence too
+    np.testing.assert_allclose(sure, evidence[0] - (evidence[1] + evidence[2]) / 2, atol=1e-4)
+
+
 def test_a_fine_map_is_scaled_and_a_flat_one_is_empty():
     frame = picture(32, 32)
     found = refined(np.stack([np.random.default_rng(0).normal(size=(4, 4)), np.full((4, 4), 3.0)]), frame)

@@ -160,7 +160,7 @@ class Analyzer:
         other = copy(self)
         if self._mapper is None and self._pictures is not None:
             other._pictures = PictureReader(self._pictures.model, maps=True)
-        other.by_emotion, other.tasks = True, tuple(dict.fromkeys((*self.tasks, cast(Task, "stimuli"))))
+        other.by_emotion, other.tasks = True, tuple(dict.fromkeys((*self.tasks, "stimuli")))
         return other
 
     def on_one_core(self) -> Analyzer:

@@ -1,9 +1,9 @@
 """From what a model gives for places of a picture to the map of what in it evokes what it evokes.
 
 An evoked model gives evidence, `emolens.models.evidence`: what each place brought to the logit of each class, on a
-coarse grid. Logits matter by their differences alone, so what counts is what a place brought to the logarithm of an
-emotion's probability: its evidence less the mean over the classes by their probabilities. The map of the whole answer
-weighs these by the squares of the probabilities: what a place brought to how decided the answer is, sum p^2.
+coarse grid. Logits matter by their differences alone, so the map of an emotion is what a place brought to its odds: its
+evidence less that of the others, each of these weighed by its probability. The map of the whole answer is the mean of
+these by the squares of the probabilities, so that what the answer rests on counts, and no class needs to be the first.
 
 The grid is made as fine as the model's view of the picture by a guided filter on its grey levels (He, Sun, Tang 2013),
 so that the map ends where things end. Finer than that the model sees nothing.
@@ -24,13 +24,17 @@ SMOOTHNESS = 0.01
 """What the variance of grey levels from 0 to 1 must exceed in a window to count as an edge there."""
 FLAT = 1e-6
 """A map whose weights differ by less says nothing of where."""
+LEAST = 1e-6
+"""The probability that a class has at the least: where one has all of it, it still has odds."""
 
 
 def evidence_maps(evidence: np.ndarray, distribution: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What `evidence` (K, h, w) means for a distribution (K,) as a whole, (h, w), and for each class, (K, h, w)."""
-    relative = evidence - np.tensordot(distribution, evidence, axes=1)
-    squares = distribution**2
-    return np.tensordot(squares / squares.sum(), relative, axes=1), relative
+    shares = distribution.astype(np.float64) + LEAST
+    shares /= shares.sum()
+    odds = (evidence - np.tensordot(shares, evidence, axes=1)) / (1 - shares)[:, None, None]
+    weights = shares**2 / (shares**2).sum()
+    return np.tensordot(weights, odds, axes=1), odds
 
 
 def refined(maps: np.ndarray, frame: np.ndarray) -> np.ndarray:
@@ -53,7 +57,7 @@ def made_map(
 
 def _grey(frame: np.ndarray) -> np.ndarray:
     levels = np.asarray(Image.fromarray(frame).convert("L"))
-    return levels.astype(np.float32) / np.float32(255)
+    return np.asarray(levels.astype(np.float32) / np.float32(255))
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
@@ -61,7 +65,7 @@ def _scaled(values: np.ndarray) -> np.ndarray:
     if not span > FLAT:
         return np.zeros(values.shape, np.float32)
     scaled: np.ndarray = ((values - low) / span).astype(np.float32)
-    return np.clip(scaled, 0, 1)
+    return np.asarray(np.clip(scaled, 0, 1))
 
 
 def _guided(maps: np.ndarray, guide: np.ndarray, radius: int) -> np.ndarray:
@@ -70,7 +74,7 @@ def _guided(maps: np.ndarray, guide: np.ndarray, radius: int) -> np.ndarray:
     variance = _window_means(guide * guide, radius) - mean_guide * mean_guide
     slope = (_window_means(maps * guide, radius) - mean_maps * mean_guide) / (variance + SMOOTHNESS)
     level = mean_maps - slope * mean_guide
-    return _window_means(slope, radius) * guide + _window_means(level, radius)
+    return np.asarray(_window_means(slope, radius) * guide + _window_means(level, radius))
 
 
 def _window_means(values: np.ndarray, radius: int) -> np.ndarray:

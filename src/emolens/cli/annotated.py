@@ -40,8 +40,8 @@ class AnnotatedPictures:
     That is `<name>_evoked.png` and `.svg`, where it was asked for: wheel, bars, valence and arousal. For what in it
     does so it is `<name>_stimuli.png`, with the truth where there is one, and the map as `<name>_map.png`, `_map16.png`
     and `_map.npy`; with those of single emotions `<name>_emotions.png` and `<name>_map_<emotion>.png` too. Pictures of
-    one name from different folders get `_2`, `_3`, ... in the order of the run; none of the `pictures` that are analysed
-    is ever overwritten, though they lie in the same folder. Those of an earlier run are: `expand` knows them by their
+    one name from different folders get `_2`, `_3`, ... in the order of the run; no picture that is analysed is ever
+    overwritten, though they lie in the same folder. Those of an earlier run are: `expand` knows them by their
     mark and leaves them out.
     """
 

@@ -17,7 +17,7 @@ LEVELS = (0.25, 0.5, 0.75)
 
 def heat(weights: np.ndarray) -> np.ndarray:
     """The map in colours, RGB uint8 (H, W, 3)."""
-    return _colours()[_steps(weights)]
+    return np.asarray(_colours()[_steps(weights)])
 
 
 def over_picture(image: np.ndarray, weights: np.ndarray, opacity: float = OPACITY) -> np.ndarray:
@@ -29,7 +29,7 @@ def over_picture(image: np.ndarray, weights: np.ndarray, opacity: float = OPACIT
 
 def contours(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The picture, RGB uint8 (H, W, 3), with a line at each of `LEVELS`, on a dark edge so that it shows everywhere."""
-    drawn = image.copy()
+    drawn: np.ndarray = image.copy()
     lines = [_edges(weights >= level) for level in LEVELS]
     thick = max(1, round(max(image.shape) / 400))
     for line in lines:
@@ -48,7 +48,7 @@ def _colours() -> np.ndarray:
     """The 256 colours, uint8 (256, 3)."""
     at = np.linspace(0, len(SCALE) - 1, 256)
     channels = [np.interp(at, np.arange(len(SCALE)), channel) for channel in zip(*SCALE, strict=True)]
-    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+    return np.asarray(np.rint(np.stack(channels, axis=1)), dtype=np.uint8)
 
 
 def _edges(inside: np.ndarray) -> np.ndarray:

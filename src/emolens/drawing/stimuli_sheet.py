@@ -88,4 +88,4 @@ def _small(image: np.ndarray) -> np.ndarray:
 
 def _small_map(weights: np.ndarray, image: np.ndarray) -> np.ndarray:
     small = Image.fromarray(weights).resize(_panel_size(image), Image.Resampling.BILINEAR)
-    return np.clip(np.asarray(small), 0, 1)
+    return np.asarray(np.clip(np.asarray(small), 0, 1))

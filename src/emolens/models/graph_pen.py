@@ -27,7 +27,8 @@ class GraphPen:
         """The node that gives a value. Raises `ModelError` for an input or a constant."""
         if name not in self._makers:
             raise self.other(f"{name!r} is made by nothing in it")
-        return self._makers[name]
+        node: onnx.NodeProto = self._makers[name]
+        return node
 
     def shape(self, name: str) -> list[int]:
         """The sizes of a value, 0 where they are free."""
@@ -47,7 +48,7 @@ class GraphPen:
         values, scale = (self.number(part) for part in made.input)
         axis = setting(made, "axis", 1)
         spread = [-1 if at == axis else 1 for at in range(values.ndim)]
-        return values.astype(np.float32) * scale.reshape(spread)
+        return np.asarray(values.astype(np.float32) * scale.reshape(spread))
 
     def other(self, why: str) -> ModelError:
         """What to raise for a model that is built in another way."""

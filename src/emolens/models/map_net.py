@@ -21,7 +21,7 @@ class MapNet(Classifier):
     def maps(self, frames: np.ndarray) -> np.ndarray:
         """The maps, float32 (N, K, H, W), of frames as in `Classifier.predict`; what steps over 0 or 1 is cut."""
         found = self.answers(frames, (self.ANSWER,), batch_size=8)[self.ANSWER]
-        return np.nan_to_num(np.clip(found, 0, 1)).astype(np.float32)
+        return np.asarray(np.nan_to_num(np.clip(found, 0, 1)), dtype=np.float32)
 
     def _check_outputs(self, where: str) -> None:
         super()._check_outputs(where)

@@ -9,7 +9,7 @@ const WHOLE = "the whole answer";
 
 export function heatPanel(item, redraw) {
   const heat = item.heat ??= { state: "none", opacity: 0.7, chosen: WHOLE };
-  const card = make("section", { class: "card", id: "stimuli" }, make("h2", {}, "What in it evokes that"));
+  const card = make("section", { class: "card", id: "stimuli" }, make("h2", {}, "What in the picture evokes that"));
   if (heat.state === "ready") card.append(...controls(heat));
   else {
     const ask = () => load(item, heat, redraw);

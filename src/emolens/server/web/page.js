@@ -47,7 +47,8 @@ function show(item) {
   else if (item.state === "trouble") showTrouble(item, () => { item.state = "waiting"; item.asked = false; show(item); next(); });
   else if (item.film) showTimeline(item);
   else showPicture(item, item.chosen, choose);
-  by("panel").replaceChildren(...(picture ? cards(item) : []));
+  by("panel").replaceChildren(...(picture ? panels(item.result, item.chosen, choose) : []));
+  showHeat(picture ? item : null);
   by("panel").hidden = !picture;
   by("work").classList.toggle("alone", !picture);
   by("annotated").hidden = !picture;
@@ -55,10 +56,12 @@ function show(item) {
   strip();
 }
 
-function cards(item) {
-  const mapped = facts.stimuli && item.result.evoked && !item.drawn; // on a picture drawn by the service it would not lie right
-  const redraw = () => { if (item === current) { show(item); document.getElementById("opacity")?.focus(); } };
-  return [...panels(item.result, item.chosen, choose), ...(mapped ? [heatPanel(item, redraw)] : [])];
+// The controls of the map, right below the picture, so that it is in sight while they move.
+function showHeat(item) {
+  const mapped = item && facts.stimuli && item.result.evoked && !item.drawn; // on one that the service drew it would not lie right
+  const redraw = () => { if (item === current) { show(item); by("opacity")?.focus(); } };
+  by("under").replaceChildren(...(mapped ? [heatPanel(item, redraw)] : []));
+  by("under").hidden = !mapped;
 }
 
 function choose(n) {
@@ -66,7 +69,7 @@ function choose(n) {
   current.chosen = n;
   const focused = document.activeElement?.getAttribute("aria-label"), inPanel = by("panel").contains(document.activeElement);
   markChosen(n);
-  by("panel").replaceChildren(...cards(current));
+  by("panel").replaceChildren(...panels(current.result, n, choose));
   if (inPanel) [...by("panel").querySelectorAll("button")].find(one => one.getAttribute("aria-label") === focused)?.focus();
 }
 
@@ -88,7 +91,7 @@ function clear() {
   document.body.classList.add("empty");
   by("meaning").open = true;
   by("work").hidden = true;
-  for (const id of ["stage", "panel", "strip"]) by(id).replaceChildren();
+  for (const id of ["stage", "panel", "strip", "under"]) by(id).replaceChildren();
   say("Everything is forgotten.");
   by("pick").focus();
 }
