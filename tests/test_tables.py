@@ -53,8 +53,11 @@ def test_a_row_per_face_and_one_for_the_group() -> None:
     assert first["p_happiness"] == pytest.approx(0.2)
     assert first["p_anger"] == pytest.approx(0.05)
     assert first["p_negative"] is None
-    # By hand: negative = sadness, anger, disgust, fear, contempt = .2; neutral with surprise = .6; positive = .2.
-    assert [group[f"p_{c}"] for c in ("negative", "neutral", "positive")] == pytest.approx([0.2, 0.6, 0.2])
+    # By hand: .2 positive, .2 negative, so the balance is 0, and either border .18 away; two faces that count alike
+    # give the scale sqrt(.05^2 + .12^2 / 2) = .0985, and 1 / (1 + exp(.18 / .0985)) = .1385.
+    assert [group[f"p_{c}"] for c in ("negative", "neutral", "positive")] == pytest.approx(
+        [0.1385, 0.723, 0.1385], abs=1e-3
+    )
     assert group["p_anger"] is None
     assert all(tuple(row) == COLUMNS for row in (first, second, group))
 

@@ -53,7 +53,8 @@ class GroupReader:
         views = [view for view in seen if view is not None]
         if not views:
             return [None] * len(seen)
-        inputs = {name: np.stack([view[name] for view in views]) for name in self.model.card.inputs}
+        asked: tuple[str, ...] = self.model.card.inputs
+        inputs = {name: np.stack([view[name] for view in views]) for name in asked}
         told = (GroupAffect(self._prediction(*one), ()) for one in zip(*self.model.told(inputs), strict=True))
         return [None if view is None else next(told) for view in seen]
 

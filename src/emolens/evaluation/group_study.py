@@ -54,7 +54,10 @@ def examined(data: Path, say: Say = lambda line: None) -> dict[str, Any]:
     """All figures of the study, ready for JSON."""
     members = hybrid_members(data)
     say("five models of the hybrid system: published weights and those chosen on val")
-    ways = {"logits": combine(members, "val", "test", "logits", PUBLISHED), "probabilities": combine(members)}
+    ways: dict[Space, list[Combined]] = {
+        "logits": combine(members, "val", "test", "logits", PUBLISHED),
+        "probabilities": combine(members),
+    }
     found: dict[str, Any] = {
         "rows": {split: len(members[0].split(split)) for split in SPLITS},
         "classes": members[0].taxonomy.classes,
@@ -142,7 +145,7 @@ def _published(members: Sequence[Predictions], given: Combined) -> dict[str, Any
     return {"weights": PUBLISHED, **{split: figures(rows) for split, rows in parts.items()}}
 
 
-def _comparisons(members: Sequence[Predictions], ways: dict[str, list[Combined]]) -> list[dict[str, Any]]:
+def _comparisons(members: Sequence[Predictions], ways: dict[Space, list[Combined]]) -> list[dict[str, Any]]:
     by = {one.method: one.reported for one in ways["logits"]}
     alone = replace(members[-1].split("test"), model="model 5 alone")
     stack = next(one.reported for one in ways["probabilities"] if one.method == "stacking")
