@@ -34,7 +34,7 @@ class SkeletonFinder:
     name = "keypointrcnn_resnet50_fpn"
 
     def __init__(self, weights: Path | None = None, min_score: float = PERSON, **options: Any) -> None:
-        from torchvision.models.detection import keypointrcnn_resnet50_fpn  # type: ignore[import-untyped]
+        from torchvision.models.detection import keypointrcnn_resnet50_fpn
 
         self.min_score = min_score
         if weights is None:
