@@ -43,7 +43,7 @@ def emolens_prepare(threads: int, whole: bool) -> Callable[[list[str]], dict[str
 
     def prepare(paths: list[str]) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
-            model = Classifier.load(where("evoked_emotion6")) if whole else None
+            model = Classifier.load(where("evoked_emotion6"), threads=1) if whole else None
             features = GlobalFeatures(model, Path(folder)) if model else None
             resident = []
             with FacesWriter(Path(folder), {}) as writer:

@@ -76,7 +76,7 @@ def _global_features(model: Path | None, out: Path, seed: int) -> GlobalFeatures
     from emolens.preparing.projection import GlobalFeatures
 
     given = model_files(model) if model else {}
-    return GlobalFeatures(Classifier.load(model_file("evoked", given)), out, seed)
+    return GlobalFeatures(Classifier.load(model_file("evoked", given), threads=1), out, seed)
 
 
 def _prepare(
