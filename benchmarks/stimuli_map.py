@@ -111,8 +111,7 @@ def reader_of(path: Path) -> PictureReader:
 
 def rivals(image: np.ndarray, rng: np.random.Generator) -> Maps:
     """Maps (S, S) that know nothing of the model."""
-    from emolens.evaluation.maps import centre_prior
-    from emolens.maps import resized
+    from emolens.maps import centre_prior, resized
 
     side = image.shape[0]
     noise = resized(rng.random((NOISE_SIDE, NOISE_SIDE), np.float32), side, side)

@@ -11,7 +11,7 @@ from emolens.errors import DataError, NotFound, TooLarge, Unreadable
 from emolens.evaluation import maps
 from emolens.evaluation.map_pairs import judge_maps
 from emolens.limits import Limits
-from emolens.maps import read_map
+from emolens.maps import centre_prior, read_map
 
 RNG = np.random.default_rng(0)
 
@@ -93,7 +93,7 @@ def test_figures_agree_with_scipy_and_skimage() -> None:
 
 
 def test_the_truth_itself_is_best_and_a_constant_says_nothing() -> None:
-    truth = maps.centre_prior(20, 30)
+    truth = centre_prior(20, 30)
     assert maps.mae(truth, truth) == 0
     assert maps.correlation(truth, truth) == pytest.approx(1, abs=1e-6)
     assert maps.auc_judd(truth, truth) == 1
@@ -104,10 +104,10 @@ def test_the_truth_itself_is_best_and_a_constant_says_nothing() -> None:
 
 
 def test_the_centre_prior_is_a_round_hill() -> None:
-    hill = maps.centre_prior(41, 21)
+    hill = centre_prior(41, 21)
     assert hill[20, 10] == 1 == hill.max()
     np.testing.assert_allclose(hill, hill[::-1, ::-1], atol=1e-6)
-    assert maps.centre_prior(1000, 1000)[500, 749] == pytest.approx(np.exp(-0.5), abs=0.01)
+    assert centre_prior(1000, 1000)[500, 749] == pytest.approx(np.exp(-0.5), abs=0.01)
 
 
 # --- folders ------------------------------------------------------------------------------------------------------

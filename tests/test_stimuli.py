@@ -14,7 +14,7 @@ from emolens.faces.detector import FixedDetector
 from emolens.maps import read_map, write_map
 from emolens.models.map_net import MapNet
 from emolens.records import Face, StimuliMap
-from emolens.stimuli import evidence_maps, refined
+from emolens.stimuli import evidence_maps, refined, towards_middle
 from emolens.tables import nested, rows
 from emolens.taxonomy import EMOTION6
 from fakes import evoked_model, linear_model
@@ -109,6 +109,16 @@ def test_a_fine_map_is_scaled_and_a_flat_one_is_empty():
     assert found.dtype == np.float32
     assert (found[0].min(), found[0].max()) == (0, 1)
     assert not found[1].any()
+
+
+def test_a_map_leans_to_the_middle_and_an_empty_one_stays_empty():
+    edge = np.zeros((41, 41), np.float32)
+    edge[20, 0] = 1
+    found = towards_middle(edge)  # 1 + .5 exp(-2) at the edge, .5 in the middle, less in the corners
+    low, high = (lift + 0.5 * np.exp(-far * (20 / 41) ** 2 / (2 * 0.25**2)) for lift, far in ((0, 2), (1, 1)))
+    assert found[20, 20] == pytest.approx((0.5 - low) / (high - low), abs=1e-4)
+    assert (found[20, 0], found[0, 0]) == (1, 0)
+    assert not towards_middle(np.zeros((5, 5), np.float32)).any()
 
 
 def test_a_fine_map_ends_where_things_end():

@@ -18,6 +18,8 @@ RANGES = {np.dtype(np.bool_): 1, np.dtype(np.uint8): 255, np.dtype(np.uint16): 6
 """What full weight is in the whole numbers that maps are stored in."""
 SUFFIXES = (".png", ".npy", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 """Files that may hold a map."""
+CENTRE_SPREAD = 0.25
+"""Standard deviation of the centre prior in sides of the picture."""
 
 
 def read_map(source: Path | bytes | np.ndarray, name: str = "map", limits: Limits = LIMITS) -> np.ndarray:
@@ -116,3 +118,11 @@ def resized_map(weights: np.ndarray, height: int, width: int) -> np.ndarray:
         return weights.astype(np.float32)
     picture = Image.fromarray(weights.astype(np.float32))
     return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def centre_prior(height: int, width: int, spread: float = CENTRE_SPREAD) -> np.ndarray:
+    """A round hill in the middle, 1 at its top, float32 (height, width); `spread` is in sides of the picture."""
+    rows = (np.arange(height) + 0.5) / height - 0.5
+    columns = (np.arange(width) + 0.5) / width - 0.5
+    hill: np.ndarray = np.exp(-(rows[:, None] ** 2 + columns[None] ** 2) / (2 * spread**2))
+    return hill.astype(np.float32)

@@ -13,7 +13,7 @@ from emolens.models.card import EVIDENCE
 from emolens.models.map_net import MapNet
 from emolens.models.session import Classifier
 from emolens.records import HIGHEST, LOWEST, Prediction, StimuliMap
-from emolens.stimuli import evidence_maps, made_map, refined
+from emolens.stimuli import evidence_maps, made_map, refined, towards_middle
 
 LOGITS, VALUES = "logits", "values"
 Size = tuple[int, int]
@@ -69,7 +69,9 @@ class PictureReader:
         whole, parts = evidence_maps(evidence, said.distribution)
         coarse = np.concatenate([whole[None], parts]) if by_emotion else whole[None]
         model = self.model
-        return made_map(refined(coarse, frame), size, model.card.name, model.sha256, model.classes, by_emotion)
+        fine = refined(coarse, frame)
+        fine[0] = towards_middle(fine[0])
+        return made_map(fine, size, model.card.name, model.sha256, model.classes, by_emotion)
 
     def _answers(self, seen: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         return self.model.answers(np.stack(seen), self._outputs)

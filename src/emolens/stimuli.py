@@ -5,6 +5,10 @@ coarse grid. Logits matter by their differences alone, so the map of an emotion 
 evidence less that of the others, each of these weighed by its probability. The map of the whole answer is the mean of
 these by the squares of the probabilities, so that what the answer rests on counts, and no class needs to be the first.
 
+The map of the whole answer also leans to the middle, where people put what a picture is about: on 100 held-out
+pictures that it is not judged on, deletion and insertion set it further above a hill in the middle so than without. Maps
+of single emotions do not lean: what they have in common says nothing of one.
+
 The grid is made as fine as the model's view of the picture by a guided filter on its grey levels (He, Sun, Tang 2013),
 so that the map ends where things end. Finer than that the model sees nothing.
 """
@@ -14,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from emolens.maps import resized
+from emolens.maps import centre_prior, resized
 from emolens.records import StimuliMap
 from emolens.taxonomy import Taxonomy
 
@@ -22,6 +26,8 @@ RADIUS = 1 / 16
 """Of the windows of the guided filter, in sides of the picture: about a place of the grid."""
 SMOOTHNESS = 0.01
 """What the variance of grey levels from 0 to 1 must exceed in a window to count as an edge there."""
+MIDDLE = 0.5
+"""Weight of the hill in the middle beside the evidence, whose weight is 1: chosen among 0, 0.5 and 1."""
 FLAT = 1e-6
 """A map whose weights differ by less says nothing of where."""
 LEAST = 1e-6
@@ -45,6 +51,11 @@ def refined(maps: np.ndarray, frame: np.ndarray) -> np.ndarray:
     height, width = frame.shape[:2]
     fine = np.stack([resized(each, width, height) for each in maps])
     return np.stack([_scaled(each) for each in _guided(fine, _grey(frame), max(1, round(RADIUS * height)))])
+
+
+def towards_middle(seen: np.ndarray) -> np.ndarray:
+    """A map (H, W) in [0, 1] with a hill in the middle, `MIDDLE` high, added and scaled anew; an empty one stays so."""
+    return _scaled(seen + MIDDLE * centre_prior(*seen.shape)) if seen.any() else seen
 
 
 def made_map(

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from emolens.errors import DataError
-from emolens.evaluation.maps import METRICS, centre_prior
+from emolens.evaluation.maps import METRICS
 from emolens.evaluation.metrics import Estimate, mean_estimate
 from emolens.files import replacing
-from emolens.maps import SUFFIXES, read_map, resized_map
+from emolens.maps import SUFFIXES, centre_prior, read_map, resized_map
 
 MEAN_SIDE = 64
 """Side in pixels at which the mean map is kept: it is smooth, and a data set of true maps would fill the memory."""

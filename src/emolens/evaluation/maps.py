@@ -13,8 +13,6 @@ import numpy as np
 TINY = float(np.finfo(np.float64).eps)
 BETA_SQUARED = 0.3
 """Weight of recall in F that work on salient objects uses (Achanta et al. 2009): precision counts more."""
-CENTRE_SPREAD = 0.25
-"""Standard deviation of the centre prior in sides of the picture."""
 
 
 def mae(predicted: np.ndarray, truth: np.ndarray) -> float:
@@ -107,14 +105,6 @@ def otsu(values: np.ndarray) -> float:
     mean_below = np.cumsum(counts * middles)[:-1] / np.maximum(below, 1)
     mean_above = np.cumsum((counts * middles)[::-1])[::-1][1:] / np.maximum(above, 1)
     return float(middles[np.argmax(below * above * np.square(mean_below - mean_above))])
-
-
-def centre_prior(height: int, width: int, spread: float = CENTRE_SPREAD) -> np.ndarray:
-    """A round hill in the middle, 1 at its top, float32 (height, width); `spread` is in sides of the picture."""
-    rows = (np.arange(height) + 0.5) / height - 0.5
-    columns = (np.arange(width) + 0.5) / width - 0.5
-    hill: np.ndarray = np.exp(-(rows[:, None] ** 2 + columns[None] ** 2) / (2 * spread**2))
-    return hill.astype(np.float32)
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
