@@ -92,5 +92,6 @@ def _before(recipes: Sequence[ExpressionRecipe]) -> str:
     """What the runs took from runs before them."""
     starts = [Path(recipe.distil.start).name for recipe in recipes if recipe.distil.start]
     teachers = {Path(recipe.distil.teacher).stem for recipe in recipes if recipe.distil.teacher}
+    seen = " about the views they saw" if any(recipe.distil.view == "seen" for recipe in recipes) else ""
     started = f", started from {', '.join(starts)}" if starts else ""
-    return started + (f", taught by {', '.join(sorted(teachers))} beside the votes" if teachers else "")
+    return started + (f", taught by {', '.join(sorted(teachers))}{seen} beside the votes" if teachers else "")
