@@ -6,8 +6,8 @@ evidence less that of the others, each of these weighed by its probability. The 
 these by the squares of the probabilities, so that what the answer rests on counts, and no class needs to be the first.
 
 The map of the whole answer also leans to the middle, where people put what a picture is about: on 100 held-out
-pictures that it is not judged on, deletion and insertion set it further above a hill in the middle so than without. Maps
-of single emotions do not lean: what they have in common says nothing of one.
+pictures that it is not judged on, deletion and insertion set it further above a hill in the middle so than without.
+Maps of single emotions do not lean: what they have in common says nothing of one.
 
 The grid is made as fine as the model's view of the picture by a guided filter on its grey levels (He, Sun, Tang 2013),
 so that the map ends where things end. Finer than that the model sees nothing.
@@ -49,7 +49,7 @@ def refined(maps: np.ndarray, frame: np.ndarray) -> np.ndarray:
     `frame` is uint8 (H, W, 3) or (H, W). A map that is the same everywhere becomes 0.
     """
     height, width = frame.shape[:2]
-    fine = np.stack([resized(each, width, height) for each in maps])
+    fine = np.stack([resized(each, width, height, smooth=True) for each in maps])
     return np.stack([_scaled(each) for each in _guided(fine, _grey(frame), max(1, round(RADIUS * height)))])
 
 

@@ -13,7 +13,7 @@ from emolens.data.manifest import read_manifest
 from emolens.data.pictures import keywords
 from emolens.data.prepared import Prepared, open_prepared
 from emolens.errors import DataError
-from emolens.maps import resized_map
+from emolens.maps import resized
 from emolens.taxonomy import Taxonomy
 
 
@@ -53,7 +53,7 @@ def read_mapped(folder: Path, split: str, size: int) -> MappedPictures:
     return MappedPictures(
         ids=np.array(rows.column("id")),
         images=rows.pixels(size=size),
-        maps=np.stack([_in_bytes(resized_map(true_map(rows, at), size, size)) for at in range(len(rows))]),
+        maps=np.stack([_in_bytes(resized(true_map(rows, at), size, size)) for at in range(len(rows))]),
         emotion=keywords(rows),
         taxonomy=rows.taxonomy,
         split=split,

@@ -49,6 +49,14 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
     return net
 
 
+def stages(trunk: nn.Module) -> list[nn.Module]:
+    """The parts of a trunk in their order: its children, and each block of those that are sequences of blocks."""
+    units: list[nn.Module] = []
+    for child in trunk.children():
+        units += list(child.children()) if isinstance(child, nn.Sequential) else [child]
+    return [unit for unit in units if any(True for _ in unit.parameters())]
+
+
 def _load_wheel(net: nn.Module, name: str) -> None:
     """ImageNet weights of EfficientNet-Lite0: the file has other names than timm, in the same order."""
     if name != LITE0:
