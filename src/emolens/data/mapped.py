@@ -35,6 +35,10 @@ class MappedPictures:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def labels(self) -> list[str]:
+        """The emotion of each picture by its name, `none` where it has none."""
+        return [self.taxonomy.classes[at] if at >= 0 else "none" for at in self.emotion.tolist()]
+
     def keep(self, rows: np.ndarray) -> MappedPictures:
         """The rows of a mask (N,), or at these places."""
         return replace(

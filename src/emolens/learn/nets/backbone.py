@@ -49,12 +49,16 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
     return net
 
 
-def stages(trunk: nn.Module) -> list[nn.Module]:
-    """The parts of a trunk in their order: its children, and each block of those that are sequences of blocks."""
+def before_last(trunk: nn.Module, stages: int) -> tuple[nn.Module, ...]:
+    """What comes before the last `stages` of a trunk, in order; nothing where it has no more than these.
+
+    A stage is a child of the trunk, or a block of those that are sequences of blocks; those without weights count not.
+    """
     units: list[nn.Module] = []
     for child in trunk.children():
         units += list(child.children()) if isinstance(child, nn.Sequential) else [child]
-    return [unit for unit in units if any(True for _ in unit.parameters())]
+    units = [unit for unit in units if any(True for _ in unit.parameters())]
+    return tuple(units[: max(0, len(units) - stages)])
 
 
 def _load_wheel(net: nn.Module, name: str) -> None:

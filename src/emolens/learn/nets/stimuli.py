@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from emolens.errors import OptionError
 from emolens.learn.config import MapNet
-from emolens.learn.nets.backbone import load_tensors, stages
+from emolens.learn.nets.backbone import before_last, load_tensors
 from emolens.learn.nets.map_trunks import STRIDES, AlexNet, Pyramid, widen
 
 HEAD_WIDTH = 512
@@ -141,10 +141,9 @@ class StimuliNet(nn.Module):
             level = min(max(level, 1e-3), 1 - 1e-3)
             nn.init.constant_(_score(self.head).bias, math.log(level / (1 - level)))  # type: ignore[arg-type]
 
-    def hold(self, last: int) -> None:
-        """Train only the `last` of the trunk's stages; the rest keep their weights and their statistics."""
-        units = stages(self.trunk.net if isinstance(self.trunk, Pyramid) else self.trunk)
-        self.still = tuple(units[: len(units) - last] if last else units)
+    def hold(self, stages: int) -> None:
+        """Train only the last `stages` of the trunk's stages; the rest keep their weights and their statistics."""
+        self.still = before_last(self.trunk.net if isinstance(self.trunk, Pyramid) else self.trunk, stages)
         for unit in self.still:
             unit.requires_grad_(False)
         self.train(self.training)

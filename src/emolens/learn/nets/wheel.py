@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from emolens.errors import LabelError, ModelError, OptionError, UnknownName
 from emolens.learn.config import WheelNet as WheelNetSettings
-from emolens.learn.nets.backbone import LITE0, backbone, stages
+from emolens.learn.nets.backbone import LITE0, backbone, before_last
 from emolens.taxonomy import Taxonomy
 from emolens.wheel import wheel_place, wheel_prior
 
@@ -188,10 +188,9 @@ class EmotionWheelNet(nn.Module):
         pooled, features = self.pooled(images)
         return {**self.head(pooled), "features": features}
 
-    def hold(self, last: int) -> None:
-        """Train only the `last` of the trunk's stages; the rest keep their weights and their statistics."""
-        units = stages(self.trunk)
-        self.still = tuple(units[: len(units) - last] if last else units)
+    def hold(self, stages: int) -> None:
+        """Train only the last `stages` of the trunk's stages; the rest keep their weights and their statistics."""
+        self.still = before_last(self.trunk, stages)
         for unit in self.still:
             unit.requires_grad_(False)
         self.train(self.training)
