@@ -114,7 +114,7 @@ def rivals(image: np.ndarray, rng: np.random.Generator) -> Maps:
     from emolens.maps import centre_prior, resized
 
     side = image.shape[0]
-    noise = resized(rng.random((NOISE_SIDE, NOISE_SIDE), np.float32), side, side)
+    noise = resized(rng.random((NOISE_SIDE, NOISE_SIDE), np.float32), side, side, smooth=True)
     return {"centre": centre_prior(side, side), "random": noise, "spectral residual": spectral_residual(image)}
 
 
@@ -130,7 +130,7 @@ def spectral_residual(image: np.ndarray, side: int = 64) -> np.ndarray:
     smooth = Image.fromarray((found / found.max()).astype(np.float32)).resize(
         (side // 4, side // 4), Image.Resampling.BOX
     )
-    return resized(np.asarray(smooth), image.shape[1], image.shape[0])
+    return resized(np.asarray(smooth), image.shape[1], image.shape[0], smooth=True)
 
 
 # ---- deletion and insertion

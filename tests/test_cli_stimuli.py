@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,50 @@ def test_a_truth_that_is_missing_or_has_no_map_beside_it(maps, run, photo, tmp_p
     assert "add --task stimuli" in err
     code, _, err = run("analyze", photo, "--task", "evoked", "--by-emotion")
     assert "add --task stimuli" in err
+
+
+def test_no_picture_is_written_before_the_last_truth_is_looked_at(run, tmp_path):
+    model = map_model(tmp_path / "fcnel.onnx")
+    for folder in ("in", "truth"):
+        (tmp_path / folder).mkdir()
+        for name, side in (("a", 30), ("b", 30 if folder == "in" else 31)):
+            grey(tmp_path / folder / f"{name}.png", np.full((side, side), 99, np.uint8))
+    args = ("analyze", tmp_path / "in", "--task", "stimuli", "--model", model, "--truth", tmp_path / "truth")
+    code, _, err = run(*args, "--out", tmp_path / "out")
+    assert code == 2
+    assert "a map of 31 x 31 pixels" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_standard_input_has_no_map_in_a_folder(run, tmp_path, photo, monkeypatch):
+    (tmp_path / "truth").mkdir()
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(photo.read_bytes())))
+    model = map_model(tmp_path / "fcnel.onnx")
+    code, _, err = run("analyze", "-", "--task", "stimuli", "--model", model, "--truth", tmp_path / "truth")
+    assert code == 2
+    assert "no map for - (1 of 1 are missing)" in err
+
+
+def test_figures_never_take_the_place_of_a_map(run, tmp_path):
+    truth = grey(tmp_path / "truth.png", np.arange(64, dtype=np.uint8).reshape(8, 8))
+    before = truth.read_bytes()
+    code, _, err = run("compare-maps", truth, truth, "--csv", truth)
+    assert code == 2
+    assert "name a new file" in err
+    assert truth.read_bytes() == before
+    code, out, _ = run("compare-maps", truth, truth, "--csv", tmp_path / "figures.csv")
+    assert code == 0
+    assert "(1 map)" in out
+
+
+def test_a_traced_model_never_takes_the_place_of_a_photo(run, tmp_path, photo):
+    before = photo.read_bytes()
+    model = statistics_model(tmp_path / "plain.onnx", traced=False)
+    code, _, err = run("models", "trace", model, "--out", photo)
+    assert code == 2
+    assert "ends in .onnx" in err
+    assert photo.read_bytes() == before
+    assert not photo.with_suffix(".json").exists()
 
 
 def test_a_model_is_traced_by_a_command(run, tmp_path):

@@ -11,7 +11,7 @@ from emolens.errors import DataError, NotFound, TooLarge, Unreadable
 from emolens.evaluation import maps
 from emolens.evaluation.map_pairs import judge_maps
 from emolens.limits import Limits
-from emolens.maps import centre_prior, read_map
+from emolens.maps import centre_prior, read_map, resized, write_map
 
 RNG = np.random.default_rng(0)
 
@@ -69,6 +69,20 @@ def test_missing_and_huge_maps(tmp_path: Path) -> None:
         read_map(_png(np.zeros((3, 3), np.uint8)), limits=Limits(max_pixels=8))
 
 
+def test_bytes_of_no_format_are_told_without_an_object(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match=r"^x: not a map \(no known format\); give a grey picture or an \.npy file$"):
+        read_map(b"nothing", "x")
+
+
+def test_a_resized_map_keeps_its_range_and_shrinks_by_averaging() -> None:
+    edge = np.repeat(np.array([[0, 0, 1, 1]], np.float32), 4, axis=0)
+    large = resized(edge, 40, 20)
+    assert large.shape == (20, 40)
+    assert (large.min(), large.max()) == (0, 1)
+    assert resized(edge, 40, 20, smooth=True).max() > 1  # bicubic steps over an edge
+    np.testing.assert_allclose(resized(np.eye(64, dtype=np.float32), 1, 1), np.eye(64).mean(), atol=0.02)
+
+
 # --- figures ------------------------------------------------------------------------------------------------------
 
 
@@ -97,6 +111,7 @@ def test_the_truth_itself_is_best_and_a_constant_says_nothing() -> None:
     assert maps.mae(truth, truth) == 0
     assert maps.correlation(truth, truth) == pytest.approx(1, abs=1e-6)
     assert maps.auc_judd(truth, truth) == 1
+    assert maps.divergence(truth, truth) == 0  # never below
     flat = np.full_like(truth, 0.5)
     assert maps.correlation(flat, truth) == 0
     assert maps.auc_judd(flat, truth) == pytest.approx(0.5)
@@ -158,6 +173,19 @@ def test_what_cannot_be_compared_is_named(tmp_path: Path) -> None:
     Image.fromarray(np.ones((4, 4), np.uint8)).save(truth.with_suffix(".png"))
     with pytest.raises(DataError, match="two maps of one name"):
         judge_maps(small.parent, truth.parent)
+
+
+def test_a_folder_that_analyze_wrote_is_compared_as_it_is(tmp_path: Path) -> None:
+    truth, found = RNG.random((6, 8)).astype(np.float32), tmp_path / "found"
+    _write(tmp_path / "truth", "a", truth)
+    _write(found, "a_map", truth)
+    for bits, end in ((8, ""), (16, "16")):
+        write_map(truth, found / f"a_map{end}.png", bits)
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(found / "a_stimuli.png")
+    judged = judge_maps(found, tmp_path / "truth")
+    assert judged.names == ("a",)
+    assert judged.figures["map"]["mae"].tolist() == [0]  # the exact one, not its copy in 8 bits
+    assert judge_maps(found.parent / "truth", found.parent / "truth").names == ("a",)
 
 
 def _empty(folder: Path) -> Path:

@@ -392,6 +392,13 @@ def mapping(tmp_path_factory):
         yield client
 
 
+def test_what_gives_maps_says_so_and_another_task_is_named(mapping):
+    assert mapping.get("/v1/models").json()["tasks"] == ["expression", "group", "evoked", "stimuli"]
+    answer = mapping.post("/v1/analyze?task=nonsense", files=[upload()])
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "query.task: 'nonsense' came; Input should be 'stimuli'"
+
+
 def test_maps_come_where_they_are_asked_for(mapping):
     plain = mapping.post("/v1/analyze", files=[upload()]).json()["results"][0]
     assert plain["stimuli"] is None

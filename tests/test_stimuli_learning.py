@@ -187,6 +187,12 @@ def test_a_run_that_was_stopped_ends_as_a_whole_one(prepared: Path, tmp_path: Pa
         torch.testing.assert_close(parts[key], value, atol=0, rtol=0)
 
 
+def test_too_few_pictures_for_the_folds_are_told_by_the_name_of_their_emotion(prepared: Path) -> None:
+    wanted = changed(recipe("fcnel"), [*SMALL, "data.folds=50"])
+    with pytest.raises(DataError, match=r"class 'anger' has [0-9]+ rows, 50 folds need 50"):
+        mapped_of(wanted, prepared, "train")
+
+
 def test_folds_judge_every_picture_once(prepared: Path, tmp_path: Path) -> None:
     found = {one.name: one for one in fit_folds(small("fcnel"), prepared, tmp_path / "run", 2, progress=False)}
     assert set(found) == {"mae", "cc"}

@@ -234,9 +234,17 @@ def test_stages_that_are_held_keep_weights_and_statistics() -> None:
     assert changed
 
 
+@pytest.mark.parametrize("stages", [0, 12, 99])
+def test_more_stages_than_there_are_hold_nothing_and_none_holds_all(stages: int) -> None:
+    net = stimuli_net(MapNet(backbone="test_efficientnet", weights="none", stages=stages), 6)
+    learnt = [each.requires_grad for each in net.trunk.parameters()]
+    assert all(learnt) if stages else not any(learnt)
+
+
 def test_what_cannot_be_built_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UnknownName, match="resnet18"):
+    with pytest.raises(UnknownName, match="resnet18") as unknown:
         stimuli_net(MapNet(backbone="resnet81", weights="none"), 6)
+    assert len(str(unknown.value)) < 400  # timm knows more than a thousand
     with pytest.raises(OptionError, match="strides"):
         stimuli_net(MapNet(backbone="test_vit", weights="none"), 6)
     with pytest.raises(ModelError, match="of EfficientNet-Lite0; AlexNet takes"):

@@ -63,6 +63,10 @@ class FetchError(InputError):
     status = "fetch_failed"
 
 
+MOST_NAMES, NEAREST = 100, 12
+"""An error lists at most so many known names; of more, the nearest."""
+
+
 class UnknownName(EmolensError):
     """A name that a registry does not hold."""
 
@@ -70,6 +74,8 @@ class UnknownName(EmolensError):
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
         hint = f" Did you mean {near[0]!r}?" if near else ""
+        if (count := len(known)) > MOST_NAMES:  # timm knows more than a thousand
+            known = [*difflib.get_close_matches(name, known, n=NEAREST, cutoff=0), f"... of {count:,}"]
         super().__init__(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known) or 'none'}")
 
 

@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from emolens.errors import NotFound, TooLarge, Unreadable
+from emolens.errors import DataError, NotFound, TooLarge, Unreadable
 from emolens.files import replacing
 from emolens.limits import LIMITS, Limits
 from emolens.sources import MARK
@@ -18,6 +18,8 @@ RANGES = {np.dtype(np.bool_): 1, np.dtype(np.uint8): 255, np.dtype(np.uint16): 6
 """What full weight is in the whole numbers that maps are stored in."""
 SUFFIXES = (".png", ".npy", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 """Files that may hold a map."""
+WRITTEN = "_map"
+"""What `emolens analyze --out` adds to a picture's name for its map."""
 CENTRE_SPREAD = 0.25
 """Standard deviation of the centre prior in sides of the picture."""
 
@@ -60,10 +62,28 @@ def write_map(weights: np.ndarray, path: Path, bits: int = 8) -> None:
         Image.fromarray(levels).save(file, "PNG", pnginfo=mark)
 
 
-def resized(weights: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A map (h, w) as float32 (height, width), bicubic: between the places of a coarse grid it runs smoothly."""
-    picture = Image.fromarray(weights.astype(np.float32))
-    return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
+def resized(weights: np.ndarray, width: int, height: int, smooth: bool = False) -> np.ndarray:
+    """A map (h, w) as float32 (height, width), bilinear: weights stay in range, and are averaged where it shrinks.
+
+    `smooth` is for evidence on a coarse grid: bicubic, which runs smoothly between the places and may overshoot.
+    """
+    way = Image.Resampling.BICUBIC if smooth else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(weights.astype(np.float32)).resize((width, height), way))
+
+
+def maps_below(folder: Path) -> dict[tuple[str, ...], Path]:
+    """The maps below a folder by the parts of their relative names without suffix.
+
+    Raises `DataError` where two share a name, but for `<picture>_map.npy` and its copy in grey, which
+    `emolens analyze --out` writes: the exact one is taken.
+    """
+    found: dict[tuple[str, ...], Path] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()):
+        name = path.relative_to(folder).with_suffix("").parts
+        if name in found and not (found[name].suffix == ".npy" and path.name.endswith(f"{WRITTEN}.png")):
+            raise DataError(f"{found[name]} and {path.name}: two maps of one name; keep one")
+        found.setdefault(name, path)
+    return found
 
 
 def _stored(data: bytes, name: str, limits: Limits) -> np.ndarray:
@@ -79,6 +99,8 @@ def _stored(data: bytes, name: str, limits: Limits) -> np.ndarray:
             return _grey(picture, name)
     except (TooLarge, Unreadable):
         raise
+    except UnidentifiedImageError:  # its text names an object in memory
+        raise Unreadable(f"{name}: not a map (no known format); give a grey picture or an .npy file") from None
     except Exception as error:  # hostile bytes raise anything inside the format classes
         reason = " ".join(str(error).split()) or type(error).__name__
         raise Unreadable(f"{name}: not a map ({reason}); give a grey picture or an .npy file") from None
@@ -110,14 +132,6 @@ def _weights(stored: np.ndarray, name: str) -> np.ndarray:
     if not (low >= 0 and high <= 1):  # NaN fails too
         raise Unreadable(f"{name}: weights from {low:.4g} to {high:.4g}; needs [0, 1]")
     return stored.astype(np.float32)
-
-
-def resized_map(weights: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map (H, W) as float32 (height, width), bilinear; where it shrinks, weights are averaged."""
-    if weights.shape == (height, width):
-        return weights.astype(np.float32)
-    picture = Image.fromarray(weights.astype(np.float32))
-    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def centre_prior(height: int, width: int, spread: float = CENTRE_SPREAD) -> np.ndarray:

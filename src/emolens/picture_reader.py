@@ -22,7 +22,8 @@ Size = tuple[int, int]
 class PictureReader:
     """Reads what whole pictures evoke: a distribution, and valence and arousal from a model that gives `values`.
 
-    With `maps` it also tells what in a picture evokes that, from the `evidence` that the model gives on the way.
+    With `maps` it also tells what in a picture evokes that, from the `evidence` that the model gives on the way. The
+    map of the whole answer leans to the middle of the picture, those of emotions do not, see `emolens.stimuli`.
     Raises `CardError` where the card does not say how a whole picture becomes the model's input, `ModelError` for maps
     from a model without evidence.
     """

@@ -49,7 +49,7 @@ def refined(maps: np.ndarray, frame: np.ndarray) -> np.ndarray:
     `frame` is uint8 (H, W, 3) or (H, W). A map that is the same everywhere becomes 0.
     """
     height, width = frame.shape[:2]
-    fine = np.stack([resized(each, width, height) for each in maps])
+    fine = np.stack([resized(each, width, height, smooth=True) for each in maps])
     return np.stack([_scaled(each) for each in _guided(fine, _grey(frame), max(1, round(RADIUS * height)))])
 
 

@@ -358,7 +358,11 @@ def _run(
 def _truths(place: Path | None, pictures: Sequence[object]) -> Truths | None:
     from emolens.cli.truths import Truths
 
-    return Truths(place, pictures) if place else None
+    if place is None:
+        return None
+    truths = Truths(place, pictures)
+    truths.check(pictures)
+    return truths
 
 
 def _results(analyzer: Analyzer, sources: Sequence[str]) -> tuple[list[Any], Iterator[PhotoResult]]:

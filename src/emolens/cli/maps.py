@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emolens.errors import OptionError
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -31,12 +33,15 @@ def compare_maps(
     from rich.console import Console
 
     from emolens.evaluation.map_pairs import judge_maps, write_rows
+    from emolens.maps import SUFFIXES
 
+    if out is not None and out.suffix.lower() in SUFFIXES:
+        raise OptionError(f"--csv is {out}, which may be a map; name a new file, such as figures.csv")
     judged = judge_maps(predicted, truth)
     Console().print(maps_table(judged))
     if out is not None:
         write_rows(judged, out)
-        typer.echo(f"written: {out} ({len(judged.names)} pictures)")
+        typer.echo(f"written: {out} ({len(judged.names):,} {_maps(len(judged.names))})")
 
 
 def maps_table(judged: Judged) -> Table:
@@ -47,14 +52,16 @@ def maps_table(judged: Judged) -> Table:
 
     n = len(judged.names)
     summary = judged.summary()
-    table = Table(
-        "figure", "better", *_headings(summary), title=f"{n} {'map' if n == 1 else 'maps'}", header_style="bold"
-    )
+    table = Table("figure", "better", *_headings(summary), title=f"{n:,} {_maps(n)}", header_style="bold")
     for metric in METRICS:
         table.add_row(
             metric, BETTER.get(metric, "higher"), *(_shown(found.get(metric), n) for found in summary.values())
         )
     return table
+
+
+def _maps(count: int) -> str:
+    return "map" if count == 1 else "maps"
 
 
 def _headings(summary: Mapping[str, object]) -> list[str]:

@@ -123,6 +123,8 @@ def trace_model(
     if not model.is_file():
         fail(f"{model}: no such model file; 'emolens models list' shows what is here")
     place = out or model
+    if place.suffix != ".onnx":
+        fail(f"--out is {place}; a model goes into a file that ends in .onnx, its card beside it; name one")
     card = add_evidence(model, place)
     typer.echo(f"{card.name}: {place} ({place.stat().st_size / 1e6:.2f} MB) gives maps now")
 

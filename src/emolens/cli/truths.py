@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from emolens.errors import DataError, OptionError
-from emolens.maps import SUFFIXES, read_map
+from emolens.errors import DataError, InputError, OptionError
+from emolens.images import open_image
+from emolens.limits import as_shown
+from emolens.maps import maps_below, read_map
+from emolens.sources import is_remote, source_name
 
 
 class Truths:
@@ -20,23 +23,35 @@ class Truths:
 
     def __init__(self, place: Path, pictures: Sequence[object]) -> None:
         self._one = None if place.is_dir() else place
-        self._maps = _by_name(place) if self._one is None else {}
+        self._maps = maps_below(place) if self._one is None else {}
         if self._one is not None and len(pictures) > 1:
             raise OptionError(f"--truth {place} is one file for {len(pictures)} pictures; name a folder of maps")
-        missing = [str(picture) for picture in pictures if self._path(str(picture)) is None]
+        missing = [name for picture in pictures if self._path(name := source_name(picture)) is None]
         if missing:
             raise DataError(
-                f"{place}: no map for {missing[0]} ({len(missing)} of {len(pictures)} are missing); each picture needs "
-                "one of the same name"
+                f"{place}: no map for {as_shown(missing[0])} ({len(missing)} of {len(pictures)} are missing); "
+                "each picture needs one of the same name"
             )
 
-    def of(self, source: str, size: tuple[int, int]) -> np.ndarray:
-        """The true map of a picture of `size` (width, height). Raises `DataError` for another size, or all zero."""
+    def check(self, pictures: Sequence[object]) -> None:
+        """Look at the truth of every picture before the first is analysed: a fault shall not end a run half-way.
+
+        Raises as `of`. Pictures that would be fetched, or cannot be read, have the truth alone looked at, not its size.
+        """
+        for picture in pictures:
+            name = source_name(picture)
+            self.of(name, None if isinstance(picture, str) and is_remote(picture) else _size(picture))
+
+    def of(self, source: str, size: tuple[int, int] | None) -> np.ndarray:
+        """The true map of a picture of `size` (width, height), where that is known.
+
+        Raises `DataError` for another size, or all zero, `InputError` for a file that is no map.
+        """
         path = self._path(source)
         if path is None:
             raise DataError(f"no map for {source}; each picture needs one of the same name")
         found = read_map(path)
-        if found.shape != size[::-1]:
+        if size is not None and found.shape != size[::-1]:
             came = f"{found.shape[1]} x {found.shape[0]}"
             raise DataError(f"{path}: a map of {came} pixels, {source} has {size[0]} x {size[1]}; give one of its size")
         if not found.any():
@@ -51,12 +66,9 @@ class Truths:
         return next((path for path in known if path is not None), None)
 
 
-def _by_name(folder: Path) -> dict[tuple[str, ...], Path]:
-    """The maps below a folder by the parts of their relative names."""
-    found: dict[tuple[str, ...], Path] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()):
-        name = path.relative_to(folder).with_suffix("").parts
-        if name in found:
-            raise DataError(f"{found[name]} and {path.name}: two maps of one name; keep one")
-        found[name] = path
-    return found
+def _size(picture: object) -> tuple[int, int] | None:
+    try:
+        height, width = open_image(picture).shape[:2]  # type: ignore[arg-type]
+    except InputError:  # it gets a row that says so
+        return None
+    return width, height

@@ -13,7 +13,7 @@ from emolens.data.manifest import read_manifest
 from emolens.data.pictures import keywords
 from emolens.data.prepared import Prepared, open_prepared
 from emolens.errors import DataError
-from emolens.maps import resized_map
+from emolens.maps import resized
 from emolens.taxonomy import Taxonomy
 
 
@@ -35,6 +35,10 @@ class MappedPictures:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def labels(self) -> list[str]:
+        """The emotion of each picture by its name, `none` where it has none."""
+        return [self.taxonomy.classes[at] if at >= 0 else "none" for at in self.emotion.tolist()]
+
     def keep(self, rows: np.ndarray) -> MappedPictures:
         """The rows of a mask (N,), or at these places."""
         return replace(
@@ -53,7 +57,7 @@ def read_mapped(folder: Path, split: str, size: int) -> MappedPictures:
     return MappedPictures(
         ids=np.array(rows.column("id")),
         images=rows.pixels(size=size),
-        maps=np.stack([_in_bytes(resized_map(true_map(rows, at), size, size)) for at in range(len(rows))]),
+        maps=np.stack([_in_bytes(resized(true_map(rows, at), size, size)) for at in range(len(rows))]),
         emotion=keywords(rows),
         taxonomy=rows.taxonomy,
         split=split,

@@ -14,7 +14,7 @@ from emolens.data.pictures import keywords
 from emolens.data.prepared import Prepared
 from emolens.errors import CardError, DataError
 from emolens.evaluation.map_pairs import Judged, Pair, judge_pairs
-from emolens.maps import resized_map
+from emolens.maps import resized
 from emolens.models.session import open_session, read_card
 from emolens.places import sha256
 
@@ -89,4 +89,4 @@ def _pair(found: np.ndarray, rows: Prepared, at: int, name: str) -> Pair:
 def at_home(found: np.ndarray, rows: Prepared, at: int) -> np.ndarray:
     """A map (S, S) at the size of the picture of row `at`, float32 (H, W) in [0, 1]."""
     height, width = (rows.table[name][at].as_py() for name in ("height", "width"))
-    return np.asarray(np.clip(resized_map(found, height, width), 0, 1))
+    return np.asarray(np.clip(resized(found, width, height), 0, 1))

@@ -15,7 +15,7 @@ from emolens.errors import DataError
 from emolens.evaluation.maps import METRICS
 from emolens.evaluation.metrics import Estimate, mean_estimate
 from emolens.files import replacing
-from emolens.maps import SUFFIXES, centre_prior, read_map, resized_map
+from emolens.maps import WRITTEN, centre_prior, maps_below, read_map, resized
 
 MEAN_SIDE = 64
 """Side in pixels at which the mean map is kept: it is smooth, and a data set of true maps would fill the memory."""
@@ -55,6 +55,8 @@ class Pair:
 
 def judge_maps(predicted: Path, truth: Path) -> Judged:
     """Compare two files, or all files below two folders by their relative names without suffix.
+
+    Of `a` in the folder of truths is `a` in the other, else `a_map`, as `emolens analyze --out` names it.
 
     A predicted map of another size is not stretched: it is an error. Raises `DataError` for maps that are missing,
     differ in size, or are black where the truth must say something, `InputError` for files that are no maps.
@@ -102,7 +104,7 @@ def _figures(pair: Pair, total: np.ndarray | None, count: int) -> Iterator[tuple
     yield "centre", _measured(centre_prior(*true.shape), true)
     if total is not None:
         others = (total - _small(true)) / (count - 1)
-        yield "mean", _measured(resized_map(others, *true.shape), true)
+        yield "mean", _measured(resized(others, *true.shape[::-1]), true)
 
 
 def _measured(found: np.ndarray, true: np.ndarray) -> dict[str, float]:
@@ -115,27 +117,18 @@ def _pairs(predicted: Path, truth: Path) -> dict[str, tuple[Path, Path]]:
         return {predicted.stem: (predicted, truth)}
     if not (predicted.is_dir() and truth.is_dir()):
         raise DataError(f"{predicted} and {truth}: one is a folder and one is not; give two files or two folders")
-    found, true = _maps_below(predicted), _maps_below(truth)
-    missing = [name for name in true if name not in found]
+    found, true = maps_below(predicted), maps_below(truth)
+    written = {name: (*name[:-1], name[-1] + WRITTEN) for name in true}
+    found = {name: path for name in true if (path := found.get(name) or found.get(written[name]))}
+    missing = ["/".join(name) for name in true if name not in found]
     if missing or not true:
         what = f"no map for {missing[0]} ({len(missing)} of {len(true)} are missing)" if true else "nothing to compare"
         raise DataError(f"{predicted}: {what}; each map in {truth} needs one of the same name")
-    return {name: (found[name], path) for name, path in true.items()}
-
-
-def _maps_below(folder: Path) -> dict[str, Path]:
-    """Maps by their relative names without suffix. Raises `DataError` where two share one."""
-    found: dict[str, Path] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
-            raise DataError(f"{found[name]} and {path.name}: two maps of one name; keep one")
-        found[name] = path
-    return found
+    return {"/".join(name): (found[name], path) for name, path in true.items()}
 
 
 def _small(values: np.ndarray) -> np.ndarray:
-    return resized_map(values, MEAN_SIDE, MEAN_SIDE).astype(np.float64)
+    return resized(values, MEAN_SIDE, MEAN_SIDE).astype(np.float64)
 
 
 def _size(values: np.ndarray) -> str:

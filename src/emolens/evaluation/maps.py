@@ -40,7 +40,7 @@ def similarity(predicted: np.ndarray, truth: np.ndarray) -> float:
 def divergence(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Kullback-Leibler divergence in nats from truth to prediction, each summing to 1."""
     p, q = _shares(truth), _shares(predicted)
-    return float((p * np.log(TINY + p / (q + TINY))).sum())
+    return max(0.0, float((p * np.log(TINY + p / (q + TINY))).sum()))  # what keeps logarithms finite may pass 0
 
 
 def auc_judd(predicted: np.ndarray, truth: np.ndarray) -> float:

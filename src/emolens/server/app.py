@@ -21,6 +21,7 @@ from emolens import __version__
 from emolens.analyzer import Analyzer
 from emolens.drawing.photo import annotate
 from emolens.errors import EmolensError, InputError
+from emolens.limits import as_shown
 from emolens.records import PhotoResult
 from emolens.server import schema
 from emolens.server.bodies import Upload, read_sources
@@ -162,7 +163,7 @@ def _drawn(result: PhotoResult, picture: np.ndarray) -> tuple[bytes, str]:
 def _facts(app: FastAPI, desk: Desk) -> None:
     """What can be asked without a picture."""
     told = {
-        "tasks": list(desk.analyzer.tasks),
+        "tasks": list(dict.fromkeys([*desk.analyzer.tasks, *(["stimuli"] if desk.worker.maps else [])])),
         "detector": desk.analyzer.detector.name if desk.analyzer.detector else "",
         "models": [
             {**model.card.model_dump(mode="json", exclude={"framing"}), "sha256": model.sha256}
@@ -209,7 +210,8 @@ def _refusals(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def parameters(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        return as_response(Problem(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
+        came = as_shown(str(first.get("input")))
+        return as_response(Problem(422, f"{'.'.join(map(str, first['loc']))}: {came!r} came; {first['msg']}"))
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:

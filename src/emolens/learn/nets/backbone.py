@@ -49,6 +49,18 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
     return net
 
 
+def before_last(trunk: nn.Module, stages: int) -> tuple[nn.Module, ...]:
+    """What comes before the last `stages` of a trunk, in order; nothing where it has no more than these.
+
+    A stage is a child of the trunk, or a block of those that are sequences of blocks; those without weights count not.
+    """
+    units: list[nn.Module] = []
+    for child in trunk.children():
+        units += list(child.children()) if isinstance(child, nn.Sequential) else [child]
+    units = [unit for unit in units if any(True for _ in unit.parameters())]
+    return tuple(units[: max(0, len(units) - stages)])
+
+
 def _load_wheel(net: nn.Module, name: str) -> None:
     """ImageNet weights of EfficientNet-Lite0: the file has other names than timm, in the same order."""
     if name != LITE0:

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from emolens.errors import OptionError
 from emolens.learn.config import MapNet
-from emolens.learn.nets.backbone import load_tensors
+from emolens.learn.nets.backbone import before_last, load_tensors
 from emolens.learn.nets.map_trunks import STRIDES, AlexNet, Pyramid, widen
 
 HEAD_WIDTH = 512
@@ -143,8 +143,7 @@ class StimuliNet(nn.Module):
 
     def hold(self, stages: int) -> None:
         """Train only the last `stages` of the trunk's stages; the rest keep their weights and their statistics."""
-        units = _stages(self.trunk)
-        self.still = tuple(units[: len(units) - stages] if stages else units)
+        self.still = before_last(self.trunk.net if isinstance(self.trunk, Pyramid) else self.trunk, stages)
         for unit in self.still:
             unit.requires_grad_(False)
         self.train(self.training)
@@ -160,15 +159,6 @@ def _given(emotion: Tensor | None) -> Tensor:
     if emotion is None:
         raise OptionError("this net is told the emotion; give the index of a class for each picture")
     return emotion
-
-
-def _stages(trunk: nn.Module) -> list[nn.Module]:
-    """The parts of a trunk in their order: its children, and each block of those that are sequences of blocks."""
-    whole = trunk.net if isinstance(trunk, Pyramid) else trunk
-    units: list[nn.Module] = []
-    for child in whole.children():
-        units += list(child.children()) if isinstance(child, nn.Sequential) else [child]
-    return [unit for unit in units if any(True for _ in unit.parameters())]
 
 
 def enlarged(scores: Tensor, like: Tensor, mode: str) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from emolens.errors import LabelError, ModelError, OptionError, UnknownName
 from emolens.learn.config import WheelNet as WheelNetSettings
-from emolens.learn.nets.backbone import LITE0, backbone
+from emolens.learn.nets.backbone import LITE0, backbone, before_last
 from emolens.taxonomy import Taxonomy
 from emolens.wheel import wheel_place, wheel_prior
 
@@ -190,8 +190,7 @@ class EmotionWheelNet(nn.Module):
 
     def hold(self, stages: int) -> None:
         """Train only the last `stages` of the trunk's stages; the rest keep their weights and their statistics."""
-        units = _stages(self.trunk)
-        self.still = tuple(units[: len(units) - stages] if stages else units)
+        self.still = before_last(self.trunk, stages)
         for unit in self.still:
             unit.requires_grad_(False)
         self.train(self.training)
@@ -221,14 +220,6 @@ def pooled_width(trunk: nn.Module, taps: Sequence[str] | None) -> int:
     net = EmotionWheelNet(copy.deepcopy(trunk).eval(), WheelHead(1, 1), taps)
     with torch.no_grad():
         return int(net.pooled(torch.zeros(1, 3, PROBE, PROBE))[0].shape[1])
-
-
-def _stages(trunk: nn.Module) -> list[nn.Module]:
-    """The parts of a trunk in their order: its children, and each block of those that are sequences of blocks."""
-    units: list[nn.Module] = []
-    for child in trunk.children():
-        units += list(child.children()) if isinstance(child, nn.Sequential) else [child]
-    return [unit for unit in units if any(True for _ in unit.parameters())]
 
 
 def wheel_net(

@@ -53,7 +53,7 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
     Raises `DataError` where the set has no maps or no emotions.
     """
     rows = _whole(data)
-    folds = stratified_folds(rows.emotion.tolist(), FOLDS)
+    folds = stratified_folds(rows.labels(), FOLDS)
     found = answers(rows, folds, effort, say)
     results = judged(found, rows, folds, effort)
     say(f"held out {results['accuracy']['value']:.3f}, chance {results['chance']:.3f}, p = {results['p_value']:.4f}")

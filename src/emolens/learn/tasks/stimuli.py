@@ -34,7 +34,7 @@ def mapped_of(recipe: StimuliRecipe, data: Path, split: str) -> MappedPictures:
     wanted, size = recipe.data, recipe.net.size
     if wanted.folds and split in ("train", "val"):
         both = join_mapped(data, size, ("train", "val"))
-        folds = stratified_folds(both.emotion.tolist(), wanted.folds)
+        folds = stratified_folds(both.labels(), wanted.folds)
         rows = both.keep((folds == wanted.fold) == (split == "val"))
     else:
         rows = read_mapped(data, split, size)
