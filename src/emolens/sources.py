@@ -52,7 +52,7 @@ def expand(sources: Iterable[str | Path]) -> Iterator[str]:
     seen: set[int] = set()  # hashes rather than names: a million photos are about 70 MB, not 300
     for given in sources:
         for source in _expand_one(str(given)):
-            key = hash(source if _is_remote(source) else os.path.abspath(source))
+            key = hash(source if is_remote(source) else os.path.abspath(source))
             if key not in seen:
                 seen.add(key)
                 yield source
@@ -95,7 +95,7 @@ def read_source(
 
 
 def _expand_one(given: str) -> Iterator[str]:
-    if _is_remote(given):
+    if is_remote(given):
         yield given
     elif os.path.isdir(given):
         yield from _folder_or_itself(given)
@@ -169,7 +169,8 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_remote(source: str) -> bool:
+def is_remote(source: str) -> bool:
+    """Whether a source is standard input, a URL or a data URI rather than a path."""
     return source == "-" or bool(URL.match(source) or DATA_URI.match(source))
 
 
