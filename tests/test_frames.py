@@ -124,7 +124,8 @@ def test_shares_and_sources_that_make_no_sense_are_refused(tmp_path: Path) -> No
     film(tmp_path / "a.mp4", [5])
     with pytest.raises(OptionError, match="sum to 1"):
         dealt([str(tmp_path / "a.mp4")], [0.7, 0.7])
-    for wrong in (["--split", "half"], ["--method", "best"], ["--fps", "0", "--method", "rate"], ["--window", "1"]):
+    for wrong in (["--split", "half"], ["--method", "best"], ["--fps", "0", "--method", "rate"], ["--window", "1"],
+                  ["--fps", "inf", "--method", "rate"], ["--split", "nan,0.5"]):  # fmt: skip
         code, said = run(tmp_path / "a.mp4", "--out", tmp_path / "out", *wrong)
         assert code == 2
         assert len(said.strip().splitlines()) == 1

@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -269,6 +270,26 @@ def test_a_pickle_of_anything_else_is_refused_and_not_run(tmp_path: Path) -> Non
         read_npz(tmp_path / "y.npz")
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_any_damage_to_a_file_is_told_as_such(tmp_path: Path, save: Any) -> None:
+    crops = np.empty(3, object)
+    crops[:] = [np.zeros((at + 1, 2, 3), np.uint8) for at in range(3)]
+    path, chance = tmp_path / "x.npz", np.random.default_rng(0)
+    save(path, a=crops, b=np.arange(30.0))
+    whole = path.read_bytes()
+    told = []
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[chance.integers(len(whole))] = chance.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read_npz(path)
+        except DataError as error:
+            told.append(str(error))
+    assert len(told) > 100
+    assert not [message for message in told if "\n" in message]
+
+
 def test_bad_input_is_told_in_one_line(gaf: Path, tmp_path: Path) -> None:
     broken = tmp_path / "gaf"
     shutil.copytree(gaf, broken)
@@ -277,10 +298,41 @@ def test_bad_input_is_told_in_one_line(gaf: Path, tmp_path: Path) -> None:
     assert code == 2
     assert "val/Neutral: the folder is not there" in said.replace("\\", "/")
     assert len(said.strip().splitlines()) == 1
-    code, said = run("faces", tmp_path / "nothing", "--out", tmp_path / "out2")
-    assert code != 0
+    (tmp_path / "empty").mkdir()
+    for source, told in (("nothing", "no such file or folder"), ("empty", "a folder without a picture")):
+        code, said = run("faces", tmp_path / source, "--out", tmp_path / "out2")
+        assert (code, told in said, len(said.strip().splitlines())) == (2, True, 1)
+    code, said = run("faces", gaf, "--out", tmp_path / "out2", "--min-face", "3")
+    assert (code, "--min-face is 3" in said) == (2, True)
+    assert not (tmp_path / "out2").exists()
     code, said = run("faces", gaf, "--out", tmp_path / "out3", "--layout", "leagcy")
     assert (code, "Did you mean 'legacy'" in said) == (2, True)
+
+
+def test_pictures_of_which_none_can_be_read_are_no_matter_of_small_faces(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_text("hello")
+    code, said = run("faces", tmp_path / "in", "--out", tmp_path / "out", "--no-global-features", "--threads", 1)
+    assert code == 2
+    assert "1 could not be read" in said
+    assert "--min-face" not in said
+
+
+def test_one_layout_is_not_written_into_the_other(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (40, 40)).save(tmp_path / "in" / "a.png")
+    common = ("--no-global-features", "--threads", 1)
+    for layout, other, told in (("parquet", "legacy", "faces as Parquet"), ("legacy", "parquet", "in the old layout")):
+        out = tmp_path / layout
+        assert run("faces", tmp_path / "in", "--out", out, "--layout", layout, *common)[0] == 1  # nobody in it
+        code, said = run("faces", tmp_path / "in", "--out", out, "--layout", other, *common)
+        assert (code, told in said) == (2, True), said
+    legacy = tmp_path / "legacy"
+    code, said = run("faces", tmp_path / "in", "--out", legacy, "--layout", "legacy", "--min-face", 30, *common)
+    assert (code, "min_face 20 there, 30 now" in said) == (2, True)
+    (legacy / "legacy.json").write_text("{")
+    code, said = run("faces", tmp_path / "in", "--out", legacy, "--layout", "legacy", *common)
+    assert (code, "legacy.json: not readable" in said) == (2, True)
 
 
 def test_a_split_without_one_face_is_named(gaf: Path, tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def test_keypoints_are_read_as_openpose_writes_them(tmp_path: Path) -> None:
         ('{"people": [{"pose_keypoints_2d": [1, 2]}]}', "BODY_25 has 75"),
         ('{"people": [{"pose_keypoints_2d": ["x"]}]}', "no numbers"),
         ('{"people": [{}]}', "no numbers"),
+        (json.dumps({"people": [{"pose_keypoints_2d": [float("nan")] * 75}]}), "not finite"),
         (json.dumps({"people": [{"pose_keypoints_2d": [0.5] * 75}]}), "keypoint_scale 0"),
         (json.dumps({"people": [{"pose_keypoints_2d": [5] * 75}, {"pose_keypoints_2d": [5] * 54}]}), "18 and 25"),
     ],
@@ -159,6 +160,25 @@ def test_openpose_json_is_drawn_without_torch(tmp_path: Path) -> None:
     assert Image.open(tmp_path / "sized" / "val" / "one_rendered.png").size == (300, 250)
     assert run(source, "--out", tmp_path / "x", "--size", "large")[0] == 2
     assert "lies in" in run(source, "--out", source / "drawn")[1]
+
+
+def test_one_bad_file_of_keypoints_stops_none_of_the_others(tmp_path: Path) -> None:
+    source, out = tmp_path / "json", tmp_path / "out"
+    source.mkdir()
+    (source / "a_keypoints.json").write_text("hello")
+    write_keypoints(person(at=(1e9, 1e9))[None], source / "b_keypoints.json")
+    write_keypoints(person(at=(-900, -900))[None], source / "c_keypoints.json")
+    write_keypoints(person()[None], source / "d_keypoints.json")
+    code, said = run(source, "--out", out)
+    assert code == 2
+    assert "1 people in 1 pictures" in said
+    assert "3 could not be read" in said
+    assert len(said.strip().splitlines()) == 4
+    assert sorted(path.name for path in out.iterdir()) == ["d_keypoints.json", "d_rendered.png"]
+    code, said = run(source, "--out", tmp_path / "huge", "--size", "99999999x99999999")
+    assert (code, "at most 100,000,000 pixels" in said) == (2, True)
+    code, said = run(tmp_path / "nothing", "--out", tmp_path / "none")
+    assert (code, "no such file or folder" in said) == (2, True)  # before weights are fetched
 
 
 def test_the_net_runs_from_a_file_of_weights(tmp_path: Path) -> None:

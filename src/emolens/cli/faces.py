@@ -51,7 +51,7 @@ def faces(
     """Find the faces of many pictures and keep them: boxes, crops, aligned faces, features.
 
     What was stopped goes on. A picture without a face has none, never a made-up one. Exit code: 0; 1 where a split has
-    not one face; 2 where something must be changed.
+    not one face; 2 where something must be changed or nothing could be read.
     """
     from emolens.cli.analyze import limit_threads
     from emolens.data.problems import Problems
@@ -128,6 +128,8 @@ def _tell(counts: Mapping[str, int], out: Path, faults: int) -> None:
                f"{counts['no_face']:,} without a face, {unread:,} could not be read")  # fmt: skip
     if faults:
         typer.echo(f"left out for faults: {faults:,}")
+    if unread == counts["pictures"]:
+        raise typer.Exit(2)
     splits = [key.partition(":")[0] for key in counts if key.endswith(": pictures")] or [""]
     empty = [split for split in splits if not counts[f"{split}: faces" if split else "faces"]]
     for split in empty:

@@ -10,7 +10,8 @@ import typer
 from emolens.cli.data import Settings, set_options
 from emolens.cli.leaving import Signals, fail
 from emolens.cli.printing import progress
-from emolens.errors import InputError, MissingExtra, OptionError
+from emolens.errors import DataError, InputError, MissingExtra, OptionError
+from emolens.limits import LIMITS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +41,7 @@ def skeletons(
 ) -> None:
     """Find people's joints and draw them on black as OpenPose did. OpenPose's own JSON is drawn without torch.
 
-    What was stopped goes on. A picture without a person is black.
+    What was stopped goes on. A picture without a person is black. Exit code: 0; 2 where a source could not be read.
     """
     from emolens.preparing.skeletons import draw_one, is_done, keypoints_below
     from emolens.preparing.wanted import check_apart
@@ -48,34 +49,41 @@ def skeletons(
     check_apart(out, sources)
     files = keypoints_below(sources)
     if files:
-        jobs = [(name, _given(path, name, pictures, size)) for name, path in files]
+        given = None if size is None else _size(size)
+        jobs = [(name, _given(path, name, pictures, given)) for name, path in files]
     else:
         jobs = _found(sources, data, settings, weights, min_score, pictures, size)
-    drawn = people = 0
+    drawn = people = faults = 0
     with Signals() as signals, progress("pictures") as told:
         for at, (name, look) in enumerate(signals.until_one_comes(jobs), start=1):
             if not is_done(out, name):
                 try:
                     people += draw_one(out, name, *look())
                     drawn += 1
-                except InputError as error:
+                except (InputError, DataError) as error:
+                    faults += 1
                     typer.echo(f"emolens: {error}", err=True)
             told(at, len(jobs))
     if signals.came:
         fail(f"stopped after {drawn} pictures, which are kept; run it again to go on", 128 + signals.came)
-    typer.echo(f"{people} people in {drawn} pictures, drawn in {out}; {len(jobs) - drawn} were there or not readable")
+    typer.echo(f"{people} people in {drawn} pictures, drawn in {out}; {len(jobs) - drawn - faults} were there, "
+               f"{faults} could not be read")  # fmt: skip
+    if faults:
+        raise typer.Exit(2)
 
 
-def _given(path: Path, name: str, pictures: Path | None, size: str | None) -> Any:
+def _given(path: Path, name: str, pictures: Path | None, size: tuple[int, int] | None) -> Any:
     from emolens.preparing.skeletons import given_keypoints
 
-    return lambda: given_keypoints(path, name, pictures, None if size is None else _size(size))
+    return lambda: given_keypoints(path, name, pictures, size)
 
 
 def _size(text: str) -> tuple[int, int]:
     width, cross, height = text.lower().partition("x")
     if not (cross and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise OptionError(f"--size {text!r}: needs width and height in pixels, as 1920x1080")
+    if int(width) * int(height) > LIMITS.max_pixels:
+        raise OptionError(f"--size {text!r}: at most {LIMITS.max_pixels:,} pixels are drawn; needs fewer, as 1920x1080")
     return int(width), int(height)
 
 

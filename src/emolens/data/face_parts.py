@@ -90,7 +90,7 @@ class FacesWriter:
         if not self.folder.is_dir() or not any(self.folder.iterdir()):
             _write_json(self.folder / UNFINISHED, {"format": FORMAT, "about": self.about})
         elif not any((self.folder / name).is_file() for name in (MANIFEST, UNFINISHED)):
-            raise OutputError(f"{self.folder}: is there and holds no prepared faces; choose a new or an empty folder")
+            raise OutputError(f"{self.folder}: {_held(self.folder)}; choose a new or an empty folder")
         for left in self.folder.glob(".part-*"):  # drafts of a run that was killed
             left.unlink()
 
@@ -99,9 +99,7 @@ class FacesWriter:
             there = json.loads(path.read_text(encoding="utf-8"))["about"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OutputError(f"{path}: not readable ({error}); remove the folder and prepare again") from None
-        if differing := sorted(k for k in {*there, *self.about} if there.get(k) != self.about.get(k)):
-            came = ", ".join(f"{name} {there.get(name)!r} there, {self.about.get(name)!r} now" for name in differing)
-            raise OutputError(f"{self.folder}: begun with other settings ({came}); choose another folder")
+        check_settings(there, self.about, self.folder)
 
     def _known(self, path: Path) -> dict[str, Any]:
         """A part's entry in the manifest, and the ids and counts that it brings."""
@@ -114,11 +112,24 @@ class FacesWriter:
         return {"file": path.name, "rows": table.num_rows, "sha256": sha256(path), "ids": table["id"].to_pylist()}
 
 
+def check_settings(there: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    """Raises `OutputError` where a folder was begun with other settings than those of now; names them."""
+    if differing := sorted(k for k in {*there, *now} if there.get(k) != now.get(k)):
+        came = ", ".join(f"{name} {there.get(name)!r} there, {now.get(name)!r} now" for name in differing)
+        raise OutputError(f"{folder}: begun with other settings ({came}); choose another folder")
+
+
 def count(counts: Counter[str], split: str, status: str, faces: int) -> None:
     """Count a picture: `pictures`, `faces` and its status, and the first two of its split, as in `train: faces`."""
     counts.update({"pictures": 1, "faces": faces, status: 1})
     if split:
         counts.update({f"{split}: pictures": 1, f"{split}: faces": faces})
+
+
+def _held(folder: Path) -> str:
+    """What a folder that is no prepared one holds; `legacy.json` is what `preparing.legacy` writes first."""
+    old = (folder / "legacy.json").is_file()
+    return "holds faces in the old layout" if old else "is there and holds no prepared faces"
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

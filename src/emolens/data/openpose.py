@@ -92,7 +92,10 @@ def _people(path: Path) -> list[Any]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; OpenPose writes one a picture with --write_json") from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{path}: no keypoints of OpenPose ({type(error).__name__}: {error})") from None
+        raise DataError(
+            f"{path}: no keypoints of OpenPose ({type(error).__name__}: {error}); leave it out, "
+            "or run OpenPose on its picture again"
+        ) from None
     return people
 
 
@@ -102,6 +105,8 @@ def _person(person: Any, where: str) -> np.ndarray:
         flat = np.array(person[key], np.float32)
     except (KeyError, TypeError, ValueError):
         raise DataError(f"{where}: no numbers in {KEYS[0]}") from None
-    if flat.ndim != 1 or len(flat) not in [3 * count for count in POINTS] or not np.isfinite(flat).all():
+    if not np.isfinite(flat).all():
+        raise DataError(f"{where}: numbers in {key} that are not finite; run OpenPose on its picture again")
+    if flat.ndim != 1 or len(flat) not in [3 * count for count in POINTS]:
         raise DataError(f"{where}: {flat.size} numbers; BODY_25 has 75 and COCO has 54: x, y, score a point")
     return flat.reshape(-1, 3)

@@ -83,9 +83,16 @@ def _listed(split: str, path: Path) -> list[str]:
 
 def _part(arrays: Mapping[str, np.ndarray], split: str, model: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
     logits, labels = arrays[f"output_{split}_{model}"], arrays.get(f"label_{split}")
-    if labels is None or logits.shape != (len(labels), len(GROUP3)):
-        came = "no labels" if labels is None else f"outputs {logits.shape} for {len(labels)} labels"
-        raise DataError(f"{path}: {split} of {model} has {came}; needs (N, {len(GROUP3)}) outputs and N labels")
+    if (
+        labels is None
+        or labels.ndim != 1
+        or logits.shape != (len(labels), len(GROUP3))
+        or logits.dtype.kind not in "fiu"
+    ):
+        came = "no labels" if labels is None else f"{logits.dtype} outputs {logits.shape} for labels {labels.shape}"
+        raise DataError(
+            f"{path}: {split} of {model} has {came}; needs outputs (N, {len(GROUP3)}), numbers, and labels (N,)"
+        )
     if not np.isin(labels, range(len(GROUP3))).all():
         raise DataError(f"{path}: label_{split} holds {np.unique(labels).tolist()}; allowed: 0, 1, 2")
     return logits, labels.astype(int)

@@ -11,6 +11,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -143,12 +144,12 @@ def _plain_arrays(path: Path) -> dict[str, np.ndarray]:
             for name in found.files:
                 arrays[name] = found[name]
         return arrays
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, TokenError) as error:
         if "pickle" in str(error):
             what = f"array {name!r} holds" if name else "the file is or holds"
             raise DataError(
                 f"{path}: not an .npz of plain arrays: {what} pickled objects, which are programs and never run; "
-                "save numbers and text, np.stack(objects) or one array a row"
+                f"'emolens data convert-legacy {path} --out NEW.npz' writes plain ones where they are numbers or text"
             ) from None
         raise DataError(f"{path}: not an .npz of plain arrays ({error})") from None
 

@@ -15,7 +15,7 @@ from emolens.data.face_columns import PictureFaces
 from emolens.decoding import Decoded, decode_ahead
 from emolens.errors import InputError, OptionError
 from emolens.faces.group_frames import eye_frames, grid_frames, sphereface_frames
-from emolens.faces.mtcnn import MTCNN
+from emolens.faces.mtcnn import CELL, MTCNN
 from emolens.preparing.wanted import Wanted
 from emolens.records import Face
 
@@ -38,6 +38,8 @@ class Settings:
     grid: bool = False
 
     def __post_init__(self) -> None:
+        if self.min_face < CELL:
+            raise OptionError(f"--min-face is {self.min_face}, needs pixels, {CELL} or more")
         if not 0 < self.min_score < 1:
             raise OptionError(f"--min-score is {self.min_score}, needs more than 0 and less than 1")
 

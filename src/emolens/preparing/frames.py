@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class Choice:
             raise UnknownName("way to choose frames", self.method, METHODS)
         if self.window < 3:
             raise OptionError(f"--window is {self.window}, needs 3 frames or more")
-        if not self.fps > 0:
+        if not 0 < self.fps < math.inf:
             raise OptionError(f"--fps is {self.fps:g}, needs a number of frames a second above 0")
 
 
@@ -91,7 +92,7 @@ def dealt(paths: Sequence[str], shares: Sequence[float], seed: int = 0) -> list[
 
     Equal files go together. The answer rests on `seed` and the bytes of the files alone.
     """
-    if not 2 <= len(shares) <= 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+    if not 2 <= len(shares) <= 3 or min(shares) < 0 or not abs(sum(shares) - 1) <= 1e-6:
         raise OptionError(f"--split {','.join(map(str, shares))}: needs shares of train, val and test that sum to 1")
     digests = [sha256(Path(path)) for path in paths]
     groups = sorted(set(digests), key=lambda digest: hashlib.sha256(f"{seed} {digest}".encode()).hexdigest())

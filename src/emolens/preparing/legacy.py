@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from emolens.data.face_columns import PictureFaces
-from emolens.data.face_parts import count
+from emolens.data.face_parts import MANIFEST, UNFINISHED, check_settings, count
 from emolens.errors import DataError, OutputError
 from emolens.files import replacing
 from emolens.preparing.faces import crop_edges
@@ -118,14 +118,32 @@ def stem_of(name: str) -> str:
     return path.with_suffix("").as_posix()
 
 
+def settings_of(folder: Path) -> dict[str, Any]:
+    """What a folder of the old layout was begun with; empty where emolens did not write it. Raises `DataError`."""
+    path = folder / SETTINGS
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise TypeError(f"holds {type(found).__name__}, not settings by name")
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: not readable ({error}); remove the folder and prepare again") from None
+    return found
+
+
 def _claim(folder: Path, about: dict[str, Any]) -> None:
     path = folder / SETTINGS
     if path.is_file():
-        if json.loads(path.read_text(encoding="utf-8")) != about:
-            raise OutputError(f"{folder}: begun with other settings; choose another folder")
+        check_settings(settings_of(folder), about, folder)
         return
     if folder.is_dir() and any(folder.iterdir()):
-        raise OutputError(f"{folder}: is there and was not begun by emolens; choose a new or an empty folder")
+        what = (
+            "faces as Parquet"
+            if any((folder / name).is_file() for name in (MANIFEST, UNFINISHED))
+            else "something else"
+        )
+        raise OutputError(f"{folder}: holds {what}; choose a new or an empty folder for the old layout")
     with replacing(path) as draft:
         draft.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 

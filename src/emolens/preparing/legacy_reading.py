@@ -6,7 +6,6 @@ is right and nothing in them tells which row is whose.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,9 +24,9 @@ from emolens.preparing.legacy import (
     DENSE,
     JOURNAL,
     SENTINEL,
-    SETTINGS,
     WHOLE,
     journal,
+    settings_of,
     stem_of,
 )
 from emolens.preparing.object_arrays import read_npz
@@ -53,9 +52,7 @@ def legacy_ids(folder: Path) -> list[str]:
 
 def about_of(folder: Path, pictures: bool) -> dict[str, Any]:
     """What prepared faces say of having been converted; with the settings, where emolens wrote the old layout."""
-    path = folder / SETTINGS
-    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {**settings, "converted_from": "npz layout", "cut_from_pictures": pictures}
+    return {**settings_of(folder), "converted_from": "npz layout", "cut_from_pictures": pictures}
 
 
 def read_one(folder: Path, name: str, pictures: Path | None = None) -> PictureFaces:

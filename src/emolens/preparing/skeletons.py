@@ -15,6 +15,7 @@ from emolens.drawing.skeleton import THRESHOLD, draw_skeletons
 from emolens.errors import DataError, OutputError
 from emolens.files import replacing
 from emolens.images import open_image
+from emolens.limits import LIMITS
 from emolens.sources import SUFFIXES
 
 
@@ -39,10 +40,7 @@ def given_keypoints(
     people = read_keypoints(path)
     if pictures is not None:
         return people, _size_of(pictures, name)
-    seen = people[people[..., 2] > THRESHOLD]
-    if size is None and not len(seen):
-        raise DataError(f"{path}: nobody in it, its picture has no known size; give --pictures DIR or --size WxH")
-    return people, size or (math.ceil(seen[:, 0].max()) + 1, math.ceil(seen[:, 1].max()) + 1)
+    return people, size or _reach(people, path)
 
 
 def is_done(out: Path, name: str) -> bool:
@@ -66,6 +64,18 @@ def _path(out: Path, name: str, ending: str) -> Path:
         raise OutputError(f"{name}: no path below a folder; give pictures in a folder")
     stem = below.stem if below.suffix.lower() in SUFFIXES else below.name
     return out / below.with_name(stem + ending)
+
+
+def _reach(people: np.ndarray, path: Path) -> tuple[int, int]:
+    """The (width, height) that the points of people need."""
+    seen = people[people[..., 2] > THRESHOLD][:, :2]
+    if not len(seen) or (seen.max(axis=0) < 0).any():
+        raise DataError(f"{path}: nobody in it, its picture has no known size; give --pictures DIR or --size WxH")
+    width, height = (math.ceil(float(most)) + 1 for most in seen.max(axis=0))
+    if width * height > LIMITS.max_pixels:
+        raise DataError(f"{path}: points as far as {width} x {height}, at most {LIMITS.max_pixels:,} pixels are drawn; "
+                        "give --pictures DIR or --size WxH")  # fmt: skip
+    return width, height
 
 
 def _size_of(pictures: Path, name: str) -> tuple[int, int]:

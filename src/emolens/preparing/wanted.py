@@ -17,7 +17,7 @@ from emolens.data.registry import reader
 from emolens.data.rows import csv_rows
 from emolens.data.table import SPLIT_NAMES
 from emolens.errors import DataError, OptionError, OutputError
-from emolens.sources import expand, source_name
+from emolens.sources import expand, is_remote, read_source, source_name
 
 TABLES = (".csv", ".parquet")
 CLASSES = ("Negative", "Neutral", "Positive")
@@ -44,7 +44,8 @@ def wanted_pictures(
     folders and patterns, whose ids are their paths below the folder they share.
 
     Raises `DataError` where an archive is not as it should be (a class folder is missing) or holds no picture,
-    `UnknownName` for a data set, `OptionError` for several sources of a data set.
+    `UnknownName` for a data set, `OptionError` for several sources of a data set, `InputError` where no path leads to a
+    picture.
     """
     found = list(_records(sources, data, problems or Problems(), options))
     if not found:
@@ -111,11 +112,18 @@ def _listed(path: Path) -> Iterator[Wanted]:
 
 def _photos(sources: Iterable[str]) -> Iterator[Wanted]:
     paths = list(expand(sources))
+    if paths and all(_is_nothing(path) for path in paths):
+        read_source(paths[0])  # raises, and says what is wrong with it
     files = [os.path.abspath(path) for path in paths if _is_file(path)]  # noqa: PTH100
     shared = os.path.commonpath([os.path.dirname(path) for path in files]) if files else ""  # noqa: PTH120
     for path in paths:
         name = source_name(Path(os.path.relpath(path, shared)).as_posix() if _is_file(path) else path)
         yield Wanted(name, path, source=source_name(path))
+
+
+def _is_nothing(source: str) -> bool:
+    """What `expand` leaves as it is: a path that is not there, a folder without a picture."""
+    return not is_remote(source) and (not Path(source).exists() or Path(source).is_dir())
 
 
 def _is_file(source: str) -> bool:
