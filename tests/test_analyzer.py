@@ -214,7 +214,7 @@ def test_on_error_is_checked_at_the_call_and_not_at_the_first_result(model):
 def test_models_are_placed_by_the_task_of_their_card(model, tmp_path):
     with pytest.raises(OptionError, match="two models for task 'expression', one is allowed"):
         Analyzer(detector=TWO_FACES, models=[model, model])
-    with pytest.raises(CardError, match="takes frames .*; its card states no inputs"):  # a group is not one frame
+    with pytest.raises(CardError, match=r"takes frames .*; its card states no inputs"):  # a group is not one frame
         Analyzer(detector=TWO_FACES, models=[linear_model(tmp_path / "s.onnx", linear_card(task="group"))])
     with pytest.raises(OptionError, match=r"linear.onnx is for task 'expression', which is not asked for \(evoked\)"):
         Analyzer("evoked", models=[model])
