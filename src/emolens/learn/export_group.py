@@ -81,7 +81,8 @@ def _check(recipe: GroupRecipe) -> None:
     if faces is not None and (faces.transposed or faces.limit != PLACES or _of_windows(net)):
         raise OptionError(
             f"recipe {recipe.name} looks at {'windows' if _of_windows(net) else f'{faces.limit} faces'}"
-            f"{', transposed' if faces.transposed else ''}; a file takes {PLACES} faces aligned by five points"
+            f"{', transposed' if faces.transposed else ''}; a file takes {PLACES} faces aligned by five points; "
+            f"where only their number differs, train with --set net.faces.limit={PLACES}"
         )
     if isinstance(net, HybridNet) and not net.registered:
         raise OptionError(f"recipe {recipe.name} keeps its CrossViT outside of the net; train it without --legacy")
