@@ -28,6 +28,7 @@ from emolens.faces.mtcnn import MTCNN
 from emolens.faces.mtcnn_weights import read_weights
 from emolens.preparing.object_arrays import read_npz
 from emolens.records import Face
+from fakes import linear_card, linear_model
 
 pytest.importorskip("pyarrow")
 
@@ -307,6 +308,10 @@ def test_bad_input_is_told_in_one_line(gaf: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out2").exists()
     code, said = run("faces", gaf, "--out", tmp_path / "out3", "--layout", "leagcy")
     assert (code, "Did you mean 'legacy'" in said) == (2, True)
+    faces_only = linear_model(tmp_path / "expression.onnx", linear_card())
+    code, said = run("faces", gaf, "--out", tmp_path / "out4", "--model", faces_only)
+    assert (code, "its card says task 'expression'" in said) == (2, True)
+    assert not (tmp_path / "out4").exists()
 
 
 def test_pictures_of_which_none_can_be_read_are_no_matter_of_small_faces(tmp_path: Path) -> None:

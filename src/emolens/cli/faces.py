@@ -11,7 +11,7 @@ import typer
 from emolens.cli.data import Settings, set_options
 from emolens.cli.leaving import Signals, fail
 from emolens.cli.printing import progress
-from emolens.errors import UnknownName
+from emolens.errors import OptionError, UnknownName
 
 if TYPE_CHECKING:
     from emolens.data.face_columns import PictureFaces
@@ -76,6 +76,11 @@ def _global_features(model: Path | None, out: Path, seed: int) -> GlobalFeatures
     from emolens.preparing.projection import GlobalFeatures
 
     given = model_files(model) if model else {}
+    if given and "evoked" not in given:
+        raise OptionError(
+            f"--model {model}: its card says task {next(iter(given))!r}, global features are those of a model for "
+            "'evoked'; name such a model or leave it out"
+        )
     return GlobalFeatures(Classifier.load(model_file("evoked", given), threads=1), out, seed)
 
 
