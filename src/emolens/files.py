@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,3 +40,25 @@ def replacing(target: Path) -> Iterator[Path]:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from None
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_report(target: Path, figures: str) -> Iterator[Path]:
+    """A new folder beside `target` that becomes it on success, in place of a report that was there, and else vanishes.
+
+    A report is known by its file `figures`. Raises `OutputError` where `target` holds something else or cannot be
+    written.
+    """
+    if target.exists() and not (target / figures).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise OutputError(f"{target}: holds something that is no report; name another --out")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as made:
+            draft = Path(made) / "new"
+            draft.mkdir()
+            yield draft
+            if target.exists():
+                shutil.rmtree(target)
+            draft.replace(target)
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {error.strerror or error}; choose another --out") from None

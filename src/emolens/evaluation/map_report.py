@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,9 +13,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from emolens.errors import OutputError
 from emolens.evaluation.map_pairs import Judged, write_rows
 from emolens.evaluation.metrics import Estimate
+from emolens.files import replacing_report
 
 FIGURES = "figures.json"
 PREDICTORS = {"map": "map", "centre": "centre prior", "mean": "mean of other truths"}
@@ -50,27 +48,16 @@ def write_map_report(judged: Judged, about: dict[str, Any], examples: Sequence[E
 
     Raises `OutputError` where `folder` holds something else or cannot be written.
     """
-    if folder.exists() and not (folder / FIGURES).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder}: holds something that is no report; name another --out")
     summary = judged.summary()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as made:
-            draft = Path(made) / "report"
-            draft.mkdir()
-            found = {who: {name: asdict(one) for name, one in figures.items()} for who, figures in summary.items()}
-            told = {"about": about, "n": len(judged.names), "figures": found}
-            (draft / FIGURES).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-            write_rows(judged, draft / "rows.csv")
-            figure = examples_plot(examples)
-            FigureCanvasAgg(figure)
-            figure.savefig(draft / "examples.png", dpi=110, bbox_inches="tight")
-            (draft / "index.html").write_text(_page(about, summary, len(judged.names)), encoding="utf-8")
-            if folder.exists():
-                shutil.rmtree(folder)
-            draft.replace(folder)
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror or error}; choose another --out") from None
+    with replacing_report(folder, FIGURES) as draft:
+        found = {who: {name: asdict(one) for name, one in figures.items()} for who, figures in summary.items()}
+        told = {"about": about, "n": len(judged.names), "figures": found}
+        (draft / FIGURES).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        write_rows(judged, draft / "rows.csv")
+        figure = examples_plot(examples)
+        FigureCanvasAgg(figure)
+        figure.savefig(draft / "examples.png", dpi=110, bbox_inches="tight")
+        (draft / "index.html").write_text(_page(about, summary, len(judged.names)), encoding="utf-8")
     return folder / "index.html"
 
 

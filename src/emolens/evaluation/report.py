@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from emolens.errors import OutputError
 from emolens.evaluation import plots
 from emolens.evaluation.compare import Comparison
 from emolens.evaluation.curves import operating_points
@@ -23,6 +20,7 @@ from emolens.evaluation.expression import Judgement
 from emolens.evaluation.groups import GroupFigures
 from emolens.evaluation.storing import write_predictions
 from emolens.evaluation.training import Curves
+from emolens.files import replacing_report
 
 FIGURES = "figures.json"
 
@@ -65,26 +63,16 @@ def write_report(report: Report, folder: Path) -> Path:
     """
     from emolens.evaluation.page import report_page
 
-    if folder.exists() and not (folder / FIGURES).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder}: holds something that is no report; name another --out")
-    drawn = _plots(report)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as made:
-            draft = Path(made) / "report"
-            (draft / "plots").mkdir(parents=True)
-            for name, figure in drawn.items():
-                for kind in ("png", "svg"):
-                    (draft / "plots" / f"{name}.{kind}").write_bytes(plots.saved(figure, kind))
-            write_predictions(report.judgements[0].predictions, draft / "predictions.parquet")
-            (draft / FIGURES).write_text(json.dumps(figures(report), indent=1) + "\n", encoding="utf-8")
-            pages = {name: plots.on_page(figure, name) for name, figure in drawn.items()}
-            (draft / "index.html").write_text(report_page(report, pages), encoding="utf-8")
-            if folder.exists():
-                shutil.rmtree(folder)
-            draft.replace(folder)
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror or error}; choose another --out") from None
+    with replacing_report(folder, FIGURES) as draft:
+        drawn = _plots(report)
+        (draft / "plots").mkdir()
+        for name, figure in drawn.items():
+            for kind in ("png", "svg"):
+                (draft / "plots" / f"{name}.{kind}").write_bytes(plots.saved(figure, kind))
+        write_predictions(report.judgements[0].predictions, draft / "predictions.parquet")
+        (draft / FIGURES).write_text(json.dumps(figures(report), indent=1) + "\n", encoding="utf-8")
+        pages = {name: plots.on_page(figure, name) for name, figure in drawn.items()}
+        (draft / "index.html").write_text(report_page(report, pages), encoding="utf-8")
     return folder / "index.html"
 
 

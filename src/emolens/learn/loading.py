@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from emolens.learn.config import ExpressionRecipe
 from emolens.learn.devices import Place
 from emolens.taxonomy import taxonomy
 
+T = TypeVar("T")
 Batch = tuple[Tensor, Tensor]
 """Pictures, float32 (N, C, H, W) with values 0 to 255, and targets, float32 (N, K)."""
 
@@ -97,16 +99,23 @@ class BalancedSampler(Sampler[int]):
 def batches(
     faces: LabelledFaces, size: int, shuffle: bool, seed: int = 0, balanced: bool = False, place: Place | None = None
 ) -> DataLoader[Batch]:
-    """A loader over `faces`; shuffled anew each epoch by (seed, epoch), so a resumed run sees what a whole one saw.
-
-    `size` is that of a batch over all processes together; with `balanced` classes come alike often.
-    """
+    """A loader over `faces`, as `dealt`; with `balanced` classes come alike often."""
     place = place or Place()
     source = FaceBatches(faces)
-    sampler: Sampler[int] = SequentialSampler(source)
-    if balanced:
-        sampler = BalancedSampler(source.targets.argmax(dim=1), seed, place)
-    elif shuffle:  # a shuffle by (seed, epoch) whose epoch Lightning sets, dealt to the processes
+    chosen = BalancedSampler(source.targets.argmax(dim=1), seed, place) if balanced else None
+    return dealt(source, size, shuffle, seed, place, chosen)
+
+
+def dealt(
+    source: Dataset[T], size: int, shuffle: bool, seed: int, place: Place, sampler: Sampler[int] | None = None
+) -> DataLoader[T]:
+    """Batches of `size` over all processes together, of a data set that gives whole batches by their indices.
+
+    Shuffled anew each epoch by (seed, epoch), so a resumed run sees what a whole one saw, unless a `sampler` draws.
+    """
+    if sampler is None and shuffle:  # a shuffle by (seed, epoch) whose epoch Lightning sets, dealt to the processes
         sampler = DistributedSampler(source, place.world, place.rank, seed=seed, drop_last=place.world > 1)
+    if sampler is None:
+        sampler = SequentialSampler(source)  # type: ignore[arg-type]
     each = max(1, size // place.world) if shuffle else size
     return DataLoader(source, each, sampler=sampler, collate_fn=lambda batch: batch, drop_last=shuffle)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, SequentialSampler
+from torch.utils.data import DataLoader, Dataset
 
 from emolens.data.face_columns import CANVAS
 from emolens.data.openpose import drawn_skeleton
@@ -21,6 +21,7 @@ from emolens.images import open_image, stretched
 from emolens.learn.config import GroupRecipe
 from emolens.learn.config.group import FaceTrunk, HybridNet
 from emolens.learn.devices import Place
+from emolens.learn.loading import dealt
 from emolens.taxonomy import Taxonomy
 
 ROOM = 8 / 7
@@ -176,10 +177,5 @@ class GroupBatches(Dataset[GroupBatch]):
 
 
 def group_batches(rows: GroupRows, size: int, shuffle: bool, seed: int, place: Place) -> DataLoader[GroupBatch]:
-    """Batches of `size` over all processes together; shuffled anew each epoch by (seed, epoch)."""
-    source = GroupBatches(rows)
-    sampler: Sampler[int] = SequentialSampler(source)
-    if shuffle:
-        sampler = DistributedSampler(source, place.world, place.rank, seed=seed, drop_last=place.world > 1)
-    each = max(1, size // place.world) if shuffle else size
-    return DataLoader(source, each, sampler=sampler, collate_fn=lambda batch: batch, drop_last=shuffle)
+    """Batches of groups, as `dealt`."""
+    return dealt(GroupBatches(rows), size, shuffle, seed, place)

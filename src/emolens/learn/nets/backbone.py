@@ -92,16 +92,19 @@ def _load_file(net: nn.Module, path: Path) -> None:
     net.load_state_dict({key: given[key] for key in wanted})
 
 
-def load_tensors(path: Path | str) -> dict[str, Tensor]:
+def load_tensors(
+    path: Path | str, setting: str = "weights", allowed: str = "none, timm, wheel or the path of a checkpoint"
+) -> dict[str, Tensor]:
     """The tensors of a checkpoint by their names, with or without a `state_dict` around them or `module.` before them.
 
-    Nothing in the file is executed. Raises `ModelError` where it cannot be read.
+    Nothing in the file is executed. Raises `ModelError`, which names the `setting` and what is `allowed`, where it
+    cannot be read.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise ModelError(f"weights={path}: no such file; give none, timm, wheel or the path of a checkpoint") from None
+        raise ModelError(f"{setting}={path}: no such file; give {allowed}") from None
     except Exception as error:  # torch raises what its unpickler does
-        raise ModelError(f"weights={path}: not a checkpoint of tensors ({type(error).__name__})") from None
+        raise ModelError(f"{setting}={path}: not a checkpoint of tensors ({type(error).__name__})") from None
     state: dict[str, Tensor] = content.get("state_dict", content) if isinstance(content, dict) else {}
     return {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from emolens.errors import ModelError
+from emolens.learn.nets.backbone import load_tensors
 
 PAIRS = (1, 2, 4, 1)
 """Residual pairs of convolutions in each stage, behind a first convolution that halves the side."""
@@ -87,14 +87,7 @@ def load_sphere20a(net: SphereFace20, path: Path) -> None:
 
     Raises `ModelError` where the file is not there, is no checkpoint of tensors or one of another net.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ModelError(f"net.faces.weights={path}: no such file; give sphere20a_20171020.pth or none") from None
-    except Exception as error:  # torch raises what its unpickler does
-        raise ModelError(f"net.faces.weights={path}: not a checkpoint of tensors ({type(error).__name__})") from None
-    state = content.get("state_dict", content) if isinstance(content, dict) else {}
-    given = {str(name).removeprefix("module."): value for name, value in state.items()}
+    given = load_tensors(path, "net.faces.weights", "sphere20a_20171020.pth or none")
     wanted = net.state_dict()
     misfits = [name for name in wanted if name not in given or given[name].shape != wanted[name].shape]
     if misfits:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, SequentialSampler
+from torch.utils.data import Dataset
 
 from emolens.data.pictures import LabelledPictures, read_pictures
 from emolens.errors import DataError
 from emolens.learn.config import EvokedRecipe
 from emolens.learn.devices import Place
+from emolens.learn.loading import dealt
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.losses_evoked import handed_to_neighbours, label_entropy, scaled, value_loss, wheel_emd
 from emolens.learn.nets.wheel import EmotionWheelNet, trunk_range, wheel_net
@@ -101,16 +102,6 @@ class PictureBatches(Dataset[EvokedBatch]):
         return images, *(torch.from_numpy(each) for each in (rows.targets, rows.values, rows.keyword))  # type: ignore[return-value]
 
 
-def loader(pictures: LabelledPictures, size: int, shuffle: bool, seed: int, place: Place) -> DataLoader[EvokedBatch]:
-    """Batches of `size` over all processes together; shuffled anew each epoch by (seed, epoch)."""
-    source = PictureBatches(pictures)
-    sampler: Sampler[int] = SequentialSampler(source)
-    if shuffle:
-        sampler = DistributedSampler(source, place.world, place.rank, seed=seed, drop_last=place.world > 1)
-    each = max(1, size // place.world) if shuffle else size
-    return DataLoader(source, each, sampler=sampler, collate_fn=lambda batch: batch, drop_last=shuffle)
-
-
 def start(recipe: EvokedRecipe, data: Path, place: Place) -> Start:
     """Read both splits, build the net with the weights that its trunk starts from, and the batches."""
     val, train = pictures_of(recipe, data, "val"), pictures_of(recipe, data, "train")
@@ -118,6 +109,6 @@ def start(recipe: EvokedRecipe, data: Path, place: Place) -> Start:
     size = recipe.optim.batch
     return Start(
         EvokedTask(recipe, net, train.taxonomy),
-        loader(train, min(size, len(train)), True, recipe.seed, place),
-        loader(val, 2 * size, False, recipe.seed, place),
+        dealt(PictureBatches(train), min(size, len(train)), True, recipe.seed, place),
+        dealt(PictureBatches(val), 2 * size, False, recipe.seed, place),
     )

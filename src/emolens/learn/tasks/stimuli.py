@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, SequentialSampler
+from torch.utils.data import Dataset
 
 from emolens.data.mapped import MappedPictures, join_mapped, read_mapped
 from emolens.data.splits import stratified_folds
@@ -16,6 +16,7 @@ from emolens.errors import DataError
 from emolens.learn.config import StimuliRecipe
 from emolens.learn.devices import Place
 from emolens.learn.joint import augment_both
+from emolens.learn.loading import dealt
 from emolens.learn.losses_maps import map_correlation, map_loss
 from emolens.learn.nets.stimuli import StimuliNet, stimuli_net
 from emolens.learn.nets.wheel import trunk_range
@@ -105,16 +106,6 @@ class MapBatches(Dataset[MapBatch]):
         return images, torch.from_numpy(rows.maps).unsqueeze(1).float() / 255, torch.from_numpy(rows.emotion)
 
 
-def loader(pictures: MappedPictures, size: int, shuffle: bool, seed: int, place: Place) -> DataLoader[MapBatch]:
-    """Batches of `size` over all processes together; shuffled anew each epoch by (seed, epoch)."""
-    source = MapBatches(pictures)
-    sampler: Sampler[int] = SequentialSampler(source)
-    if shuffle:
-        sampler = DistributedSampler(source, place.world, place.rank, seed=seed, drop_last=place.world > 1)
-    each = max(1, size // place.world) if shuffle else size
-    return DataLoader(source, each, sampler=sampler, collate_fn=lambda batch: batch, drop_last=shuffle)
-
-
 def start(recipe: StimuliRecipe, data: Path, place: Place) -> Start:
     """Read both splits, build the net with the weights that its trunk starts from, and the batches."""
     val, train = mapped_of(recipe, data, "val"), mapped_of(recipe, data, "train")
@@ -123,6 +114,6 @@ def start(recipe: StimuliRecipe, data: Path, place: Place) -> Start:
     size = recipe.optim.batch
     return Start(
         StimuliTask(recipe, net, train.taxonomy),
-        loader(train, min(size, len(train)), True, recipe.seed, place),
-        loader(val, 2 * size, False, recipe.seed, place),
+        dealt(MapBatches(train), min(size, len(train)), True, recipe.seed, place),
+        dealt(MapBatches(val), 2 * size, False, recipe.seed, place),
     )
