@@ -17,7 +17,7 @@ from emolens.learn.cards import class_shares
 from emolens.learn.config import ExpressionRecipe
 from emolens.learn.loading import rows_of
 from emolens.learn.nets import build
-from emolens.learn.nets.ensemble import Ensemble
+from emolens.learn.nets.ensemble import Ensemble, PictureAndMirror
 from emolens.learn.predict_group import predict_group
 from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
 from emolens.models.session import softmax
@@ -45,7 +45,7 @@ def expression_recipe(run: Path) -> ExpressionRecipe:
 def load_runs(runs: Sequence[Path], checkpoint: str = "last") -> nn.Module:
     """Several runs' nets as an ensemble; one run's net on the picture and its mirror image."""
     members = [load_member(run, checkpoint) for run in runs]
-    return Ensemble(members if len(members) > 1 else members * 2).eval()
+    return (Ensemble(members) if len(members) > 1 else PictureAndMirror(members[0])).eval()
 
 
 def predict_run(run: Path, rows: Rows, checkpoint: str = "last") -> Predictions:
