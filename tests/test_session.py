@@ -167,6 +167,26 @@ def test_a_net_on_one_core_runs_in_the_thread_that_calls_it_and_says_the_same(tm
     assert net.one_core is net.all_cores
 
 
+def test_a_large_batch_is_dealt_out_to_the_cores_and_comes_back_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "cores", lambda: 3)
+    model = Classifier.load(evoked_model(tmp_path / "m.onnx"))
+    for count in (23, 24, 31):  # 24 is eight a core
+        pictures = frames(count, colours=3)
+        whole = model.answers(pictures, model.outputs, batch_size=count)
+        alone = model.on_one_core().answers(pictures, model.outputs, batch_size=5)
+        for name in model.outputs:
+            np.testing.assert_allclose(whole[name], alone[name], atol=1e-5)
+    assert "one_core" in vars(model._net)
+
+
+@pytest.mark.parametrize(("count", "threads"), [(23, None), (100, 1)])
+def test_a_small_batch_and_one_for_one_thread_are_not_dealt_out(tmp_path, monkeypatch, count, threads):
+    monkeypatch.setattr(room, "cores", lambda: 3)
+    model = Classifier.load(linear_model(tmp_path / "m.onnx"), threads)
+    model.logits(frames(count), batch_size=100)
+    assert "one_core" not in vars(model._net)  # no second session was opened
+
+
 def test_sessions_share_their_memory_also_where_somebody_opened_it_before(tmp_path):
     room._open_shared_memory.__wrapped__()
     room._open_shared_memory.__wrapped__()
