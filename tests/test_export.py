@@ -20,7 +20,7 @@ from emolens.learn.fit import fit
 from emolens.learn.predict import load_runs, logits
 from emolens.learn.recipes import recipe
 from emolens.models.card import ModelCard
-from emolens.models.session import Classifier, read_card, softmax
+from emolens.models.classifier import Classifier, read_card, softmax
 from emolens.taxonomy import RAFDB
 from expression_sets import write_rafdb
 from ferplus import write_ferplus

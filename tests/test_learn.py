@@ -21,7 +21,7 @@ from emolens.learn.predict import load_member, logits
 from emolens.learn.recipes import RECIPES, recipe
 from emolens.learn.tasks.expression import start
 from emolens.learn.transforms import augment, erase, random_affine, warp
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 from fakes import linear_card, linear_model
 from ferplus import write_ferplus
 

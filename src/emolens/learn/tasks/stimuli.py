@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from emolens.data.mapped import MappedPictures, join_mapped, read_mapped
 from emolens.data.splits import stratified_folds
@@ -16,7 +16,7 @@ from emolens.errors import DataError
 from emolens.learn.config import StimuliRecipe
 from emolens.learn.devices import Place
 from emolens.learn.joint import augment_both
-from emolens.learn.loading import dealt
+from emolens.learn.loading import Batches, dealt
 from emolens.learn.losses_maps import map_correlation, map_loss
 from emolens.learn.nets.stimuli import StimuliNet, stimuli_net
 from emolens.learn.nets.wheel import trunk_range
@@ -88,22 +88,15 @@ class StimuliTask(Task):
         return len(batch[0])
 
 
-class MapBatches(Dataset[MapBatch]):
-    """Whole batches by their indices."""
+def map_batches(pictures: MappedPictures) -> Batches[MapBatch]:
+    """Pictures with their maps and their emotions."""
+    return Batches(len(pictures), partial(_gathered, pictures))
 
-    def __init__(self, pictures: MappedPictures) -> None:
-        self.pictures = pictures
 
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, index: int) -> MapBatch:
-        return self.__getitems__([index])
-
-    def __getitems__(self, indices: Sequence[int]) -> MapBatch:
-        rows = self.pictures.keep(np.asarray(indices))
-        images = torch.from_numpy(rows.images).permute(0, 3, 1, 2).float()
-        return images, torch.from_numpy(rows.maps).unsqueeze(1).float() / 255, torch.from_numpy(rows.emotion)
+def _gathered(pictures: MappedPictures, indices: np.ndarray) -> MapBatch:
+    rows = pictures.keep(indices)
+    images = torch.from_numpy(rows.images).permute(0, 3, 1, 2).float()
+    return images, torch.from_numpy(rows.maps).unsqueeze(1).float() / 255, torch.from_numpy(rows.emotion)
 
 
 def start(recipe: StimuliRecipe, data: Path, place: Place) -> Start:
@@ -114,6 +107,6 @@ def start(recipe: StimuliRecipe, data: Path, place: Place) -> Start:
     size = recipe.optim.batch
     return Start(
         StimuliTask(recipe, net, train.taxonomy),
-        dealt(MapBatches(train), min(size, len(train)), True, recipe.seed, place),
-        dealt(MapBatches(val), 2 * size, False, recipe.seed, place),
+        dealt(map_batches(train), min(size, len(train)), True, recipe.seed, place),
+        dealt(map_batches(val), 2 * size, False, recipe.seed, place),
     )
