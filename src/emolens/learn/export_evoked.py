@@ -20,7 +20,8 @@ from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.learn.config import EvokedRecipe
 from emolens.learn.export import embed, publish, write_onnx
 from emolens.learn.losses_evoked import unscaled
-from emolens.learn.nets.wheel import EmotionWheelNet, trunk_range, wheel_net
+from emolens.learn.nets.backbone import trunk_range
+from emolens.learn.nets.wheel import EmotionWheelNet, wheel_net
 from emolens.learn.quantise import shrink_weights
 from emolens.learn.runs import load_weights, read_checkpoint, recipe_of
 from emolens.learn.tasks.evoked import pictures_of

@@ -14,8 +14,8 @@ from emolens.errors import ModelError
 from emolens.evaluation.map_asking import onnx_maps
 from emolens.learn.config import StimuliRecipe
 from emolens.learn.export import FLOAT_TOLERANCE, embed, publish, write_onnx
+from emolens.learn.nets.backbone import trunk_range
 from emolens.learn.nets.stimuli import StimuliNet
-from emolens.learn.nets.wheel import trunk_range
 from emolens.learn.predict_maps import ONE_MAP, every_map, load_map_net, map_labels
 from emolens.learn.runs import read_checkpoint, recipe_of
 from emolens.learn.tasks.stimuli import mapped_of

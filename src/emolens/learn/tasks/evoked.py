@@ -17,7 +17,8 @@ from emolens.learn.devices import Place
 from emolens.learn.loading import Batches, dealt
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.losses_evoked import handed_to_neighbours, label_entropy, scaled, value_loss, wheel_emd
-from emolens.learn.nets.wheel import EmotionWheelNet, trunk_range, wheel_net
+from emolens.learn.nets.backbone import TrunkRange
+from emolens.learn.nets.wheel import EmotionWheelNet, wheel_net
 from emolens.learn.tasks.base import Start, Task
 from emolens.learn.transforms import augment
 from emolens.taxonomy import Taxonomy, taxonomy
@@ -39,22 +40,16 @@ def pictures_of(recipe: EvokedRecipe, data: Path, split: str) -> LabelledPicture
 class EvokedTask(Task):
     """Pictures in; a distribution, valence and arousal out."""
 
-    low: Tensor
-    span: Tensor
-
     watched = "val_kl"
 
     def __init__(self, recipe: EvokedRecipe, net: EmotionWheelNet, classes: Taxonomy) -> None:
         super().__init__(recipe, net, classes)
         self.settings = recipe
-        low, span = trunk_range(net.trunk)
-        self.register_buffer("low", torch.tensor(low).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("span", torch.tensor(span).view(1, 3, 1, 1), persistent=False)
+        self.normal = TrunkRange(net.trunk)
 
     def answer(self, images: Tensor) -> dict[str, Tensor]:
         """What the net says of pictures (N, 3, S, S) with values 0 to 255."""
-        normal = (images - self.low) / self.span
-        found: dict[str, Tensor] = self.net(normal.contiguous(memory_format=torch.channels_last))
+        found: dict[str, Tensor] = self.net(self.normal(images))
         return found
 
     def loss(self, batch: EvokedBatch) -> Tensor:

@@ -18,8 +18,8 @@ from emolens.learn.devices import Place
 from emolens.learn.joint import augment_both
 from emolens.learn.loading import Batches, dealt
 from emolens.learn.losses_maps import map_correlation, map_loss
+from emolens.learn.nets.backbone import TrunkRange
 from emolens.learn.nets.stimuli import StimuliNet, stimuli_net
-from emolens.learn.nets.wheel import trunk_range
 from emolens.learn.tasks.base import Start, Task
 from emolens.taxonomy import Taxonomy
 
@@ -48,22 +48,16 @@ def mapped_of(recipe: StimuliRecipe, data: Path, split: str) -> MappedPictures:
 class StimuliTask(Task):
     """Pictures, and where the net is told them emotions, in; maps out."""
 
-    low: Tensor
-    span: Tensor
-
     watched = "val_loss"
 
     def __init__(self, recipe: StimuliRecipe, net: StimuliNet, classes: Taxonomy) -> None:
         super().__init__(recipe, net, classes)
         self.settings = recipe
-        low, span = trunk_range(net.trunk)
-        self.register_buffer("low", torch.tensor(low).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("span", torch.tensor(span).view(1, 3, 1, 1), persistent=False)
+        self.normal = TrunkRange(net.trunk)
 
     def answer(self, images: Tensor, emotion: Tensor) -> dict[str, Tensor]:
         """What the net finds in pictures (N, 3, S, S) with values 0 to 255."""
-        normal = ((images - self.low) / self.span).contiguous(memory_format=torch.channels_last)
-        found: dict[str, Tensor] = self.net(normal, emotion if self.settings.net.conditioned else None)
+        found: dict[str, Tensor] = self.net(self.normal(images), emotion if self.settings.net.conditioned else None)
         return found
 
     def loss(self, batch: MapBatch) -> Tensor:
