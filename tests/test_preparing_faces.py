@@ -330,7 +330,17 @@ def test_a_picture_that_was_mended_is_looked_at_when_the_run_goes_on(
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_text("hello")
     Image.fromarray(astronaut[0:250, 90:340]).save(tmp_path / "in" / "b.png")
-    once = ("faces", tmp_path / "in", "--out", tmp_path / "out", "--layout", layout, "--no-global-features", "--threads", 1)
+    once = (
+        "faces",
+        tmp_path / "in",
+        "--out",
+        tmp_path / "out",
+        "--layout",
+        layout,
+        "--no-global-features",
+        "--threads",
+        1,
+    )
     for _ in range(2):  # told again as long as it is so
         code, said = run(*once)
         assert (code, "1 faces in 1 of 2 pictures" in said, "1 could not be read" in said) == (0, True, True), said

@@ -67,8 +67,9 @@ class GroupReader:
 
 
 def best_aligned(picture: np.ndarray, faces: Sequence[Face]) -> tuple[np.ndarray, np.ndarray]:
-    """The `PLACES` faces of the highest scores, aligned by five points: uint8 (15, 112, 96, 3), and bool (15,), where one
-    is: what `data.prepared_faces.face_set` gives of a picture whose faces were found before.
+    """The faces of the highest scores, aligned by five points: uint8 (15, 112, 96, 3), and bool (15,), where one is.
+
+    It is what `data.prepared_faces.face_set` gives of a picture whose faces were found before.
     """
     best = sorted(faces, key=lambda face: -face.score)[:PLACES]
     frames = np.zeros((PLACES, *ALIGNED, 3), np.uint8)
