@@ -10,8 +10,8 @@ The shipped model has, so that choices on `val` need another; benchmarks/group_l
 3 to 12 faces a picture, classes balanced, the class that of the mean of positive minus negative votes beyond +-0.2.
 Faces are rows of the FER+ subset `argmax` whose pixels are in no other part. Backgrounds are photos of Emotion6 in
 which the detector finds nobody, drawn scenes where that is absent. Looking at a picture takes about 0.1 s of CPU, so
-what was seen goes to a file in CACHE at once and a run that was stopped goes on; pictures are never written. The name of
-the file holds a digest of the model and of the code that finds faces: what others saw is not taken for theirs.
+what was seen goes to a file in CACHE at once and a run that was stopped goes on; pictures are never written. The name
+of the file holds a digest of the model and the code that finds faces: what others saw is not taken for theirs.
 """
 
 from __future__ import annotations
