@@ -8,7 +8,7 @@ import numpy as np
 
 from emolens.data.face_columns import ALIGNED, PLACES
 from emolens.errors import CardError
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 
 TYPES = {"mask": "tensor(bool)"}
 """Of inputs that are not float32."""
