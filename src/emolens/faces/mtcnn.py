@@ -6,10 +6,10 @@ all pictures of a batch go through RNet, and then through ONet, together.
 
 The arithmetic of boxes is that of the authors' release as facenet-pytorch has it, but for what the first two nets let
 through. Most crops are of small squares, so those are spared: PNet lets through small faces from .73, not .6, and the
-weaker of two overlapping boxes goes at .6, not .7, before RNet and after it. A large face has few cells that could see
-it, and a miss costs more than the few crops more: from 39 px on PNet and RNet let through .62 and .59, from 76 px on
-.32 and .29 (`EASIER`), and ONet decides as before. AP at IoU .5 on 54 group photos at 640 px (benchmarks/detectors.py):
-.714, and .708 with .7 throughout; .717 with the authors' numbers, .713 for facenet-pytorch, .670 for the mtcnn package.
+weaker of two overlapping boxes goes at .55 before RNet and at .6 after it, not .7. A large face has few cells that could
+see it, and a miss costs more than the few crops more: from 39 px on PNet and RNet let through .62 and .59, from 76 px
+on .29 and .26 (`EASIER`), and ONet decides as before. AP at IoU .5 on 54 group photos (benchmarks/detectors.py): .711,
+and .708 with .7 throughout; .717 with the authors' numbers, .713 for facenet-pytorch, .670 for the mtcnn package.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from emolens.models.session import Net
 from emolens.records import Face
 
 CELL, STRIDE = 12, 2  # px of a level: what one answer of PNet looks at, and how far away the next one is
-SAME_LEVEL, PROPOSED, REFINED = 0.5, 0.6, 0.6  # intersection over union above which the weaker of two boxes is dropped
+SAME_LEVEL, PROPOSED, REFINED = 0.5, 0.55, 0.6  # intersection over union above which the weaker of two boxes is dropped
 CONTAINED = 0.7  # intersection over the smaller area above which the weaker of two faces is dropped
 THRESHOLDS = (0.73, 0.7, 0.7)
-EASIER = ((0, 0.0), (39, 0.5), (76, 1.75))  # px of the view from which PNet and RNet let through logits so much lower
+EASIER = ((0, 0.0), (39, 0.5), (76, 1.9))  # px of the view from which PNet and RNet let through logits so much lower
 SHARPER = 0.5  # octaves: levels and crops come from a finer one than needed; the nets learnt on unsmoothed pixels
 MOST_CELLS = 4000  # of one level, the best first; crowds of a thousand faces stay below, noise does not
 CROPS_A_RUN = {"rnet": 32, "onet": 16}  # their activations fit in the cache of one core: ONet is a tenth slower at 64
