@@ -6,7 +6,7 @@ all pictures of a batch go through RNet, and then through ONet, together.
 
 The arithmetic of boxes is that of the authors' release as facenet-pytorch has it, but for what the first two nets let
 through. Most crops are of small squares, so those are spared: PNet lets through small faces from .73, not .6, and the
-weaker of two overlapping boxes goes at .55 before RNet and at .6 after it, not .7. A large face has few cells that could
+weaker of two overlapping boxes goes at .55 before RNet and at .6 after it, not .7. A large face has few cells to
 see it, and a miss costs more than the few crops more: from 39 px on PNet and RNet let through .62 and .59, from 76 px
 on .29 and .26 (`EASIER`), and ONet decides as before. AP at IoU .5 on 54 group photos (benchmarks/detectors.py): .711,
 and .708 with .7 throughout; .717 with the authors' numbers, .713 for facenet-pytorch, .670 for the mtcnn package.
