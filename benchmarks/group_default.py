@@ -3,16 +3,21 @@
     python benchmarks/group_default.py --split val --cache CACHE            choices: faces of PublicTest only
     python benchmarks/group_default.py --split test --cache CACHE           once: faces of PrivateTest only
     python benchmarks/group_default.py ... --detector YUNET.onnx            the same pictures, another detector
+    python benchmarks/group_default.py --split val --model MODEL.onnx ...   a model that has not learnt from PublicTest
+
+The shipped model has, so that choices on `val` need another; benchmarks/group_ladder.py says what is lost where.
 
 3 to 12 faces a picture, classes balanced, the class that of the mean of positive minus negative votes beyond +-0.2.
 Faces are rows of the FER+ subset `argmax` whose pixels are in no other part. Backgrounds are photos of Emotion6 in
 which the detector finds nobody, drawn scenes where that is absent. Looking at a picture takes about 0.1 s of CPU, so
-what was seen goes to a file in CACHE at once and a run that was stopped goes on; pictures are never written.
+what was seen goes to a file in CACHE at once and a run that was stopped goes on; pictures are never written. The name
+of the file holds a digest of the model and the code that finds faces: what others saw is not taken for theirs.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import os
@@ -25,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+import emolens.faces
 from emolens import group
 from emolens.analyzer import Analyzer
 from emolens.data.composite_drawing import HEIGHT, WIDTH, drawn_backgrounds, photo_backgrounds, render
@@ -74,19 +80,25 @@ def grounds(data: Path, cache: Path) -> list[np.ndarray]:
 
 
 def look(
-    plan: Sequence[Composite], faces: LabelledFaces, scenes: Sequence[np.ndarray], detector: str, path: Path
+    plan: Sequence[Composite], faces: LabelledFaces, scenes: Sequence[np.ndarray], analyzer: Analyzer, path: Path
 ) -> None:
     """Append what the analyzer sees in each picture of the plan that is not in the file yet."""
     done = _whole_lines(path)
     images = {name: faces.images[at] for at, name in enumerate(faces.ids.tolist())}
     pictures = (render(one, [images[name] for name in one.faces], scenes[one.background]) for one in plan[done:])
-    analyzer = Analyzer("expression", detector, min_face=SMALLEST)
     with path.open("a", encoding="utf-8") as file:
         for number, result in enumerate(analyzer.analyze_many(pictures, "raise"), done + 1):
             file.write(json.dumps(_kept(plan[number - 1], result)) + "\n")
             file.flush()
             if number % 100 == 0:
                 print(f"{number} of {len(plan)}", file=sys.stderr, flush=True)
+
+
+def seen_file(cache: Path, split: str, detector: str, model_sha: str) -> Path:
+    """Where what was seen is kept: one file for each split, detector, model and state of the code."""
+    code = b"".join(path.read_bytes() for path in sorted(Path(emolens.faces.__file__).parent.glob("*.py")))
+    digest = hashlib.sha256(code + model_sha.encode()).hexdigest()[:8]
+    return cache / f"seen-{split}-{Path(detector).stem}-{digest}.jsonl"
 
 
 def _whole_lines(path: Path) -> int:
@@ -198,16 +210,18 @@ def main() -> None:
     parser.add_argument("--detector", default="mtcnn", help="mtcnn, or a YuNet file")
     parser.add_argument("--cache", type=Path, required=True, help="folder for what was seen, outside the project")
     parser.add_argument("--look-only", action="store_true", help="fill the cache and judge nothing")
+    parser.add_argument("--model", type=Path, help="of expressions; by default the shipped one")
     asked = parser.parse_args()
     asked.cache.mkdir(parents=True, exist_ok=True)
-    path = asked.cache / f"seen-{asked.split}-{Path(asked.detector).stem}.jsonl"
+    analyzer = Analyzer("expression", asked.detector, asked.model or (), min_face=SMALLEST)
+    model = analyzer.model
+    path = seen_file(asked.cache, asked.split, asked.detector, model.sha256)
     if _whole_lines(path) < asked.count:
         faces, scenes = faces_of(asked.data / "fer2013", asked.split), grounds(asked.data, asked.cache)
         plan = list(planned(faces, asked.count, asked.split, SEEDS[asked.split], backgrounds=len(scenes)))
-        look(plan, faces, scenes, asked.detector, path)
+        look(plan, faces, scenes, analyzer, path)
     if asked.look_only:
         return
-    model = Analyzer("expression", whole_image=True).model
     rows = list(seen(path, asked.count, model.classes))
     print(f"{asked.split}, model {model.name}, detector {Path(asked.detector).stem}\n")
     print("\n".join([*report(rows), "", machine(1, versions("emolens", "onnxruntime", "numpy"))]))

@@ -136,9 +136,25 @@ def narrow(name: str, work: Path, settings: Sequence[str]) -> GroupRecipe:
     return changed(found, ['data.options=["protocol=lists"]', *NARROW[found.net.name], *TAUGHT, *sources, *told])
 
 
+def run_of(row: str, work: Path) -> Path:
+    return work / "runs" / row.replace(" ", "-").replace(",", "")
+
+
+def check_stages(rows: Sequence[tuple[str, str, tuple[str, ...]]], work: Path) -> None:
+    """Ends the run where a row begins with one that is neither there nor trained before it."""
+    there = set[str]()
+    for row, _, settings in rows:
+        stages = [value for key, _, value in (one.partition("=") for one in settings) if key.startswith("begin.")]
+        absent = [name for name in stages if name not in there and not last_checkpoint(run_of(name, work)).is_file()]
+        if absent:
+            sys.exit(f"{row} begins with {' and '.join(absent)}, not trained in {work / 'runs'}; train them first with "
+                     f"--recipes {','.join(absent)}")  # fmt: skip
+        there.add(row)
+
+
 def trained(row: str, name: str, work: Path, settings: Sequence[str]) -> tuple[Path, float]:
     """The run of a recipe and the CPU seconds of training it now, 0 where it was there."""
-    place, begun = work / "runs" / row.replace(" ", "-").replace(",", ""), time.process_time()
+    place, begun = run_of(row, work), time.process_time()
     if not last_checkpoint(place).is_file():
         fit(narrow(name, work, settings), work / "prepared", place, progress=False)
     return place, time.process_time() - begun
@@ -166,6 +182,8 @@ def plan(wanted: argparse.Namespace) -> list[tuple[str, str, tuple[str, ...]]]:
         faults = [(f"group_hybrid, {fault}", (*hybrid[2], *settings)) for fault, settings in FAULTS.items()]
         return [hybrid, *((row, "group_hybrid", settings) for row, settings in faults)]
     names = wanted.recipes.split(",") if wanted.recipes else list(SHOWN)
+    if unknown := [name for name in names if name not in SHOWN]:
+        sys.exit(f"--recipes {','.join(unknown)}: not known; choose out of {', '.join(SHOWN)}")
     return [(name, name, SHOWN[name]) for name in names]
 
 
@@ -185,13 +203,15 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     wanted = options()
+    rows = plan(wanted)
+    check_stages(rows, wanted.work)
     counts = {"train": wanted.train, "val": wanted.train // 4, "test": wanted.test}
     prepared = write_set(wanted.work, wanted.data, counts, wanted.seed)
     kind = "FER+" if (wanted.data / "fer2013").is_dir() else "drawn"
     sizes = Counter(one.split for one in read_composites(wanted.work / "composites"))
     print(f"composites of {kind} faces: {dict(sizes)}\n", file=sys.stderr)
     print("| | n | accuracy on test | macro F1 | majority class | CPU s |\n|---|---|---|---|---|---|", flush=True)
-    for row, name, settings in plan(wanted):
+    for row, name, settings in rows:
         run, seconds = trained(row, name, wanted.work, settings)
         print(line(row, predict_group(run, open_rows(prepared, "test")), seconds), flush=True)
     print(f"\n{machine(1, versions('emolens', 'torch', 'timm', 'lightning'))}")

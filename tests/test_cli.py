@@ -299,13 +299,13 @@ def test_what_a_picture_evokes_is_drawn_and_not_taken_for_a_photo_later(evokes: 
     for folder in ("a", "b"):
         picture(photos / folder / "x.png")
     assert evokes(photos, "--out", photos)[0] == 0
-    drawn = sorted(p.name for p in photos.iterdir() if p.is_file())
-    assert drawn == sorted(
-        [f"x_{kind}{n}.{suffix}" for kind, suffix in (("annotated", "jpg"), ("evoked", "png"), ("evoked", "svg"))
-         for n in ("", "_2")] + ["results.csv", "results.json"])  # fmt: skip
-    with Image.open(photos / "x_evoked.png") as sheet:
+    assert sorted(p.name for p in photos.iterdir() if p.is_file()) == ["results.csv", "results.json"]
+    for folder in ("a", "b"):
+        drawn = sorted(p.name for p in (photos / folder).iterdir())
+        assert drawn == ["x.png", "x_annotated.jpg", "x_evoked.png", "x_evoked.svg"]
+    with Image.open(photos / "a" / "x_evoked.png") as sheet:
         assert sheet.width > 1000
-    assert (photos / "x_evoked.svg").read_text(encoding="utf-8").startswith("<svg ")
+    assert (photos / "a" / "x_evoked.svg").read_text(encoding="utf-8").startswith("<svg ")
     record = json.loads((photos / "results.json").read_text(encoding="utf-8"))[0]
     assert record["evoked"]["valence"] is not None
     evokes(photos, "--json", tmp_path / "again.json")
@@ -332,6 +332,20 @@ def test_out_holds_pictures_and_both_tables_and_no_name_meets_another(crop: Run,
     assert names == [*pictures, "results.csv", "results.json"]
     with Image.open(tmp_path / "out" / "face_annotated.jpg") as drawn:
         assert drawn.width >= 320
+
+
+def test_out_has_the_subfolders_of_the_folders_that_are_named(crop: Run, tmp_path: Path) -> None:
+    for n, name in enumerate(("1.png", "fear/1.png", "fear/of/1.png", "joy/1.png")):
+        picture(tmp_path / "in" / name, n)
+    alone = picture(tmp_path / "else" / "fear" / "1.png", 5)
+    other = picture(tmp_path / "more" / "fear" / "1.png", 6)
+    code, _, _ = crop(tmp_path / "in", alone, other.parent.parent, "--out", tmp_path / "out")
+    assert code == 0
+    drawn = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.jpg"))
+    assert drawn == [
+        "1_annotated.jpg", "1_annotated_2.jpg", "fear/1_annotated.jpg", "fear/1_annotated_2.jpg",
+        "fear/of/1_annotated.jpg", "joy/1_annotated.jpg",
+    ]  # fmt: skip
 
 
 def test_out_never_overwrites_a_photo_of_the_user(crop: Run, tmp_path: Path) -> None:

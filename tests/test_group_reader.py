@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from emolens.analyzer import Analyzer
 from emolens.errors import CardError, OptionError
 from emolens.faces.detector import FixedDetector
-from emolens.group_reader import GroupReader, face_set
+from emolens.group_reader import GroupReader, best_aligned
 from emolens.models.card import Licences, ModelCard
 from emolens.models.group_net import GroupNet
 from emolens.records import Face
@@ -72,12 +72,12 @@ def _face(x: float, score: float = 0.9) -> Face:
 def test_a_set_of_faces_has_the_best_first_and_says_which_are_there() -> None:
     picture = np.zeros((120, 400, 3), np.uint8)
     picture[:, 200:] = 250
-    frames, mask = face_set(picture, [_face(20, 0.5), _face(260, 0.9)])
+    frames, mask = best_aligned(picture, [_face(20, 0.5), _face(260, 0.9)])
     assert frames.shape == (15, 112, 96, 3)
     assert mask.tolist() == [True, True, *[False] * 13]
     assert frames[0].mean() > 240  # the face of the higher score lies on the bright side
     assert frames[1].mean() < 10
-    many = face_set(picture, [_face(10 * k, 0.5 + k / 100) for k in range(20)])
+    many = best_aligned(picture, [_face(10 * k, 0.5 + k / 100) for k in range(20)])
     assert many[1].all()
 
 

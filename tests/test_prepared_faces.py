@@ -24,7 +24,6 @@ def picture(name: str, faces: int, seed: int = 0, **more) -> PictureFaces:
 
     return PictureFaces(
         id=name,
-        status="ok" if faces else "no_face",
         size=(640, 480),
         boxes=rng.random((faces, 4), np.float32),
         scores=rng.random(faces, np.float32),
@@ -33,7 +32,7 @@ def picture(name: str, faces: int, seed: int = 0, **more) -> PictureFaces:
         crops=tuple(some(20 + i, 16 + i, 3) for i in range(faces)),
         aligned=some(faces, 112, 96, 3),
         canvas=some(faces, 96, 112, 3),
-        **more,
+        **{"status": "ok" if faces else "no_face", **more},
     )
 
 
@@ -110,6 +109,23 @@ def test_what_was_stopped_is_not_read_and_goes_on(tmp_path):
     counts = json.loads((tmp_path / "faces.json").read_text())["counts"]
     assert not list(tmp_path.glob(".part-*"))
     assert counts == {"faces": 3, "ok": 2, "pictures": 2}
+
+
+def test_a_picture_that_could_not_be_read_is_tried_again(tmp_path):
+    broken = picture("broken", 0, status="unreadable", message="broken: no picture")
+    write(tmp_path, picture("one", 1), broken, picture("two", 2))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with FacesWriter(tmp_path, {"detector": "mtcnn"}) as writer:
+        assert writer.done == {"one", "two"}
+        writer.add(broken)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before  # nothing new
+    writer = FacesWriter(tmp_path, {"detector": "mtcnn"})
+    writer.add(picture("broken", 3))
+    writer.flush()
+    with pytest.raises(DataError, match="again, it goes on"):  # killed now, the folder is not damaged but unfinished
+        read_prepared(tmp_path)
+    assert writer.finish()["counts"] == {"faces": 6, "ok": 3, "pictures": 3}
+    assert read_prepared(tmp_path).counts == {"one": 1, "two": 2, "broken": 3}
 
 
 def test_other_settings_and_other_folders_are_refused(tmp_path):

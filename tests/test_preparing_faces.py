@@ -323,6 +323,32 @@ def test_pictures_of_which_none_can_be_read_are_no_matter_of_small_faces(tmp_pat
     assert "--min-face" not in said
 
 
+@pytest.mark.parametrize("layout", ["parquet", "legacy"])
+def test_a_picture_that_was_mended_is_looked_at_when_the_run_goes_on(
+    layout: str, astronaut: np.ndarray, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_text("hello")
+    Image.fromarray(astronaut[0:250, 90:340]).save(tmp_path / "in" / "b.png")
+    once = (
+        "faces",
+        tmp_path / "in",
+        "--out",
+        tmp_path / "out",
+        "--layout",
+        layout,
+        "--no-global-features",
+        "--threads",
+        1,
+    )
+    for _ in range(2):  # told again as long as it is so
+        code, said = run(*once)
+        assert (code, "1 faces in 1 of 2 pictures" in said, "1 could not be read" in said) == (0, True, True), said
+    Image.fromarray(astronaut[0:250, 90:340]).save(tmp_path / "in" / "a.png")
+    code, said = run(*once)
+    assert (code, "2 faces in 2 of 2 pictures" in said, "0 could not be read" in said) == (0, True, True), said
+
+
 def test_one_layout_is_not_written_into_the_other(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     Image.new("RGB", (40, 40)).save(tmp_path / "in" / "a.png")

@@ -156,6 +156,12 @@ def test_openpose_json_is_drawn_without_torch(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(drawn), draw_skeletons(person()[None], (220, 210)))
     assert not np.asarray(Image.open(out / "val" / "nobody_rendered.png")).any()
     assert "0 people in 0 pictures" in run(source, "--out", out, "--pictures", pictures)[1]  # they are there
+    (tmp_path / "wrong").mkdir()
+    code, said = run(source, "--out", tmp_path / "none", "--pictures", tmp_path / "wrong")
+    assert (code, "no picture of 2 of 2 files" in said, len(said.strip().splitlines())) == (2, True, 1), said
+    (pictures / "val" / "nobody.jpg").unlink()
+    code, said = run(source, "--out", tmp_path / "some", "--pictures", pictures)
+    assert (code, "no picture of 1 of 2 files" in said, "1 could not be read" in said) == (2, True, True), said
     assert run(source, "--out", tmp_path / "sized", "--size", "300x250")[0] == 0
     assert Image.open(tmp_path / "sized" / "val" / "one_rendered.png").size == (300, 250)
     assert run(source, "--out", tmp_path / "x", "--size", "large")[0] == 2

@@ -7,10 +7,11 @@ from copy import copy
 
 import numpy as np
 
+from emolens.data.face_columns import ALIGNED, PLACES
 from emolens.errors import OptionError
 from emolens.faces.group_frames import sphereface_frames
 from emolens.images import stretched
-from emolens.models.group_net import FACES, FRAME, GroupNet
+from emolens.models.group_net import GroupNet
 from emolens.records import Face, GroupAffect, Prediction
 
 GroupView = Mapping[str, np.ndarray]
@@ -45,7 +46,7 @@ class GroupReader:
         elif not faces:
             return None
         if "faces" in asked:
-            view["faces"], view["mask"] = face_set(picture, faces)
+            view["faces"], view["mask"] = best_aligned(picture, faces)
         return view
 
     def read(self, seen: Sequence[GroupView | None]) -> list[GroupAffect | None]:
@@ -65,10 +66,13 @@ class GroupReader:
         )
 
 
-def face_set(picture: np.ndarray, faces: Sequence[Face]) -> tuple[np.ndarray, np.ndarray]:
-    """The faces of the highest scores, aligned by five points: uint8 (15, 112, 96, 3), and bool (15,), where one is."""
-    best = sorted(faces, key=lambda face: -face.score)[:FACES]
-    frames = np.zeros((FACES, *FRAME, 3), np.uint8)
+def best_aligned(picture: np.ndarray, faces: Sequence[Face]) -> tuple[np.ndarray, np.ndarray]:
+    """The faces of the highest scores, aligned by five points: uint8 (15, 112, 96, 3), and bool (15,), where one is.
+
+    It is what `data.prepared_faces.face_set` gives of a picture whose faces were found before.
+    """
+    best = sorted(faces, key=lambda face: -face.score)[:PLACES]
+    frames = np.zeros((PLACES, *ALIGNED, 3), np.uint8)
     if best:
         frames[: len(best)] = sphereface_frames(picture, best)
-    return frames, np.arange(FACES) < len(best)
+    return frames, np.arange(PLACES) < len(best)

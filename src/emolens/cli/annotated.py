@@ -39,14 +39,18 @@ class AnnotatedPictures:
 
     That is `<name>_evoked.png` and `.svg`, where it was asked for: wheel, bars, valence and arousal. For what in it
     does so it is `<name>_stimuli.png`, with the truth where there is one, and the map as `<name>_map.png`, `_map16.png`
-    and `_map.npy`; with those of single emotions `<name>_emotions.png` and `<name>_map_<emotion>.png` too. Pictures of
-    one name from different folders get `_2`, `_3`, ... in the order of the run; no picture that is analysed is ever
-    overwritten, though they lie in the same folder. Those of an earlier run are: `expand` knows them by their
-    mark and leaves them out.
+    and `_map.npy`; with those of single emotions `<name>_emotions.png` and `<name>_map_<emotion>.png` too. What comes
+    from a subfolder of one of the folders `roots` goes to a subfolder of the same name, so that maps lie as a tree of
+    true ones does. Pictures of one name that would meet all the same get `_2`, `_3`, ... in the order of the run; no
+    picture that is analysed is ever overwritten, though they lie in the same folder. Those of an earlier run are:
+    `expand` knows them by their mark and leaves them out.
     """
 
-    def __init__(self, folder: Path, pictures: Iterable[object], truths: Truths | None = None) -> None:
+    def __init__(
+        self, folder: Path, pictures: Iterable[object], truths: Truths | None = None, roots: Iterable[str] = ()
+    ) -> None:
         self._folder = folder
+        self._roots = [Path(os.path.abspath(root)) for root in roots]  # noqa: PTH100  links keep their names
         self._truths = truths
         self._taken = {os.path.abspath(p).lower() for p in pictures if isinstance(p, str)}  # noqa: PTH100
 
@@ -56,7 +60,7 @@ class AnnotatedPictures:
             return
         from emolens.drawing.photo import annotate, save
 
-        name = stem(result.source)
+        name = self._below(picture) + stem(result.source)
         if result.evoked is not None:
             self._add_evoked(name, result.evoked)
         from emolens.images import open_image
@@ -72,6 +76,14 @@ class AnnotatedPictures:
         drawn = annotate(pixels, result)
         (path,) = self._free(f"{name}_annotated", ".jpg" if max(drawn.shape) <= MOST_OF_JPEG else ".png")
         save(drawn, path)
+
+    def _below(self, picture: str | StandardInput) -> str:
+        """The subfolder that a picture comes from, with a slash at its end; empty for one in a root, or in none."""
+        if not isinstance(picture, str):
+            return ""
+        folder = Path(os.path.abspath(picture)).parent  # noqa: PTH100
+        below = next((folder.relative_to(root) for root in self._roots if folder.is_relative_to(root)), Path())
+        return "".join(f"{part}/" for part in below.parts)
 
     def _add_evoked(self, name: str, evoked: Prediction) -> None:
         from emolens.drawing.evoked_chart import evoked_sheet

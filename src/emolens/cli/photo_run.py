@@ -45,7 +45,8 @@ def run_photos(
         # The standard output closes last: a reader who has left it takes none of the files along.
         targets = sorted(targets, key=lambda target: target[0] != "-")
         writers: list[Writer] = [stack.enter_context(open_writer(*target, analyzer.classes)) for target in targets]
-        drawn = AnnotatedPictures(Path(out), pictures, truths) if out else None
+        roots = [source for source in sources if Path(source).is_dir()]
+        drawn = AnnotatedPictures(Path(out), pictures, truths, roots) if out else None
         shown = stack.enter_context(_showing(screen, pictures))
         signals = stack.enter_context(Signals())
         for picture, result in signals.until_one_comes(zip(pictures, results, strict=True)):

@@ -47,10 +47,12 @@ def skeletons(
     from emolens.preparing.wanted import check_apart
 
     check_apart(out, sources)
-    files = keypoints_below(sources)
+    files, left_out = keypoints_below(sources), 0
     if files:
         given = None if size is None else _size(size)
-        jobs = [(name, _given(path, name, pictures, given)) for name, path in files]
+        drawable = _with_picture(files, pictures, out) if pictures else files
+        left_out = len(files) - len(drawable)
+        jobs = [(name, _given(path, name, pictures, given)) for name, path in drawable]
     else:
         jobs = _found(sources, data, settings, weights, min_score, pictures, size)
     drawn = people = faults = 0
@@ -67,9 +69,24 @@ def skeletons(
     if signals.came:
         fail(f"stopped after {drawn} pictures, which are kept; run it again to go on", 128 + signals.came)
     typer.echo(f"{people} people in {drawn} pictures, drawn in {out}; {len(jobs) - drawn - faults} were there, "
-               f"{faults} could not be read")  # fmt: skip
-    if faults:
+               f"{faults + left_out} could not be read")  # fmt: skip
+    if faults or left_out:
         raise typer.Exit(2)
+
+
+def _with_picture(files: list[tuple[str, Path]], pictures: Path, out: Path) -> list[tuple[str, Path]]:
+    """The keypoints whose picture is there, or which are drawn already; the others are told of in one line."""
+    from emolens.preparing.skeletons import is_done, without_picture
+
+    absent = set(without_picture((name for name, _ in files if not is_done(out, name)), pictures))
+    if absent:
+        first = next(name for name, _ in files if name in absent)
+        said = (f"--pictures {pictures}: no picture of {len(absent):,} of {len(files):,} files of keypoints, such as "
+                f"{first}; name the folder from which OpenPose read them")  # fmt: skip
+        if len(absent) == len(files):
+            raise OptionError(said)
+        typer.echo(f"emolens: {said}", err=True)
+    return [(name, path) for name, path in files if name not in absent]
 
 
 def _given(path: Path, name: str, pictures: Path | None, size: tuple[int, int] | None) -> Any:

@@ -32,6 +32,9 @@ ALIGNED = (112, 96)
 """Height and width of a face as SphereFace takes it."""
 CANVAS = (96, 112)
 """Height and width of a face aligned by its eyes, as the hybrid group system kept it."""
+PLACES = 15
+"""Faces of a picture that nets learn from, best first, unless another number is asked for: 80 % of the pictures of GAF
+have at most 12 (counted by the authors of the forerunner)."""
 FEATURES = 256
 """Width of the last hidden layer of O-Net, and of the projected features of a whole picture."""
 PIXELS = ("crops", "aligned", "canvas", "grid")

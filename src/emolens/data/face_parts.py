@@ -21,6 +21,8 @@ from emolens.places import sha256
 
 FORMAT = 1
 MANIFEST, UNFINISHED = "faces.json", "unfinished_faces.json"
+READ = ("ok", "no_face")
+"""Status of a picture that was looked at; every other says why it could not be read."""
 PART_ROWS, PART_BYTES = 128, 64 * 2**20
 """A part ends with the picture that reaches either: so much is lost at most when a run is killed, or held in memory."""
 
@@ -29,7 +31,8 @@ class FacesWriter:
     """Writes pictures into a prepared folder, or goes on with one of the same settings. A context manager.
 
     `about` are the settings in JSON's terms: what was begun with others is refused. `done` has the ids that are there
-    already. Without an error the folder is whole when the context ends; after one its whole parts stay.
+    already, but for pictures that could not be read: these may be added again, and what could be read then takes the
+    place of the old row. Without an error the folder is whole when the context ends; after one its whole parts stay.
 
     Raises `OutputError` where the folder holds something else, `DataError` for a damaged part, `MissingExtra`.
     """
@@ -40,8 +43,7 @@ class FacesWriter:
         self._rows: list[PictureFaces] = []
         self._bytes = 0
         self._claim()
-        self._parts = [self._known(path) for path in sorted(folder.glob("part-*.parquet"))]
-        self.done = {name for part in self._parts for name in part.pop("ids")}
+        self._take_stock()
 
     def __enter__(self) -> FacesWriter:
         return self
@@ -54,6 +56,8 @@ class FacesWriter:
 
     def add(self, picture: PictureFaces) -> None:
         """One picture. Raises `OutputError` where the disk is full."""
+        if picture.id in self._unread and picture.status not in READ:
+            return  # it says so already
         self._rows.append(picture)
         arrays = (picture.aligned, picture.canvas, picture.grid, picture.features, *picture.crops)
         self._bytes += sum(array.nbytes for array in arrays)
@@ -64,12 +68,10 @@ class FacesWriter:
         """Write what is held as a part: after it a kill loses nothing."""
         if not self._rows:
             return
+        self._drop(self._unread & {row.id for row in self._rows})
         path = self.folder / f"part-{len(self._parts):05d}.parquet"
-        with replacing(path) as draft:
-            table = faces_table(self._rows)
-            self._pa.parquet.write_table(table, draft, compression="zstd", compression_level=1, use_dictionary=False)
+        self._write(faces_table(self._rows), path)
         self._parts.append(self._known(path))
-        self.done.update(self._parts[-1].pop("ids"))
         self._rows, self._bytes = [], 0
 
     def finish(self) -> dict[str, Any]:
@@ -80,6 +82,29 @@ class FacesWriter:
         _write_json(self.folder / MANIFEST, manifest)
         (self.folder / UNFINISHED).unlink(missing_ok=True)
         return manifest
+
+    def _take_stock(self) -> None:
+        """What the parts on disk hold."""
+        self.counts.clear()
+        self.done, self._unread = set[str](), set[str]()
+        self._parts = [self._known(path) for path in sorted(self.folder.glob("part-*.parquet"))]
+
+    def _drop(self, names: set[str]) -> None:
+        """Take rows of pictures that could not be read out of their parts: they can now. Killed here, a run goes on."""
+        if not names:
+            return
+        if (self.folder / MANIFEST).is_file():  # which names the bytes of parts that are about to change
+            (self.folder / MANIFEST).replace(self.folder / UNFINISHED)
+        for path in [self.folder / part["file"] for part in self._parts]:
+            table = self._pa.parquet.read_table(path)
+            kept = [name not in names for name in table["id"].to_pylist()]
+            if not all(kept):
+                self._write(table.filter(self._pa.array(kept)), path)
+        self._take_stock()
+
+    def _write(self, table: Any, path: Path) -> None:
+        with replacing(path) as draft:
+            self._pa.parquet.write_table(table, draft, compression="zstd", compression_level=1, use_dictionary=False)
 
     def _claim(self) -> None:
         """Note the settings. Raises `OutputError` where the folder is something else, or was begun with others."""
@@ -102,14 +127,15 @@ class FacesWriter:
         check_settings(there, self.about, self.folder)
 
     def _known(self, path: Path) -> dict[str, Any]:
-        """A part's entry in the manifest, and the ids and counts that it brings."""
+        """A part's entry in the manifest; takes note of the ids and counts that it brings."""
         try:
             table = self._pa.parquet.read_table(path, columns=["id", "split", "status", "scores"])
         except (self._pa.ArrowException, OSError) as error:
             raise DataError(f"{path}: not a readable part ({error}); remove the folder and prepare again") from None
-        for row in zip(*(table[name].to_pylist() for name in ("split", "status", "scores")), strict=True):
-            count(self.counts, row[0], row[1], len(row[2]))
-        return {"file": path.name, "rows": table.num_rows, "sha256": sha256(path), "ids": table["id"].to_pylist()}
+        for name, split, status, scores in zip(*(column.to_pylist() for column in table.columns), strict=True):
+            count(self.counts, split, status, len(scores))
+            (self.done if status in READ else self._unread).add(name)
+        return {"file": path.name, "rows": table.num_rows, "sha256": sha256(path)}
 
 
 def check_settings(there: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:

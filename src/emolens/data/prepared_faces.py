@@ -17,6 +17,7 @@ from emolens.data.face_columns import (
     ALIGNED,
     CANVAS,
     FEATURES,
+    PLACES,
     PictureFaces,
     cut_crops,
     face_schema,
@@ -24,17 +25,15 @@ from emolens.data.face_columns import (
     numbers,
     pixels,
 )
-from emolens.data.face_parts import FORMAT, MANIFEST, PART_ROWS, UNFINISHED
+from emolens.data.face_parts import FORMAT, MANIFEST, PART_ROWS, READ, UNFINISHED
 from emolens.errors import DataError
 from emolens.files import replacing
 from emolens.places import home, sha256
 
-__all__ = ["LIMIT", "PreparedFaces", "face_set", "iterate_prepared", "read_prepared"]
+__all__ = ["PreparedFaces", "face_set", "iterate_prepared", "read_prepared"]
 
 COPIES = ".copies"
 """Below the folder: the rows as they can be read in any order. It may be deleted at any time."""
-LIMIT = 15
-"""80 % of the pictures of GAF have at most 12 faces (counted by the authors of the forerunner); 15 are learnt from."""
 
 
 class PreparedFaces:
@@ -119,7 +118,7 @@ class PreparedFaces:
         """The ids of each split, in their order; pictures that could not be read are left out."""
         found: dict[str, list[str]] = {}
         for name, split, status in zip(self.ids, *map(self._column, ("split", "status")), strict=True):
-            if status in ("ok", "no_face"):
+            if status in READ:
                 found.setdefault(split, []).append(name)
         return found
 
@@ -157,7 +156,7 @@ class PreparedFaces:
                             "prepare the pictures that are asked for") from None  # fmt: skip
 
 
-def face_set(prepared: PreparedFaces, name: str, limit: int = LIMIT) -> tuple[np.ndarray, np.ndarray]:
+def face_set(prepared: PreparedFaces, name: str, limit: int = PLACES) -> tuple[np.ndarray, np.ndarray]:
     """A picture's best faces as a set of fixed size: uint8 (limit, 112, 96, 3), and bool (limit,), where one is real.
 
     Empty slots are black and must never count: ask the mask, which is all False where nobody was found.

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from emolens.data.face_columns import ALIGNED, CANVAS
 from emolens.faces.align import box_matrices, similarity, warp
 from emolens.records import Face
 
@@ -20,26 +21,25 @@ SPHEREFACE_POINTS = np.array(
     [[30.2946, 51.6963], [65.5318, 51.5014], [48.0252, 71.7366], [33.5493, 92.3655], [62.7299, 92.2041]]
 )
 """Left eye, right eye, nose, left and right mouth corner, in a frame of 96 x 112."""
-EYES = np.array([[0.3, 0.3 * 96 / 112], [0.7, 0.3 * 96 / 112]]) * 112
+EYES = np.array([[0.3 * CANVAS[1], 0.3 * CANVAS[0]], [0.7 * CANVAS[1], 0.3 * CANVAS[0]]])
 """Left and right eye on the canvas of 112 x 96: 44.8 px apart, 28.8 px below its top."""
 SPHEREFACE_BOX = np.array([7.5, 10.3, 79.0, 105.8])
 CANVAS_BOX = np.array([5.3, -24.3, 99.9, 132.1])
 """Where the box of MTCNN lies in each frame (x, y, w, h): medians over 144 faces of photos."""
-SPHEREFACE_SIZE, CANVAS_SIZE = (112, 96), (96, 112)
 GRID = ((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75))
 """Centres of the windows of a picture without a face, in shares of its width and height."""
-GRID_AREA = 112 * 96 / (1920 * 1080)
+GRID_AREA = CANVAS[0] * CANVAS[1] / (1920 * 1080)
 """Share of the picture that a window covers: the old system cut 112 x 96 px out of frames of 1920 x 1080."""
 
 
 def sphereface_frames(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     """Each face of an RGB uint8 (H, W, 3) picture by five points: uint8 (F, 112, 96, 3)."""
-    return _frames(image, _matrices(faces, slice(None), SPHEREFACE_POINTS, SPHEREFACE_BOX), SPHEREFACE_SIZE)
+    return _frames(image, _matrices(faces, slice(None), SPHEREFACE_POINTS, SPHEREFACE_BOX), ALIGNED)
 
 
 def eye_frames(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     """Each face of an RGB uint8 (H, W, 3) picture by its eyes: uint8 (F, 96, 112, 3)."""
-    return _frames(image, _matrices(faces, slice(2), EYES, CANVAS_BOX), CANVAS_SIZE)
+    return _frames(image, _matrices(faces, slice(2), EYES, CANVAS_BOX), CANVAS)
 
 
 def grid_frames(image: np.ndarray) -> np.ndarray:
@@ -49,10 +49,10 @@ def grid_frames(image: np.ndarray) -> np.ndarray:
     1920 x 1080 pixels they are the very pixels that the old system cut out.
     """
     height, width = image.shape[:2]
-    scale = math.sqrt(CANVAS_SIZE[0] * CANVAS_SIZE[1] / (GRID_AREA * width * height))
-    half = np.array(CANVAS_SIZE[::-1]) / 2
+    scale = math.sqrt(CANVAS[0] * CANVAS[1] / (GRID_AREA * width * height))
+    half = np.array(CANVAS[::-1]) / 2
     shifts = half - scale * np.array(GRID) * (width, height)
-    return _frames(image, np.array([[[scale, 0, x], [0, scale, y]] for x, y in shifts]), CANVAS_SIZE)
+    return _frames(image, np.array([[[scale, 0, x], [0, scale, y]] for x, y in shifts]), CANVAS)
 
 
 def _frames(image: np.ndarray, matrices: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from emolens import __version__
-from emolens.data.face_columns import ALIGNED
+from emolens.data.face_columns import ALIGNED, PLACES
 from emolens.data.registry import reader
 from emolens.errors import OptionError
 from emolens.evaluation.calibration import fit_temperature
@@ -26,8 +26,6 @@ from emolens.models.card import Licences, ModelCard
 from emolens.models.classifier import softmax
 from emolens.models.session import open_session
 
-PLACES = 15
-"""Faces that a file takes, see `models.card.GroupInput`."""
 LIMITS = (
     "How a group looks, not how anybody in it feels. Learnt from pictures whose label a few people gave. Not for use "
     "at work or in education (EU AI Act, Art. 5(1)(f)), nor for decisions about people."

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from emolens.data.face_columns import ALIGNED, PLACES
 from emolens.errors import CardError
 from emolens.models.classifier import Classifier
 
-FACES = 15
-"""Faces that a net takes; of more the best are taken, of fewer the rest is masked."""
-FRAME = (112, 96)
 TYPES = {"mask": "tensor(bool)"}
 """Of inputs that are not float32."""
 
@@ -54,8 +52,8 @@ class GroupNet(Classifier):
         blank = {
             "image": np.zeros((1, size, size, 3), np.uint8),
             "skeleton": np.zeros((1, size, size, 3), np.uint8),
-            "faces": np.zeros((1, FACES, *FRAME, 3), np.uint8),
-            "mask": np.arange(FACES)[None] < 1,
+            "faces": np.zeros((1, PLACES, *ALIGNED, 3), np.uint8),
+            "mask": np.arange(PLACES)[None] < 1,
         }
         try:
             found = self._run_groups(blank)

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from emolens.data.face_columns import PictureFaces
-from emolens.data.face_parts import MANIFEST, UNFINISHED, check_settings, count
+from emolens.data.face_parts import MANIFEST, PART_ROWS, READ, UNFINISHED, check_settings, count
 from emolens.errors import DataError, OutputError
 from emolens.files import replacing
 from emolens.preparing.faces import crop_edges
@@ -38,20 +38,26 @@ SENTINEL = np.zeros(1)
 
 
 class LegacyWriter:
-    """Writes pictures in the old layout, or goes on where it was stopped. A context manager, as `FacesWriter`.
+    """Writes pictures in the old layout, or goes on where it was stopped. A context manager, as `FacesWriter`, whose
+    `done` and `counts` it has.
 
     Raises `OutputError` where the folder holds something else or was begun with other settings.
     """
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
-        self.folder, self.counts = folder, Counter[str]()
+        self.folder, self._unsaved = folder, 0
         _claim(folder, dict(about))
-        rows = journal(folder / JOURNAL)
-        self.done = {row["id"] for row in rows}
-        self._names = {stem_of(name): name for name in self.done}
-        for row in rows:
-            count(self.counts, row["split"], row["status"], int(row["faces"]))
-        self._rows = rows
+        self._rows = {row["id"]: row for row in journal(folder / JOURNAL)}
+        self.done = {name for name, row in self._rows.items() if row["status"] in READ}
+        self._names = {stem_of(name): name for name in self._rows}
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many pictures and faces there are; see `face_parts.count`."""
+        found = Counter[str]()
+        for row in self._rows.values():
+            count(found, row["split"], row["status"], int(row["faces"]))
+        return found
 
     def __enter__(self) -> LegacyWriter:
         return self
@@ -69,10 +75,12 @@ class LegacyWriter:
                               "--layout legacy")  # fmt: skip
         self._write(picture, name)
         row = {column: getattr(picture, column, "") for column in COLUMNS}
-        self._rows.append(row | {"width": picture.size[0], "height": picture.size[1], "faces": len(picture)})
-        self.done.add(picture.id)
-        count(self.counts, picture.split, picture.status, len(picture))
-        if len(self._rows) % 128 == 0:
+        size = {"width": picture.size[0], "height": picture.size[1], "faces": len(picture)}
+        self._rows[picture.id] = row | size
+        if picture.status in READ:
+            self.done.add(picture.id)
+        self._unsaved += 1
+        if self._unsaved >= PART_ROWS:
             self.flush()
 
     def flush(self) -> None:
@@ -80,7 +88,8 @@ class LegacyWriter:
         with replacing(self.folder / JOURNAL) as draft, draft.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
-            writer.writerows(self._rows)
+            writer.writerows(self._rows.values())
+        self._unsaved = 0
 
     def _write(self, picture: PictureFaces, name: str) -> None:
         coordinates = np.concatenate([picture.boxes, picture.scores[:, None]], axis=1)

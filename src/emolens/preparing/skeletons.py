@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -43,6 +43,11 @@ def given_keypoints(
     return people, size or _reach(people, path)
 
 
+def without_picture(names: Iterable[str], pictures: Path) -> list[str]:
+    """Those of some names that have no picture, with any suffix, below a folder."""
+    return [name for name in names if _picture(pictures, name) is None]
+
+
 def is_done(out: Path, name: str) -> bool:
     """Whether the skeletons of a picture are there."""
     return _path(out, name, "_rendered.png").is_file()
@@ -79,9 +84,13 @@ def _reach(people: np.ndarray, path: Path) -> tuple[int, int]:
 
 
 def _size_of(pictures: Path, name: str) -> tuple[int, int]:
-    paths = (pictures / f"{name}{suffix}" for suffix in sorted(SUFFIXES))
-    path = next((path for path in paths if path.is_file()), None)
+    path = _picture(pictures, name)
     if path is None:
         raise DataError(f"{pictures / name}: no such picture with any suffix; its size is needed to draw on")
     height, width = open_image(path).shape[:2]
     return width, height
+
+
+def _picture(folder: Path, name: str) -> Path | None:
+    paths = (folder / f"{name}{suffix}" for suffix in sorted(SUFFIXES))
+    return next((path for path in paths if path.is_file()), None)

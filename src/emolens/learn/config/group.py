@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from emolens.data.face_columns import PLACES
 from emolens.learn.config.base import Data, Optim, Recipe, Section
 from emolens.models.card import GroupInput
 
@@ -54,7 +55,7 @@ class FaceTrunk(Section):
     embed: int = Field(default=512, gt=0, description="width of its last layer")
     height: int = Field(default=112, ge=16, description="of a face as the net sees it, pixels; 6/7 of that wide")
     weights: str = Field(default="none", description="none, or the file sphere20a_20171020.pth")
-    limit: int = Field(default=15, gt=0, description="most faces of a picture, best first")
+    limit: int = Field(default=PLACES, gt=0, description="most faces of a picture, best first")
     padding: Padding = Field(
         default="masked", description="empty places: left out; or, as in sources, blank faces that count, or repeats"
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from emolens.data.face_columns import PLACES
 from emolens.learn.config import GroupData, GroupRecipe, Optim
 from emolens.learn.config.group import (
     Crops,
@@ -221,7 +222,7 @@ def _frames(legacy: bool, part: str = "all") -> GroupData:
     return GroupData(name="groupscene", options=(f"part={part}", f"splits={'published' if legacy else 'video'}"))
 
 
-def _faces(legacy: bool, limit: int = 15) -> FaceTrunk:
+def _faces(legacy: bool, limit: int = PLACES) -> FaceTrunk:
     return FaceTrunk(limit=limit, padding="as_faces" if legacy else "masked", transposed=legacy)
 
 
