@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from emolens.choices import model_file, model_files
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 from peers import machine, versions
 
 REPEAT = 0.2  # seconds

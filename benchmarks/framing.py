@@ -30,7 +30,7 @@ from emolens.faces.detector import FaceDetector
 from emolens.faces.yunet import YuNet
 from emolens.files import replacing
 from emolens.models.card import Framing
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 from emolens.records import Face
 
 SIZES = (64, 80, 96, 112, 128, 160, 200)

@@ -36,7 +36,7 @@ def emolens_prepare(threads: int, whole: bool) -> Callable[[list[str]], dict[str
     os.environ["EMOLENS_THREADS"] = str(threads)
     from emolens.data.face_parts import FacesWriter
     from emolens.models.catalogue import where
-    from emolens.models.session import Classifier
+    from emolens.models.classifier import Classifier
     from emolens.preparing.faces import Settings, find_faces
     from emolens.preparing.projection import GlobalFeatures
     from emolens.preparing.wanted import Wanted

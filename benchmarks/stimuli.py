@@ -26,10 +26,11 @@ from emolens.data.prepare import prepare
 from emolens.data.prepared import open_prepared
 from emolens.evaluation.map_asking import BATCH, ask_maps, judge_rows
 from emolens.evaluation.metrics import Estimate
-from emolens.learn.config import changed
+from emolens.learn.config import StimuliRecipe, changed
 from emolens.learn.fit import fit
-from emolens.learn.predict_maps import run_maps, stimuli_recipe
+from emolens.learn.predict_maps import run_maps
 from emolens.learn.recipes import recipe
+from emolens.learn.runs import recipe_of
 from emolens.learn.studies.label_swap import swap_labels
 from emolens.learn.tasks.stimuli import mapped_of
 from peers import machine, versions
@@ -88,7 +89,7 @@ def report(case: str, asked: argparse.Namespace) -> None:
 
 
 def print_swap(run: Path, data: Path) -> None:
-    held, model = mapped_of(stimuli_recipe(run), data, "test"), run_maps(run)
+    held, model = mapped_of(recipe_of(run, StimuliRecipe), data, "test"), run_maps(run)
     maps = np.concatenate([model.every(held.images[at : at + BATCH]) for at in range(0, len(held), BATCH)])
     swap = swap_labels(maps, held.maps / 255, held.emotion)
     moves = f"by a swapped label {shown(swap.moved)}, by another picture {shown(swap.between)}"

@@ -100,7 +100,7 @@ def chosen(folds: np.ndarray, count: int, seed: int) -> list[int]:
 
 
 def reader_of(path: Path) -> PictureReader:
-    from emolens.models.session import Classifier
+    from emolens.models.classifier import Classifier
     from emolens.picture_reader import PictureReader
 
     return PictureReader(Classifier.load(path, threads=1), maps=True)

@@ -17,6 +17,12 @@ Values = tuple[np.ndarray, np.ndarray]
 POINTS = ((0.33, 0.38), (0.69, 0.38), (0.51, 0.60), (0.36, 0.80), (0.66, 0.80))
 
 
+def noise(count: int, size: int = 16, colours: int = 0) -> np.ndarray:
+    """Frames of random pixels, uint8 (count, size, size) or with `colours` (count, size, size, colours)."""
+    shape = (count, size, size, *([colours] if colours else []))
+    return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+
+
 def linear_card(**changes: Any) -> ModelCard:
     """The card of `linear_model`: a grey net over FER+ at 16 px, unless changed."""
     fields: dict[str, Any] = {

@@ -18,7 +18,7 @@ from emolens.analyzer import Analyzer, analyze
 from emolens.decoding import decode_ahead
 from emolens.errors import CardError, ModelError, NotFound, OptionError, UnknownName, Unreadable
 from emolens.faces.detector import FixedDetector
-from emolens.models.session import softmax
+from emolens.models.classifier import softmax
 from emolens.records import Face, GroupAffect, PhotoResult, Prediction
 from emolens.taxonomy import GROUP3
 from fakes import linear_card, linear_model, linear_weights

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from emolens.evaluation.calibration import fit_temperature, one_hot_top
-from emolens.models.session import softmax
+from emolens.models.classifier import softmax
 
 
 def test_the_temperature_that_made_the_targets_is_found() -> None:

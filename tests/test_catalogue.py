@@ -18,8 +18,8 @@ from emolens.errors import ChecksumError, NotFetched, OutputError, UnknownName
 from emolens.models import catalogue
 from emolens.models.card import Licences, ModelCard
 from emolens.models.catalogue import MTCNN, YUNET, Entry, WeightFile, entries, entry, is_here, where
+from emolens.models.classifier import read_card
 from emolens.models.fetch import fetch
-from emolens.models.session import read_card
 from emolens.places import sha256
 from fakes import linear_model
 

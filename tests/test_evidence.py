@@ -10,8 +10,8 @@ import pytest
 
 from emolens.errors import ModelError
 from emolens.models.card import EVIDENCE, ModelCard
+from emolens.models.classifier import Classifier
 from emolens.models.evidence import add_evidence
-from emolens.models.session import Classifier
 from emolens.places import sha256
 from fakes import evoked_model
 from fakes_maps import CLASSES, SIZE, statistics_model, statistics_weights

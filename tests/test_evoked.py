@@ -16,7 +16,7 @@ from emolens.analyzer import Analyzer
 from emolens.errors import CardError, LabelError, ModelError, OptionError
 from emolens.faces.detector import FixedDetector
 from emolens.models import catalogue
-from emolens.models.session import softmax
+from emolens.models.classifier import softmax
 from emolens.records import Face, FrameResult, PhotoResult, Prediction
 from emolens.tables import COLUMNS, nested, rows
 from emolens.taxonomy import EMOTION6

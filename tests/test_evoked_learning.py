@@ -20,7 +20,7 @@ from emolens.learn.fit import fit
 from emolens.learn.recipes import recipe
 from emolens.learn.runs import read_checkpoint
 from emolens.learn.tasks import start
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 from emolens.taxonomy import EKMAN6, EMOTION6
 from fakes_data import HEADER6, draw_all, write_rows
 

@@ -20,7 +20,7 @@ from emolens.learn.fit import fit
 from emolens.learn.predict import load_runs, logits
 from emolens.learn.recipes import recipe
 from emolens.models.card import ModelCard
-from emolens.models.session import Classifier, read_card, softmax
+from emolens.models.classifier import Classifier, read_card, softmax
 from emolens.taxonomy import RAFDB
 from expression_sets import write_rafdb
 from ferplus import write_ferplus
@@ -61,6 +61,23 @@ def test_the_file_answers_as_the_nets_it_came_from(int8: bool, runs: list[Path],
     assert (found.argmax(1) == wanted.argmax(1)).all()
     quantised = any(node.op_type == "QuantizeLinear" for node in onnx.load(str(out)).graph.node)
     assert quantised is int8
+
+
+def test_eight_bits_stay_eight_bits_from_one_convolution_to_the_next(
+    runs: list[Path], archive: Path, tmp_path: Path
+) -> None:
+    export(runs[:1], archive, tmp_path / "one.onnx", int8=True)
+    graph = onnx.load(str(tmp_path / "one.onnx")).graph
+    made_by = {name: node for node in graph.node for name in node.output}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    assert len(convolutions) == 4  # those of the net: both views go through the same ones
+    for node in convolutions[1:]:
+        chain = [made_by[node.input[0]]]
+        while chain[-1].op_type != "Conv":
+            chain.append(made_by[chain[-1].input[0]])
+        assert {each.op_type for each in chain[:-1]} <= {"QuantizeLinear", "DequantizeLinear", "MaxPool"} | (
+            {"Relu"} if chain[-1] is convolutions[0] else set()
+        )  # a rectifier is part of what its convolution rounds to, but for the one after the picture's
 
 
 def test_the_card_beside_the_file_and_inside_it_say_the_same(runs: list[Path], archive: Path, tmp_path: Path) -> None:

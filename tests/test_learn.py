@@ -15,13 +15,13 @@ from emolens.learn.distil import Teacher
 from emolens.learn.fit import fit
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.nets import build
-from emolens.learn.nets.ensemble import Ensemble
+from emolens.learn.nets.ensemble import Ensemble, PictureAndMirror
 from emolens.learn.nets.vgg import Vgg, standardise
 from emolens.learn.predict import load_member, logits
 from emolens.learn.recipes import RECIPES, recipe
 from emolens.learn.tasks.expression import start
 from emolens.learn.transforms import augment, erase, random_affine, warp
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 from fakes import linear_card, linear_model
 from ferplus import write_ferplus
 
@@ -154,6 +154,13 @@ def test_an_ensemble_averages_probabilities_and_mirrors_every_second_view() -> N
     images = torch.rand(2, 1, 16, 16) * 255
     wanted = (first(images)["logits"].softmax(1) + second(images.flip(-1))["logits"].softmax(1)) / 2
     torch.testing.assert_close(Ensemble([first, second])(images)["logits"].softmax(1), wanted)
+
+
+def test_a_picture_and_its_mirror_image_in_one_batch_are_the_net_twice() -> None:
+    net, images = Vgg(3, (4,)).eval(), torch.rand(5, 1, 16, 16) * 255
+    found = PictureAndMirror(net)(images)["logits"]
+    torch.testing.assert_close(found, Ensemble([net, net])(images)["logits"])
+    torch.testing.assert_close(found, PictureAndMirror(net)(images.flip(-1))["logits"])
 
 
 def test_soft_cross_entropy_is_divergence_plus_the_entropy_of_the_target() -> None:

@@ -9,7 +9,7 @@ import torch
 from emolens.data.labelled import LabelledFaces, joined, stacked
 from emolens.errors import DataError
 from emolens.learn.devices import Place
-from emolens.learn.loading import BalancedSampler, FaceBatches, batches
+from emolens.learn.loading import BalancedSampler, batches, face_batches
 from emolens.taxonomy import EKMAN6, FERPLUS
 
 RARE = torch.tensor([0] * 90 + [1] * 9 + [2])
@@ -53,11 +53,11 @@ def _at(sampler: BalancedSampler, epoch: int) -> list[int]:
 
 
 def test_pictures_come_as_planes_with_their_targets() -> None:
-    images, targets = FaceBatches(faces(4, (3,))).__getitems__([2, 0])
+    images, targets = face_batches(faces(4, (3,))).__getitems__([2, 0])
     assert (images.shape, images.dtype) == ((2, 3, 4, 4), torch.float32)
     assert images[:, 0, 0, 0].tolist() == [2, 0]
     assert targets.argmax(dim=1).tolist() == [2, 0]
-    assert FaceBatches(faces(4))[3][0].shape == (1, 1, 4, 4)
+    assert face_batches(faces(4))[3][0].shape == (1, 1, 4, 4)
 
 
 def test_a_shuffle_sees_every_row_once_and_val_keeps_its_order() -> None:

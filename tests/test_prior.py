@@ -7,8 +7,8 @@ import pytest
 from emolens.analyzer import Analyzer
 from emolens.errors import OptionError
 from emolens.evaluation.asking import for_population
+from emolens.models.classifier import Classifier
 from emolens.models.prior import estimated_prior, read_prior, reweighted, shifted
-from emolens.models.session import Classifier
 from emolens.taxonomy import FERPLUS, GROUP3
 from fakes import linear_card, linear_model
 from fakes_predictions import table

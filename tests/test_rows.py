@@ -7,7 +7,7 @@ from emolens.data.prepare import prepare
 from emolens.errors import DataError, LabelError
 from emolens.evaluation.asking import ask_model, stated
 from emolens.evaluation.rows import Rows, open_rows, views
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 from emolens.taxonomy import AFFECTNET7, EKMAN6, FERPLUS, RAFDB, Taxonomy
 from fakes import linear_card, linear_model
 from ferplus import write_ferplus

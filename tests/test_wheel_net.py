@@ -8,6 +8,7 @@ import torch
 
 from emolens.errors import LabelError, ModelError, OptionError, UnknownName
 from emolens.learn.config import WheelNet
+from emolens.learn.nets.backbone import trunk_range
 from emolens.learn.nets.wheel import (
     INITS,
     EmotionWheelNet,
@@ -15,7 +16,6 @@ from emolens.learn.nets.wheel import (
     WheelHead,
     WheelPrior,
     prior_matrix,
-    trunk_range,
     wheel_net,
     wheel_with_neutral,
 )

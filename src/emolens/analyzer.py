@@ -33,9 +33,9 @@ from emolens.faces.detector import FaceDetector
 from emolens.group import SCENE_WEIGHT, GroupModel, group_affect
 from emolens.group_reader import GroupReader, GroupView
 from emolens.limits import LIMITS, Limits
+from emolens.models.classifier import Classifier
 from emolens.models.group_net import GroupNet
 from emolens.models.map_net import MapNet
-from emolens.models.session import Classifier
 from emolens.picture_reader import MapReader, PictureReader
 from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status, StimuliMap, Task
 

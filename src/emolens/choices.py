@@ -12,8 +12,8 @@ from emolens.errors import LabelError, ModelError, OptionError, UnknownName
 from emolens.faces.detector import FaceDetector
 from emolens.group import GroupModel, group_affect
 from emolens.models.catalogue import entries, where
+from emolens.models.classifier import Classifier, read_card
 from emolens.models.prior import read_prior
-from emolens.models.session import Classifier, read_card
 from emolens.records import Task
 from emolens.taxonomy import Taxonomy
 

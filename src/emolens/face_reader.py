@@ -14,7 +14,7 @@ from emolens.errors import CardError, OptionError
 from emolens.faces.align import frame_faces
 from emolens.faces.detector import FaceDetector, ShareableDetector
 from emolens.images import stretched
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 from emolens.records import Face, Prediction
 
 

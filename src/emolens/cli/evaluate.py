@@ -185,7 +185,7 @@ def _check_no_wishes(**wishes: object) -> None:
 def _learnt_from(model: Path) -> tuple[str, dict[str, Any]]:
     """The name of the data set that a model or run learnt from, and its options; FER+ where nothing tells."""
     from emolens.data.registry import names
-    from emolens.models.session import read_card
+    from emolens.models.classifier import read_card
 
     if model.is_dir():
         _needs_torch()
@@ -228,7 +228,7 @@ def _of_run(model: str, rows: Rows | None, best: bool, cam: int) -> dict[str, An
 
 def _record(model: Path, report: Report) -> None:
     from emolens.evaluation.expression import card_metrics
-    from emolens.models.session import read_card
+    from emolens.models.classifier import read_card
 
     metrics = tuple(metric for judgement in report.judgements for metric in card_metrics(judgement))
     read_card(model).model_copy(update={"metrics": metrics}).write(model.with_suffix(".json"))

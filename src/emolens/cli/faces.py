@@ -53,7 +53,7 @@ def faces(
     What was stopped goes on. A picture without a face has none, never a made-up one. Exit code: 0; 1 where a split has
     not one face; 2 where something must be changed or nothing could be read.
     """
-    from emolens.cli.analyze import limit_threads
+    from emolens.cli.options import limit_threads
     from emolens.data.problems import Problems
     from emolens.preparing.faces import Settings as Looking
     from emolens.preparing.wanted import check_apart, wanted_pictures
@@ -72,7 +72,7 @@ def faces(
 
 def _global_features(model: Path | None, out: Path, seed: int) -> GlobalFeatures:
     from emolens.choices import model_file, model_files
-    from emolens.models.session import Classifier
+    from emolens.models.classifier import Classifier
     from emolens.preparing.projection import GlobalFeatures
 
     given = model_files(model) if model else {}

@@ -29,7 +29,7 @@ def gives_maps(model: str) -> bool:
         return read_recipe(path).task == "stimuli"
     if path.suffix != ".onnx" or not path.is_file():
         return False
-    from emolens.models.session import read_card
+    from emolens.models.classifier import read_card
 
     return read_card(path).task == "stimuli"
 

@@ -54,7 +54,7 @@ def show_model(
 ) -> None:
     """Show one model: where it comes from, its terms, and the card with its metrics and limits."""
     from emolens.models.catalogue import ASSETS, entry
-    from emolens.models.session import read_card
+    from emolens.models.classifier import read_card
 
     known: Entry | None = None
     card: ModelCard | None

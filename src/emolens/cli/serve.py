@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from emolens.cli.analyze import (
+from emolens.cli.loading import load_analyzer
+from emolens.cli.options import (
     Abstain,
     Detector,
     MinFace,
@@ -18,7 +19,6 @@ from emolens.cli.analyze import (
     Tasks,
     Threads,
     limit_threads,
-    load_analyzer,
     number,
 )
 from emolens.errors import MissingExtra, OptionError

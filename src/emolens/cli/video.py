@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emolens.cli.analyze import (
+from emolens.cli.leaving import USAGE, Signals, fail
+from emolens.cli.loading import load_analyzer
+from emolens.cli.options import (
     Abstain,
     BatchSize,
     Detector,
@@ -19,10 +21,8 @@ from emolens.cli.analyze import (
     Tasks,
     Threads,
     limit_threads,
-    load_analyzer,
     number,
 )
-from emolens.cli.leaving import USAGE, Signals, fail
 from emolens.errors import EmolensError, InputError, OptionError, OutputError, UnknownName
 
 if TYPE_CHECKING:

@@ -44,19 +44,7 @@ def _walk48(root: Path, problems: Problems) -> Iterator[Record]:
 
 
 def _record48(archive: Archive, name: str) -> Record:
-    where = str(archive.root / name)
-    subject, sequence, number = _frame(name, where)
-    return Record(
-        id=Path(name).stem,
-        split="train",
-        picture=archive.file(name, where),
-        taxonomy=CKPLUS,
-        label=canonical(name.split("/")[0]),
-        subject=subject,
-        sequence=sequence,
-        source=where,
-        attributes={"frame": str(number)},
-    )
+    return _record(archive, name, canonical(name.split("/")[0]), CKPLUS)
 
 
 def _walk(root: Path, problems: Problems, frames: int, neutral: bool) -> Iterator[Record]:

@@ -10,8 +10,8 @@ import numpy as np
 from emolens.errors import OptionError
 from emolens.evaluation.predictions import Predictions
 from emolens.evaluation.rows import Rows
+from emolens.models.classifier import Classifier, softmax
 from emolens.models.prior import FEWEST, estimated_prior, read_prior, shifted, trained_prior
-from emolens.models.session import Classifier, softmax
 from emolens.taxonomy import Taxonomy, convert
 
 

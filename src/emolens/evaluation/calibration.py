@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from emolens.evaluation.metrics import TINY
-from emolens.models.session import softmax
+from emolens.models.classifier import softmax
 
 RANGE = (0.05, 20.0)
 """Temperatures outside of this would say that a model is broken, not that it is miscalibrated."""

@@ -19,7 +19,7 @@ from emolens.evaluation.predictions import Predictions, aligned
 from emolens.evaluation.simplex import best_on_simplex
 from emolens.evaluation.stacking import stacked
 from emolens.evaluation.weighting import likelihood_weights
-from emolens.models.session import softmax
+from emolens.models.classifier import softmax
 
 Space = Literal["probabilities", "logits"]
 METHODS = ("mean", "simplex", "nll", "stacking")

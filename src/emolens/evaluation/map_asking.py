@@ -15,7 +15,8 @@ from emolens.data.prepared import Prepared
 from emolens.errors import CardError, DataError
 from emolens.evaluation.map_pairs import Judged, Pair, judge_pairs
 from emolens.maps import resized
-from emolens.models.session import open_session, read_card
+from emolens.models.classifier import read_card
+from emolens.models.session import open_session
 from emolens.places import sha256
 
 BATCH = 16

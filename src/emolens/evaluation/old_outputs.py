@@ -21,7 +21,7 @@ from emolens.data.pickled_names import names_in
 from emolens.errors import DataError, OptionError
 from emolens.evaluation.predictions import Predictions
 from emolens.files import replacing
-from emolens.models.session import softmax
+from emolens.models.classifier import softmax
 from emolens.taxonomy import GROUP3
 
 SPLITS = {"train": "train", "valid": "val", "test": "test"}

@@ -12,7 +12,7 @@ from math import comb
 import numpy as np
 
 from emolens.evaluation.metrics import TINY
-from emolens.models.session import softmax
+from emolens.models.classifier import softmax
 
 PARTS = 20
 """Steps of .05."""

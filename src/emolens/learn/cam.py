@@ -13,15 +13,16 @@ from torch.nn import functional
 
 from emolens.errors import ModelError
 from emolens.evaluation.rows import Rows
-from emolens.learn.predict import expression_recipe, load_member, planes
-from emolens.learn.runs import read_checkpoint
+from emolens.learn.config import ExpressionRecipe
+from emolens.learn.predict import load_member, planes
+from emolens.learn.runs import read_checkpoint, recipe_of
 
 POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Dropout, nn.Dropout2d)
 
 
 def run_cams(run: Path, rows: Rows, at: np.ndarray, names: list[str], checkpoint: str = "last") -> np.ndarray:
     """Heat float32 (n, H, W) in [0, 1] of a run's net, for the rows `at` (n,) and the name of one class for each."""
-    recipe, learnt = expression_recipe(run), read_checkpoint(run, checkpoint)
+    recipe, learnt = recipe_of(run, ExpressionRecipe), read_checkpoint(run, checkpoint)
     images = rows.frames(recipe.net.size, recipe.data.colour == "grey")[at]
     classes = torch.tensor([learnt.taxonomy.index(name) for name in names])
     return grad_cam(load_member(run, checkpoint), planes(images), classes)

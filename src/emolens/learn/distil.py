@@ -12,7 +12,7 @@ from torch import Tensor
 from emolens.data.labelled import LabelledFaces
 from emolens.errors import ModelError
 from emolens.learn.config import Distil
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 from emolens.taxonomy import Taxonomy
 
 

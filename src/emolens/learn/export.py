@@ -21,11 +21,13 @@ from emolens.errors import ModelError
 from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.files import replacing
 from emolens.learn.cards import draft_card
+from emolens.learn.config import ExpressionRecipe
 from emolens.learn.loading import rows_of
-from emolens.learn.predict import expression_recipe, load_runs, logits, planes
+from emolens.learn.predict import load_runs, logits, planes
 from emolens.learn.quantise import quantise
+from emolens.learn.runs import recipe_of
 from emolens.models.card import METADATA_KEY, ModelCard, Parity
-from emolens.models.session import Classifier, softmax
+from emolens.models.classifier import Classifier, softmax
 from emolens.places import sha256
 
 FLOAT_TOLERANCE = 1e-4
@@ -49,7 +51,7 @@ def export(
     quantised, on pictures of `train`. Raises `ModelError`, and writes nothing, where the file does not agree with the
     net: 1e-4 in every probability for float32, the same top label for 99 % of `val` for int8.
     """
-    recipes = [expression_recipe(run) for run in runs]
+    recipes = [recipe_of(run, ExpressionRecipe) for run in runs]
     first = recipes[0]
     if any(recipe.data != first.data or recipe.net.size != first.net.size for recipe in recipes):
         raise ModelError("the runs differ in data or input size; export runs together only where both are the same")

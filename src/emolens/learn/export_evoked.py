@@ -20,13 +20,14 @@ from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.learn.config import EvokedRecipe
 from emolens.learn.export import embed, publish, write_onnx
 from emolens.learn.losses_evoked import unscaled
-from emolens.learn.nets.wheel import EmotionWheelNet, trunk_range, wheel_net
+from emolens.learn.nets.backbone import trunk_range
+from emolens.learn.nets.wheel import EmotionWheelNet, wheel_net
 from emolens.learn.quantise import shrink_weights
-from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
+from emolens.learn.runs import load_weights, read_checkpoint, recipe_of
 from emolens.learn.tasks.evoked import pictures_of
 from emolens.models.card import Licences, Metric, ModelCard, Parity
+from emolens.models.classifier import Classifier, softmax
 from emolens.models.evidence import insert_evidence
-from emolens.models.session import Classifier, softmax
 
 TOLERANCE = 0.01
 """Mean over pictures of the largest difference of a probability that int8 weights may make."""
@@ -45,9 +46,7 @@ def export_evoked(run: Path, data: Path, out: Path, checkpoint: str = "last") ->
 
     Raises `ModelError` where the folder holds no such run, or the file does not agree with its net.
     """
-    recipe = read_recipe(run)
-    if not isinstance(recipe, EvokedRecipe):
-        raise ModelError(f"{run}: a run of task {recipe.task}, needs one of evoked")
+    recipe = recipe_of(run, EvokedRecipe)
     learnt = read_checkpoint(run, checkpoint)
     net = wheel_net(recipe.net, learnt.taxonomy)
     load_weights(net, learnt, learnt.taxonomy)

@@ -20,9 +20,11 @@ from emolens.learn.config import GroupRecipe
 from emolens.learn.config.group import GroupNet, HybridNet
 from emolens.learn.export import embed, parity, publish, write_inputs_onnx
 from emolens.learn.loading_group import GroupRows, group_rows
-from emolens.learn.predict_group import BATCH, group_logits, group_recipe, load_group
+from emolens.learn.predict_group import BATCH, group_logits, load_group
+from emolens.learn.runs import recipe_of
 from emolens.models.card import Licences, ModelCard
-from emolens.models.session import open_session, softmax
+from emolens.models.classifier import softmax
+from emolens.models.session import open_session
 
 PLACES = 15
 """Faces that a file takes, see `models.card.GroupInput`."""
@@ -38,7 +40,7 @@ def export_group(run: Path, data: Path, out: Path, checkpoint: str = "last") -> 
     Raises `OptionError` for nets whose inputs cannot be given to a file, `ModelError`, and writes nothing, where file
     and net differ by more than 1e-4 in a probability.
     """
-    recipe = group_recipe(run)
+    recipe = recipe_of(run, GroupRecipe)
     _check(recipe)
     net, val = load_group(run, checkpoint), group_rows(recipe, data, "val")
     with tempfile.TemporaryDirectory() as folder:

@@ -14,10 +14,10 @@ from emolens.errors import ModelError
 from emolens.evaluation.map_asking import onnx_maps
 from emolens.learn.config import StimuliRecipe
 from emolens.learn.export import FLOAT_TOLERANCE, embed, publish, write_onnx
+from emolens.learn.nets.backbone import trunk_range
 from emolens.learn.nets.stimuli import StimuliNet
-from emolens.learn.nets.wheel import trunk_range
-from emolens.learn.predict_maps import ONE_MAP, every_map, load_map_net, map_labels, stimuli_recipe
-from emolens.learn.runs import read_checkpoint
+from emolens.learn.predict_maps import ONE_MAP, every_map, load_map_net, map_labels
+from emolens.learn.runs import read_checkpoint, recipe_of
 from emolens.learn.tasks.stimuli import mapped_of
 from emolens.models.card import Licences, ModelCard, Parity
 
@@ -46,7 +46,7 @@ def export_stimuli(run: Path, data: Path, out: Path, checkpoint: str = "last") -
     Raises `ModelError`, and writes nothing, where the file differs from the net by more than 1e-4 anywhere in the maps
     of pictures of `val`, or the folder holds no such run.
     """
-    recipe, net = stimuli_recipe(run), load_map_net(run, checkpoint)
+    recipe, net = recipe_of(run, StimuliRecipe), load_map_net(run, checkpoint)
     labels = map_labels(net, read_checkpoint(run, checkpoint).taxonomy)
     val = mapped_of(recipe, data, "val")
     shown = np.asarray(val.images[:: max(1, len(val) // SHOWN)])

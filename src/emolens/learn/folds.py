@@ -22,7 +22,7 @@ from emolens.learn.predict import load_member, logits
 from emolens.learn.predict_maps import run_maps
 from emolens.learn.runs import last_checkpoint
 from emolens.learn.tasks.stimuli import mapped_of
-from emolens.models.session import softmax
+from emolens.models.classifier import softmax
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,23 +56,36 @@ def _fold_of(recipe: ExpressionRecipe, data: Path, split: str) -> LabelledFaces:
     return both.keep((folds == wanted.fold) == (split == "val"))
 
 
-class FaceBatches(Dataset[Batch]):
-    """Whole batches by their indices: one gather instead of N small reads."""
+class Batches(Dataset[T]):
+    """Whole batches of `count` rows by their indices: one gather instead of N small reads.
 
-    def __init__(self, faces: LabelledFaces) -> None:
-        images = torch.from_numpy(faces.images)
-        self.images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
-        self.targets = torch.from_numpy(faces.targets)
+    `of` makes one of the rows at int (n,).
+    """
+
+    def __init__(self, count: int, of: Callable[[np.ndarray], T]) -> None:
+        self.count = count
+        self.of = of
 
     def __len__(self) -> int:
-        return len(self.images)
+        return self.count
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> T:
         return self.__getitems__([index])
 
-    def __getitems__(self, indices: Sequence[int]) -> Batch:
-        rows = torch.as_tensor(indices)
-        return self.images[rows].float(), self.targets[rows]
+    def __getitems__(self, indices: Sequence[int]) -> T:
+        return self.of(np.asarray(indices))
+
+
+def face_batches(faces: LabelledFaces) -> Batches[Batch]:
+    """Faces as a net takes them, with their targets."""
+    images = torch.from_numpy(faces.images)
+    images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+    return Batches(len(faces), partial(_gathered, images, torch.from_numpy(faces.targets)))
+
+
+def _gathered(images: Tensor, targets: Tensor, indices: np.ndarray) -> Batch:
+    rows = torch.from_numpy(indices)
+    return images[rows].float(), targets[rows]
 
 
 class BalancedSampler(Sampler[int]):
@@ -101,9 +115,8 @@ def batches(
 ) -> DataLoader[Batch]:
     """A loader over `faces`, as `dealt`; with `balanced` classes come alike often."""
     place = place or Place()
-    source = FaceBatches(faces)
-    chosen = BalancedSampler(source.targets.argmax(dim=1), seed, place) if balanced else None
-    return dealt(source, size, shuffle, seed, place, chosen)
+    chosen = BalancedSampler(torch.from_numpy(faces.targets).argmax(dim=1), seed, place) if balanced else None
+    return dealt(face_batches(faces), size, shuffle, seed, place, chosen)
 
 
 def dealt(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from emolens.data.face_columns import CANVAS
 from emolens.data.openpose import drawn_skeleton
@@ -21,7 +21,7 @@ from emolens.images import open_image, stretched
 from emolens.learn.config import GroupRecipe
 from emolens.learn.config.group import FaceTrunk, HybridNet
 from emolens.learn.devices import Place
-from emolens.learn.loading import dealt
+from emolens.learn.loading import Batches, dealt
 from emolens.taxonomy import Taxonomy
 
 ROOM = 8 / 7
@@ -160,22 +160,6 @@ def _skeletons(recipe: GroupRecipe, ids: Sequence[str], size: int) -> np.ndarray
     return np.stack([stretched(open_image(drawn_skeleton(folder, name)), size) for name in ids])
 
 
-class GroupBatches(Dataset[GroupBatch]):
-    """Whole batches by their indices."""
-
-    def __init__(self, rows: GroupRows) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> GroupBatch:
-        return self.__getitems__([index])
-
-    def __getitems__(self, indices: Sequence[int]) -> GroupBatch:
-        return self.rows.batch(np.asarray(indices))
-
-
 def group_batches(rows: GroupRows, size: int, shuffle: bool, seed: int, place: Place) -> DataLoader[GroupBatch]:
     """Batches of groups, as `dealt`."""
-    return dealt(GroupBatches(rows), size, shuffle, seed, place)
+    return dealt(Batches(len(rows), rows.batch), size, shuffle, seed, place)

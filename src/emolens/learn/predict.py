@@ -17,35 +17,27 @@ from emolens.learn.cards import class_shares
 from emolens.learn.config import ExpressionRecipe
 from emolens.learn.loading import rows_of
 from emolens.learn.nets import build
-from emolens.learn.nets.ensemble import Ensemble
+from emolens.learn.nets.ensemble import Ensemble, PictureAndMirror
 from emolens.learn.predict_group import predict_group
-from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
-from emolens.models.session import softmax
+from emolens.learn.runs import load_weights, read_checkpoint, read_recipe, recipe_of
+from emolens.models.classifier import softmax
 from emolens.places import sha256
 from emolens.taxonomy import convert
 
 
 def load_member(run: Path, checkpoint: str = "last") -> nn.Module:
     """The net of a run with its averaged weights, in evaluation mode. `checkpoint` is `last` or `best`."""
-    recipe = expression_recipe(run)
+    recipe = recipe_of(run, ExpressionRecipe)
     learnt = read_checkpoint(run, checkpoint)
     net = build(recipe.net, len(learnt.taxonomy))
     load_weights(net, learnt, learnt.taxonomy)
     return net.eval()
 
 
-def expression_recipe(run: Path) -> ExpressionRecipe:
-    """The recipe of a run on expressions. Raises `ModelError` where it is one of another task."""
-    recipe = read_recipe(run)
-    if not isinstance(recipe, ExpressionRecipe):
-        raise ModelError(f"{run}: a run of task {recipe.task}, needs one of expression")
-    return recipe
-
-
 def load_runs(runs: Sequence[Path], checkpoint: str = "last") -> nn.Module:
     """Several runs' nets as an ensemble; one run's net on the picture and its mirror image."""
     members = [load_member(run, checkpoint) for run in runs]
-    return Ensemble(members if len(members) > 1 else members * 2).eval()
+    return (Ensemble(members) if len(members) > 1 else PictureAndMirror(members[0])).eval()
 
 
 def predict_run(run: Path, rows: Rows, checkpoint: str = "last") -> Predictions:
@@ -57,7 +49,7 @@ def predict_run(run: Path, rows: Rows, checkpoint: str = "last") -> Predictions:
     """
     if read_recipe(run).task == "group":
         return predict_group(run, rows, checkpoint)
-    net, recipe = load_member(run, checkpoint), expression_recipe(run)
+    net, recipe = load_member(run, checkpoint), recipe_of(run, ExpressionRecipe)
     images = rows.frames(recipe.net.size, recipe.data.colour == "grey")
     found, mirrored = outputs(net, images), outputs(net, np.ascontiguousarray(images[:, :, ::-1]))
     mean = (softmax(found["logits"]) + softmax(mirrored["logits"])) / 2
@@ -74,7 +66,7 @@ def train_prior(run: Path, rows: Rows) -> tuple[float, ...]:
 
     Raises `ModelError` where they are not.
     """
-    recipe = expression_recipe(run)
+    recipe = recipe_of(run, ExpressionRecipe)
     if rows.name != recipe.data.name:
         raise ModelError(
             f"{run}: learnt from {recipe.data.name}, whose shares --prior needs; export it and give the model"

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from emolens.errors import DataError, ModelError
+from emolens.errors import DataError
 from emolens.evaluation.asking import stated
 from emolens.evaluation.predictions import Predictions
 from emolens.evaluation.rows import Rows
@@ -16,9 +16,9 @@ from emolens.learn.begin import begin_unstored
 from emolens.learn.config import GroupRecipe
 from emolens.learn.loading_group import GroupRows, group_rows
 from emolens.learn.nets.group import group_net
-from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
+from emolens.learn.runs import load_weights, read_checkpoint, recipe_of
 from emolens.learn.tasks.group import inputs_of
-from emolens.models.session import softmax
+from emolens.models.classifier import softmax
 from emolens.places import sha256
 
 BATCH = 16
@@ -26,20 +26,12 @@ BATCH = 16
 
 def load_group(run: Path, checkpoint: str = "last") -> nn.Module:
     """The net of a run on groups, in evaluation mode. `checkpoint` is `last` or `best`."""
-    recipe = group_recipe(run)
+    recipe = recipe_of(run, GroupRecipe)
     learnt = read_checkpoint(run, checkpoint)
     net = group_net(recipe.net, len(learnt.taxonomy))
     begin_unstored(net, recipe.begin)
     load_weights(net, learnt, learnt.taxonomy)
     return net.eval()
-
-
-def group_recipe(run: Path) -> GroupRecipe:
-    """The recipe of a run on groups. Raises `ModelError` where it is one of another task."""
-    recipe = read_recipe(run)
-    if not isinstance(recipe, GroupRecipe):
-        raise ModelError(f"{run}: a run of task {recipe.task}, needs one of group")
-    return recipe
 
 
 def predict_group(run: Path, rows: Rows, checkpoint: str = "last") -> Predictions:
@@ -48,7 +40,7 @@ def predict_group(run: Path, rows: Rows, checkpoint: str = "last") -> Prediction
     Faces and skeletons come from the folders that the run learnt from. Raises `DataError` for rows without a label,
     and what `group_rows` raises.
     """
-    recipe, learnt = group_recipe(run), read_checkpoint(run, checkpoint)
+    recipe, learnt = recipe_of(run, GroupRecipe), read_checkpoint(run, checkpoint)
     whole = recipe.model_copy(update={"data": recipe.data.model_copy(update={"limit": None})})
     there = group_rows(whole, rows.folder, rows.split)
     places = {name: at for at, name in enumerate(there.ids.tolist())}

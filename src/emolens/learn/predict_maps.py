@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emolens.errors import ModelError
 from emolens.evaluation.map_asking import MapModel
 from emolens.learn.config import StimuliRecipe
+from emolens.learn.nets.backbone import TrunkRange
 from emolens.learn.nets.stimuli import StimuliNet, stimuli_net
-from emolens.learn.nets.wheel import trunk_range
-from emolens.learn.runs import load_weights, read_checkpoint, read_recipe
+from emolens.learn.runs import load_weights, read_checkpoint, recipe_of
 from emolens.places import sha256
 from emolens.taxonomy import Taxonomy
 
@@ -20,17 +19,9 @@ ONE_MAP = "stimuli"
 """The only label of a net that is told no emotion."""
 
 
-def stimuli_recipe(run: Path) -> StimuliRecipe:
-    """The recipe of a run on stimuli maps. Raises `ModelError` where it is one of another task."""
-    recipe = read_recipe(run)
-    if not isinstance(recipe, StimuliRecipe):
-        raise ModelError(f"{run}: a run of task {recipe.task}, needs one of stimuli")
-    return recipe
-
-
 def load_map_net(run: Path, checkpoint: str = "last") -> StimuliNet:
     """The net of a run with its averaged weights, in evaluation mode. `checkpoint` is `last` or `best`."""
-    recipe = stimuli_recipe(run)
+    recipe = recipe_of(run, StimuliRecipe)
     learnt = read_checkpoint(run, checkpoint)
     net = stimuli_net(recipe.net, len(learnt.taxonomy))
     load_weights(net, learnt, learnt.taxonomy)
@@ -48,7 +39,7 @@ def run_maps(run: Path, checkpoint: str = "last") -> MapModel:
     return MapModel(
         name=f"{run.name}/{checkpoint}",
         sha=sha256(learnt.path),
-        size=stimuli_recipe(run).net.size,
+        size=recipe_of(run, StimuliRecipe).net.size,
         labels=map_labels(net, learnt.taxonomy),
         every=lambda images: every_map(net, images),
     )
@@ -57,6 +48,5 @@ def run_maps(run: Path, checkpoint: str = "last") -> MapModel:
 @torch.inference_mode()
 def every_map(net: StimuliNet, images: np.ndarray) -> np.ndarray:
     """The maps (n, K, S, S) of pictures uint8 (n, S, S, 3)."""
-    low, span = (torch.tensor(each).view(1, 3, 1, 1) for each in trunk_range(net.trunk))
-    seen = (torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() - low) / span
-    return net.every(seen.contiguous(memory_format=torch.channels_last)).numpy()
+    seen = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float()
+    return net.every(TrunkRange(net.trunk)(seen)).numpy()

@@ -11,7 +11,7 @@ import platform
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
@@ -24,6 +24,8 @@ from emolens.learn.config import Recipe, parse_recipe
 from emolens.taxonomy import Taxonomy
 
 RECIPE = "recipe.json"
+
+Kind = TypeVar("Kind", bound=Recipe)
 
 
 def last_checkpoint(run: Path) -> Path:
@@ -39,6 +41,15 @@ def read_recipe(run: Path) -> Recipe:
         raise ModelError(
             f"{run}: not a run folder, no readable recipe.json; give what `emolens train --out` wrote"
         ) from None
+
+
+def recipe_of(run: Path, kind: type[Kind]) -> Kind:
+    """The recipe of a run of one task, as `ExpressionRecipe`. Raises `ModelError` where it is of another, or none."""
+    recipe = read_recipe(run)
+    if not isinstance(recipe, kind):
+        needed = kind.model_fields["task"].default
+        raise ModelError(f"{run}: a run of task {recipe.task}, needs one of {needed}")
+    return recipe
 
 
 @dataclass(frozen=True, slots=True, eq=False)

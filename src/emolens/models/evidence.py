@@ -19,8 +19,8 @@ import onnx
 
 from emolens.files import replacing
 from emolens.models.card import EVIDENCE, ModelCard
+from emolens.models.classifier import read_card
 from emolens.models.graph_pen import GraphPen, setting
-from emolens.models.session import read_card
 from emolens.places import sha256
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from emolens.errors import CardError
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 
 FACES = 15
 """Faces that a net takes; of more the best are taken, of fewer the rest is masked."""

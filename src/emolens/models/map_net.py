@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from emolens.errors import CardError
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 
 
 class MapNet(Classifier):

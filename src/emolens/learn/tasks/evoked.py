@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from emolens.data.pictures import LabelledPictures, read_pictures
 from emolens.errors import DataError
 from emolens.learn.config import EvokedRecipe
 from emolens.learn.devices import Place
-from emolens.learn.loading import dealt
+from emolens.learn.loading import Batches, dealt
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.losses_evoked import handed_to_neighbours, label_entropy, scaled, value_loss, wheel_emd
-from emolens.learn.nets.wheel import EmotionWheelNet, trunk_range, wheel_net
+from emolens.learn.nets.backbone import TrunkRange
+from emolens.learn.nets.wheel import EmotionWheelNet, wheel_net
 from emolens.learn.tasks.base import Start, Task
 from emolens.learn.transforms import augment
 from emolens.taxonomy import Taxonomy, taxonomy
@@ -39,22 +40,16 @@ def pictures_of(recipe: EvokedRecipe, data: Path, split: str) -> LabelledPicture
 class EvokedTask(Task):
     """Pictures in; a distribution, valence and arousal out."""
 
-    low: Tensor
-    span: Tensor
-
     watched = "val_kl"
 
     def __init__(self, recipe: EvokedRecipe, net: EmotionWheelNet, classes: Taxonomy) -> None:
         super().__init__(recipe, net, classes)
         self.settings = recipe
-        low, span = trunk_range(net.trunk)
-        self.register_buffer("low", torch.tensor(low).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("span", torch.tensor(span).view(1, 3, 1, 1), persistent=False)
+        self.normal = TrunkRange(net.trunk)
 
     def answer(self, images: Tensor) -> dict[str, Tensor]:
         """What the net says of pictures (N, 3, S, S) with values 0 to 255."""
-        normal = (images - self.low) / self.span
-        found: dict[str, Tensor] = self.net(normal.contiguous(memory_format=torch.channels_last))
+        found: dict[str, Tensor] = self.net(self.normal(images))
         return found
 
     def loss(self, batch: EvokedBatch) -> Tensor:
@@ -84,22 +79,15 @@ class EvokedTask(Task):
         return len(batch[0])
 
 
-class PictureBatches(Dataset[EvokedBatch]):
-    """Whole batches by their indices."""
+def picture_batches(pictures: LabelledPictures) -> Batches[EvokedBatch]:
+    """Pictures with all that was said of them."""
+    return Batches(len(pictures), partial(_gathered, pictures))
 
-    def __init__(self, pictures: LabelledPictures) -> None:
-        self.pictures = pictures
 
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, index: int) -> EvokedBatch:
-        return self.__getitems__([index])
-
-    def __getitems__(self, indices: Sequence[int]) -> EvokedBatch:
-        rows = self.pictures.keep(np.asarray(indices))
-        images = torch.from_numpy(rows.images).permute(0, 3, 1, 2).float()
-        return images, *(torch.from_numpy(each) for each in (rows.targets, rows.values, rows.keyword))  # type: ignore[return-value]
+def _gathered(pictures: LabelledPictures, indices: np.ndarray) -> EvokedBatch:
+    rows = pictures.keep(indices)
+    images = torch.from_numpy(rows.images).permute(0, 3, 1, 2).float()
+    return images, *(torch.from_numpy(each) for each in (rows.targets, rows.values, rows.keyword))  # type: ignore[return-value]
 
 
 def start(recipe: EvokedRecipe, data: Path, place: Place) -> Start:
@@ -109,6 +97,6 @@ def start(recipe: EvokedRecipe, data: Path, place: Place) -> Start:
     size = recipe.optim.batch
     return Start(
         EvokedTask(recipe, net, train.taxonomy),
-        dealt(PictureBatches(train), min(size, len(train)), True, recipe.seed, place),
-        dealt(PictureBatches(val), 2 * size, False, recipe.seed, place),
+        dealt(picture_batches(train), min(size, len(train)), True, recipe.seed, place),
+        dealt(picture_batches(val), 2 * size, False, recipe.seed, place),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from emolens.data.mapped import MappedPictures, join_mapped, read_mapped
 from emolens.data.splits import stratified_folds
@@ -16,10 +16,10 @@ from emolens.errors import DataError
 from emolens.learn.config import StimuliRecipe
 from emolens.learn.devices import Place
 from emolens.learn.joint import augment_both
-from emolens.learn.loading import dealt
+from emolens.learn.loading import Batches, dealt
 from emolens.learn.losses_maps import map_correlation, map_loss
+from emolens.learn.nets.backbone import TrunkRange
 from emolens.learn.nets.stimuli import StimuliNet, stimuli_net
-from emolens.learn.nets.wheel import trunk_range
 from emolens.learn.tasks.base import Start, Task
 from emolens.taxonomy import Taxonomy
 
@@ -48,22 +48,16 @@ def mapped_of(recipe: StimuliRecipe, data: Path, split: str) -> MappedPictures:
 class StimuliTask(Task):
     """Pictures, and where the net is told them emotions, in; maps out."""
 
-    low: Tensor
-    span: Tensor
-
     watched = "val_loss"
 
     def __init__(self, recipe: StimuliRecipe, net: StimuliNet, classes: Taxonomy) -> None:
         super().__init__(recipe, net, classes)
         self.settings = recipe
-        low, span = trunk_range(net.trunk)
-        self.register_buffer("low", torch.tensor(low).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("span", torch.tensor(span).view(1, 3, 1, 1), persistent=False)
+        self.normal = TrunkRange(net.trunk)
 
     def answer(self, images: Tensor, emotion: Tensor) -> dict[str, Tensor]:
         """What the net finds in pictures (N, 3, S, S) with values 0 to 255."""
-        normal = ((images - self.low) / self.span).contiguous(memory_format=torch.channels_last)
-        found: dict[str, Tensor] = self.net(normal, emotion if self.settings.net.conditioned else None)
+        found: dict[str, Tensor] = self.net(self.normal(images), emotion if self.settings.net.conditioned else None)
         return found
 
     def loss(self, batch: MapBatch) -> Tensor:
@@ -88,22 +82,15 @@ class StimuliTask(Task):
         return len(batch[0])
 
 
-class MapBatches(Dataset[MapBatch]):
-    """Whole batches by their indices."""
+def map_batches(pictures: MappedPictures) -> Batches[MapBatch]:
+    """Pictures with their maps and their emotions."""
+    return Batches(len(pictures), partial(_gathered, pictures))
 
-    def __init__(self, pictures: MappedPictures) -> None:
-        self.pictures = pictures
 
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, index: int) -> MapBatch:
-        return self.__getitems__([index])
-
-    def __getitems__(self, indices: Sequence[int]) -> MapBatch:
-        rows = self.pictures.keep(np.asarray(indices))
-        images = torch.from_numpy(rows.images).permute(0, 3, 1, 2).float()
-        return images, torch.from_numpy(rows.maps).unsqueeze(1).float() / 255, torch.from_numpy(rows.emotion)
+def _gathered(pictures: MappedPictures, indices: np.ndarray) -> MapBatch:
+    rows = pictures.keep(indices)
+    images = torch.from_numpy(rows.images).permute(0, 3, 1, 2).float()
+    return images, torch.from_numpy(rows.maps).unsqueeze(1).float() / 255, torch.from_numpy(rows.emotion)
 
 
 def start(recipe: StimuliRecipe, data: Path, place: Place) -> Start:
@@ -114,6 +101,6 @@ def start(recipe: StimuliRecipe, data: Path, place: Place) -> Start:
     size = recipe.optim.batch
     return Start(
         StimuliTask(recipe, net, train.taxonomy),
-        dealt(MapBatches(train), min(size, len(train)), True, recipe.seed, place),
-        dealt(MapBatches(val), 2 * size, False, recipe.seed, place),
+        dealt(map_batches(train), min(size, len(train)), True, recipe.seed, place),
+        dealt(map_batches(val), 2 * size, False, recipe.seed, place),
     )
