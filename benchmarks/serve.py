@@ -3,12 +3,18 @@
     python benchmarks/serve.py load --clients 200 --seconds 60
     python benchmarks/serve.py bodies --count 10000
 
-`load` starts `emolens serve` twice, with micro-batching and with `--batch-size 1`: one picture after the other, all
-cores on it. Clients post photos over connections of their own, each the next one as soon as it has its answer; a
-refusal (429, 503) must carry Retry-After, and the client waits for so long. It tells answers a second, the percentiles
-of the time from the first byte sent to the last one read (of answered requests only), what was refused, what went
-wrong, the memory of the service after a tenth of the time and at the end, and its CPU time an answer. The clients run
-on the same cores as the service.
+`load` starts `emolens serve` twice, as it comes and without micro-batching, which is the same service with
+`--batch-size 1`: two threads decode ahead, the event loop reads and writes beside, and one picture after the other goes
+through the models, all cores on it and the nets opened for as many threads. That is the fastest way for a picture that
+comes alone, and what the service itself does then; what it cannot do is fill the cores while a picture is in a part
+that one thread does. Both have the same queue, the same clients and the same photos.
+
+Clients post photos over connections of their own, each the next one as soon as it has its answer; a refusal (429, 503)
+must carry Retry-After, and the client waits for so long. It tells answers a second, the percentiles of the time from
+the first byte sent to the last one read (of answered requests only), what was refused, what went wrong, the memory of
+the service after a tenth of the time and at the end, and its CPU time an answer, with that of the refusals in between.
+The clients run on the same cores as the service. Under such load the time of an answer is that of the queue: as many as
+are inside (`--queue`), divided by the answers a second.
 
 `bodies` posts broken pictures (half of the count: real ones with bytes changed, cut, doubled, spliced and headers that
 lie) and bodies made by schemathesis from the OpenAPI document (the other half), and counts statuses; a 5xx other than
@@ -139,7 +145,7 @@ async def client(port: int, requests: list[bytes], until: float, seed: int, tall
                 else:
                     tally.faults[f"{status} without Retry-After"] += 1
             writer.close()
-        await asyncio.sleep(pause)
+        await asyncio.sleep(max(0.0, min(pause, until - time.monotonic())))
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, float]:

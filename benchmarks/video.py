@@ -1,7 +1,7 @@
 """How fast a video is watched, end to end with rows written, and whether memory and time stay flat.
 
     python benchmarks/video.py speed [CLIP...] [--detector mtcnn --detector YUNET.onnx] [--rounds 3] [--all-files]
-    python benchmarks/video.py flat CLIP [--frames 20000] [--detector YUNET.onnx] [--all-files]
+    python benchmarks/video.py flat CLIP [--frames 20000] [--detector YUNET.onnx] [--all-files] [--yardstick]
 
 `speed` watches each clip with every frame detected and Parquet rows written to a temporary folder; `--all-files` runs
 `emolens video` with all that it writes (the annotated video, the timelines, the summary) beside it. The models are
@@ -23,6 +23,11 @@ In a simulation of 200 runs of 120 turns it covered the true slope in 93 % of th
 half of the error of the one before: an end near zero says nothing. It is given for the processor's time and, which
 means something on a quiet machine alone, for wall time, in microseconds a frame for each 10,000 frames and as what it
 adds over the run. Run it twice: one run shows what one machine did at one time.
+
+A machine grows slower and faster by itself over half an hour, by more than what is looked for. `--yardstick` tells the
+two apart: after each turn another process, which remembers nothing of the turns before, looks at the first frames of
+the clip, while the first one waits. The slope is given for the ratio of the two as well; it holds what the run itself
+adds. Wall time would then hold the waiting and is left out.
 """
 
 from __future__ import annotations
@@ -32,10 +37,13 @@ import contextlib
 import io
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -54,8 +62,9 @@ BLOCK, RESAMPLED, SEED = 8, 5000, 0  # turns that stay together in the bootstrap
 TWO_HOURS = 2 * 3600 * 25
 NINE, NINE_FRAMES = "Ultra-Light-Fast-Generic-Face-Detector-1MB__16.jpg", 150
 WIDTH, HEIGHT, GRAIN = 1920, 1080, 2.0  # of the clip that is made; the grain is a standard deviation, of 255
-Mark = tuple[int, float, float, float]
-"""Frames gone by, resident MB, CPU and wall seconds since the start."""
+YARD = 24  # frames that the yardstick looks at
+Mark = tuple[int, float, float, float, float]
+"""Frames gone by, resident MB, CPU and wall seconds since the start, CPU seconds of the yardstick."""
 
 
 def speed(options: argparse.Namespace) -> None:
@@ -164,17 +173,49 @@ def watched_size(clip: Path) -> dict[str, float]:
 def flat(options: argparse.Namespace) -> None:
     turn = int(watched_size(options.clips[0])["frames"])
     marks: list[Mark] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, yardstick(options) as measured:
         looped = loop(options.clips[0], Path(folder) / "looped.mkv", options.frames)
         wall, cpu = time.perf_counter(), time.process_time()
         for n in gone_by(looped, Path(folder), Analyzer(detector=options.detector[0]), options.all_files):
             if n % turn == 0 or n % MARK == 0 or n == options.frames:
-                marks.append((n, resident(), time.process_time() - cpu, time.perf_counter() - wall))
+                gone = time.process_time() - cpu, time.perf_counter() - wall
+                marks.append((n, resident(), *gone, measured() if n % turn == 0 else np.nan))
             if n % MARK == 0:
                 print(
                     f"{n:>6} frames {marks[-1][1]:>7.0f} MB {1e3 * marks[-1][2] / n:>7.2f} CPU ms a frame", flush=True
                 )
-    report(marks, turn)
+    report(marks, turn, options.yardstick)
+
+
+@contextmanager
+def yardstick(options: argparse.Namespace) -> Iterator[Callable[[], float]]:
+    """What gives the CPU seconds that another process takes for the first frames of the clip; NaN if not asked for."""
+    if not options.yardstick:
+        yield lambda: np.nan
+        return
+    command = [sys.executable, __file__, "yard", str(options.clips[0]), "--detector", options.detector[0]]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin
+        assert other.stdout
+
+        def measured() -> float:
+            print(file=other.stdin, flush=True)
+            return float(other.stdout.readline())
+
+        measured()  # warm
+        yield measured
+        other.stdin.close()
+
+
+def yard(options: argparse.Namespace) -> None:
+    """The other process: one measure for each line that comes in."""
+    analyzer = Analyzer(detector=options.detector[0])
+    for _ in sys.stdin:
+        cpu = time.process_time()
+        with closing(watch(options.clips[0], analyzer=analyzer)) as results:
+            for _result in islice(results, YARD):
+                pass
+        print(time.process_time() - cpu, flush=True)
 
 
 def gone_by(video: Path, folder: Path, analyzer: Analyzer, all_files: bool) -> Iterator[int]:
@@ -219,8 +260,8 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def report(marks: list[Mark], turn: int) -> None:
-    frames, memory, cpu, wall = np.array(marks, np.float64).T
+def report(marks: list[Mark], turn: int, with_yardstick: bool) -> None:
+    frames, memory, cpu, wall, yards = np.array(marks, np.float64).T
     first = int(np.flatnonzero(frames >= min(MARK, frames[-1]))[0])
     change = 100 * (memory[-1] / memory[first] - 1)
     print(
@@ -228,24 +269,35 @@ def report(marks: list[Mark], turn: int) -> None:
         f"after {frames[-1]:.0f} {memory[-1]:.0f} MB: {change:+.1f} %"
     )
     turns = (frames % turn == 0) & (frames >= min(MARK, frames[-1]))
-    for name, seconds in (("CPU", cpu), ("wall", wall)):
-        print(slope_of(name, frames[turns], seconds[turns]))
+    if turns.sum() < 3 * BLOCK:
+        sys.exit(f"{turns.sum()} turns of the clip, a slope needs {3 * BLOCK} or more; take more --frames")
+    print(slope_of("CPU", frames[turns], each_ms(frames[turns], cpu[turns])))
+    if with_yardstick:
+        print(slope_of("CPU by the yardstick", frames[turns], by_yardstick(frames[turns], cpu[turns], yards[turns])))
+    else:
+        print(slope_of("wall", frames[turns], each_ms(frames[turns], wall[turns])))
     growth = np.polyfit(frames[first:], memory[first:], 1)[0] if len(frames) > first + 1 else 0.0
-    print(
-        f"on paper, two hours at 25 frames/s: {memory[-1] + growth * (TWO_HOURS - frames[-1]):.0f} MB, "
-        f"{TWO_HOURS * wall[-1] / frames[-1] / 60:.0f} minutes at the speed measured"
-    )
+    minutes = "" if with_yardstick else f", {TWO_HOURS * wall[-1] / frames[-1] / 60:.0f} minutes at the speed measured"
+    print(f"on paper, two hours at 25 frames/s: {memory[-1] + growth * (TWO_HOURS - frames[-1]):.0f} MB{minutes}")
     print(where())
     if change > 10:
         sys.exit("the resident set grew by more than 10 %")
 
 
-def slope_of(name: str, frames: np.ndarray, seconds: np.ndarray) -> str:
-    """In words: the line through the milliseconds a frame between the ends of turns, both float64 (T,)."""
-    if len(frames) < 3 * BLOCK:
-        return f"{name}: {len(frames)} turns of the clip, a slope needs {3 * BLOCK} or more; take more --frames"
-    at, each = (frames[1:] + frames[:-1]) / 2, 1e3 * np.diff(seconds) / np.diff(frames)
-    slope, low, high = slope_interval(at, each)
+def each_ms(frames: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Milliseconds a frame between the ends of turns (T,), float64 (T - 1,)."""
+    return np.asarray(1e3 * np.diff(seconds) / np.diff(frames))
+
+
+def by_yardstick(frames: np.ndarray, cpu: np.ndarray, yards: np.ndarray) -> np.ndarray:
+    """The same as it had been, had the machine always been as fast as it was on the mean."""
+    beside = (yards[1:] + yards[:-1]) / 2
+    return each_ms(frames, cpu) * yards.mean() / beside
+
+
+def slope_of(name: str, frames: np.ndarray, each: np.ndarray) -> str:
+    """In words: the line through the milliseconds a frame (T - 1,) between the ends of turns, float64 (T,)."""
+    slope, low, high = slope_interval((frames[1:] + frames[:-1]) / 2, each)
     over = frames[-1] - frames[0]
     says = "no slope is seen" if low <= 0 <= high else "a slope is seen"
     return (
@@ -271,18 +323,19 @@ def slope_interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["speed", "flat"])
+    parser.add_argument("what", choices=["speed", "flat", "yard"])
     parser.add_argument("clips", type=Path, nargs="*")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("EMOLENS_DATA", ROOT.parent / "shared/data")))
     parser.add_argument("--detector", action="append")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--all-files", action="store_true", help="with all that `emolens video` writes")
+    parser.add_argument("--yardstick", action="store_true", help="measure how fast the machine is as it goes on")
     options = parser.parse_args()
     options.detector = options.detector or ["mtcnn"]
-    if options.what == "flat" and not options.clips:
-        parser.error("flat needs a clip")
-    (speed if options.what == "speed" else flat)(options)
+    if options.what != "speed" and not options.clips:
+        parser.error(f"{options.what} needs a clip")
+    {"speed": speed, "flat": flat, "yard": yard}[options.what](options)
 
 
 if __name__ == "__main__":

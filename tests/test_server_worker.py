@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import CancelledError
-from threading import Event
+from threading import Condition, Event
 
 import numpy as np
 import pytest
@@ -39,6 +39,26 @@ class Fussy(TwoFaces):
     def detect_batch(self, images):
         if any(image.shape[1] == 77 for image in images):
             raise RuntimeError("77")
+        return super().detect_batch(images)
+
+
+class Counted(TwoFaces):
+    """Lets nobody go before three look at once, or the batch is at its end; tells how many did at the most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looking, self.most, self.changed = 0, 0, Condition()
+
+    def on_one_core(self):
+        return self
+
+    def detect_batch(self, images):
+        with self.changed:
+            self.looking += 1
+            self.most = max(self.most, self.looking)
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self.most >= 3, timeout=1)
+            self.looking -= 1
         return super().detect_batch(images)
 
 
@@ -184,6 +204,40 @@ def test_who_is_refused_is_told_how_long_those_inside_stay(monkeypatch):
     assert told() == 30
     visits(80, 0.01)
     assert told() == 1
+
+
+def test_no_more_are_told_to_come_back_in_a_second_than_leave_in_it(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(admission.time, "monotonic", lambda: now[0])
+    door = Admission(Service(queue=2))
+    for _ in range(200):
+        with door.visit("a"):
+            now[0] += 4.0
+
+    with door.visit("a"), door.visit("b"):  # two who stay for 4 s: one leaves every 2 s
+        assert [refusal(door) for _ in range(4)] == [4, 6, 8, 10]
+        now[0] += 2
+        assert refusal(door) == 10
+        assert {refusal(door) for _ in range(50)} >= {12, 30}
+        assert refusal(door) == admission.LATE
+    with door.visit("a"), door.visit("b"):  # there was room: nobody waits outside
+        assert refusal(door) <= 4
+
+
+def refusal(door: Admission) -> int:
+    with pytest.raises(Problem) as refused, door.visit("c"):
+        pass
+    assert refused.value.status == 503
+    return refused.value.retry_after
+
+
+def test_one_picture_more_than_there_are_cores_is_worked_on(work, monkeypatch):
+    monkeypatch.setattr(room, "cores", lambda: 2)
+    detector = Counted()
+    worker = work(detector, batch=8)
+    for future in [worker.submit(encoded(one)) for one in pictures(8)]:
+        assert future.result(30)[0].status == "ok"
+    assert detector.most == 3
 
 
 def test_what_waits_when_it_closes_is_still_answered(work):

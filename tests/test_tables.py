@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from emolens.group import group_affect
 from emolens.records import Face, PhotoResult, Prediction
 from emolens.tables import COLUMNS, nested, rows, to_pandas
 from emolens.taxonomy import FERPLUS, RAFDB, Taxonomy
-from emolens.writers import open_writer
+from emolens.writers import ParquetWriter, open_writer
 
 SHARES = np.array([0.5, 0.2, 0.1, 0.05, 0.05, 0.05, 0.03, 0.02], np.float32)  # FER+ order: neutral first
 
@@ -158,6 +160,33 @@ def test_parquet_is_typed_alike_whatever_it_holds(tmp_path: Path) -> None:
     assert tuple(whole.column_names) == COLUMNS
     assert whole.schema.field("p_anger").type == pa.float32()
     assert json.loads(whole.schema.metadata[b"emolens"])["classes"][0] == "anger"
+
+
+def test_parquet_holds_what_arrow_makes_of_the_same_rows(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="Parquet needs the extra [tables]")
+    from pyarrow import parquet
+
+    labels, numbers = ("anger", "", "\u7b11", None), (1, None, 2**31 - 1)
+    written = [
+        {**row, "label": labels[n % 4], "face": numbers[n % 3], "arousal": None if n % 7 else n / 3}
+        for n, row in enumerate(50 * rows(photo()))
+    ]
+    with open_writer(tmp_path / "r.parquet") as writer:
+        assert isinstance(writer, ParquetWriter)
+        writer.write_rows([dict(row) for row in written])
+    read = parquet.read_table(tmp_path / "r.parquet")
+    assert read.equals(pa.Table.from_pylist(written, schema=read.schema))
+    assert 0 < read["label"].null_count < read.num_rows
+
+
+def test_a_parquet_file_is_written_without_pandas(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="Parquet needs the extra [tables]")
+    code = (
+        "import sys; from emolens.records import PhotoResult; from emolens.writers import open_writer\n"
+        "with open_writer(sys.argv[1]) as writer: writer.write(PhotoResult('a.jpg', 'unreadable', message='cut off'))\n"
+        "assert 'pyarrow' in sys.modules and 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "r.parquet")], check=True)
 
 
 def test_many_pictures_leave_row_groups_not_memory(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Admission:
         self.service = service
         self.inside, self.held = 0, 0
         self._clients: Counter[str] = Counter()
-        self._lasting = 0.0
+        self._lasting, self._promised = 0.0, 0.0
 
     @property
     def soon(self) -> int:
@@ -52,11 +52,24 @@ class Admission:
         """
         return min(LATE, max(SOON, math.ceil(self._lasting)))
 
+    def _turn(self) -> int:
+        """Whole seconds after which to come to a full queue again: each who is refused is told a later time.
+
+        So no more come back in a second than leave in it, however many stand outside: with one time for all of them
+        most would send their picture in vain again and again, which costs both sides what an answer needs.
+        """
+        now = time.monotonic()
+        after = max(self._promised + self._lasting / self.service.queue, now + self._lasting)
+        self._promised = min(after, now + LATE)
+        return min(LATE, max(SOON, math.ceil(self._promised - now)))
+
     @contextmanager
     def visit(self, client: str) -> Iterator[Visit]:
         """The time of one request inside. Raises `Problem` 429 or 503 where there is no room."""
         if self.inside >= self.service.queue:
-            raise Problem(503, f"{self.inside} requests are waiting, no more are taken; come again", self.soon)
+            raise Problem(503, f"{self.inside} requests are waiting, no more are taken; come again", self._turn())
+        if 2 * self.inside < self.service.queue:
+            self._promised = 0.0  # those who were sent away have come or stay away
         if self._clients[client] >= self.service.per_client:
             mine = self._clients[client]
             raise Problem(429, f"{mine} requests of yours are waiting; send the next after them", self.soon)
