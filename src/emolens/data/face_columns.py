@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from emolens.columnar import column, lists
 from emolens.data.columns import arrow
 from emolens.errors import LabelError
 
@@ -100,26 +101,23 @@ def face_schema() -> Any:
 
 
 def faces_table(rows: list[PictureFaces]) -> Any:
-    """Rows as an Arrow table."""
-    pa = arrow()
-    schema = face_schema()
-    columns = {name: [_cell(row, name) for row in rows] for name in schema.names}
-    return pa.table({name: pa.array(values, schema.field(name).type) for name, values in columns.items()}, schema)
+    """Rows, at least one, as an Arrow table."""
+    schema, columns = face_schema(), []
+    for each in schema:
+        cells = [_cell(row, each.name) for row in rows]
+        columns.append((lists if isinstance(cells[0], np.ndarray) else column)(cells, each.type))
+    return arrow().Table.from_arrays(columns, schema=schema)
 
 
 def _cell(row: PictureFaces, name: str) -> Any:
     if name in ("width", "height"):
         return row.size[name == "height"]
     if name == "crop_sizes":
-        return [crop.shape[:2] for crop in row.crops]
+        return np.array([crop.shape[:2] for crop in row.crops], np.int32).reshape(-1, 2)
     if name == "crops":
         return b"".join(crop.tobytes() for crop in row.crops)
     value = getattr(row, name)
-    if name in PIXELS:
-        return value.tobytes()
-    if name in ("boxes", "landmarks", "features"):
-        return [one.ravel() for one in value]  # arrays: no Python number for each of 256 values
-    return value
+    return value.tobytes() if name in PIXELS else value
 
 
 def numbers(cell: Any, *shape: int) -> np.ndarray:
