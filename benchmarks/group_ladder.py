@@ -31,7 +31,7 @@ from emolens.data.composites import BORDER, Composite, balances, planned
 from emolens.data.labelled import LabelledFaces
 from emolens.evaluation.metrics import mean_estimate
 from emolens.faces.align import box_matrices, warp
-from emolens.models.session import Classifier
+from emolens.models.classifier import Classifier
 from emolens.records import PhotoResult
 from group_default import SEEDS, SMALLEST, aggregated, faces_of, found_line, grounds, shown
 from peers import ROOT, machine, versions

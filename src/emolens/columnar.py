@@ -13,7 +13,7 @@ import numpy as np
 
 
 def column(values: Sequence[Any], kind: Any) -> Any:
-    """Texts, bytes or numbers, some of them None, as an Arrow array of that type."""
+    """Texts, bytes or numbers, some of them None, as an Arrow array of that type, of 2 GB of text or bytes at most."""
     import pyarrow as pa
 
     if (missing := sum(value is None for value in values)) == len(values):
@@ -40,7 +40,12 @@ def lists(cells: Sequence[np.ndarray], kind: Any) -> Any:
 
 
 def _offsets(cells: Sequence[Any]) -> np.ndarray:
-    return np.cumsum([0, *map(len, cells)], dtype=np.int32)
+    ends = np.cumsum([0, *map(len, cells)], dtype=np.int64)
+    if ends[-1] >= 2**31:
+        raise OverflowError(
+            f"{ends[-1]:,} bytes or numbers in one column, Arrow's lists end at 2**31; write fewer rows at once"
+        )
+    return ends.astype(np.int32)
 
 
 def _array(kind: Any, length: int, *parts: Any) -> Any:

@@ -170,8 +170,8 @@ class ParquetWriter(_Open):
 
     def _finish(self) -> None:
         if self._rows:
-            columns = [column([row.get(field.name) for row in self._rows], field.type) for field in self._schema]
-            self._file.write_table(self._arrow.Table.from_arrays(columns, schema=self._schema))
+            filled = [column([row.get(field.name) for row in self._rows], field.type) for field in self._schema]
+            self._file.write_table(self._arrow.Table.from_arrays(filled, schema=self._schema))
         self._rows = []
 
     def _typed(self) -> Any:

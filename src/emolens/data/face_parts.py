@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from emolens.columnar import column
 from emolens.data.columns import arrow
 from emolens.data.face_columns import PictureFaces, faces_table
 from emolens.errors import DataError, OutputError
@@ -56,7 +57,7 @@ class FacesWriter:
 
     def add(self, picture: PictureFaces) -> None:
         """One picture. Raises `OutputError` where the disk is full."""
-        if picture.id in self._unread and picture.status not in READ:
+        if self._unread.get(picture.id) == (picture.status, picture.message):
             return  # it says so already
         self._rows.append(picture)
         arrays = (picture.aligned, picture.canvas, picture.grid, picture.features, *picture.crops)
@@ -68,7 +69,7 @@ class FacesWriter:
         """Write what is held as a part: after it a kill loses nothing."""
         if not self._rows:
             return
-        self._drop(self._unread & {row.id for row in self._rows})
+        self._drop(self._unread.keys() & {row.id for row in self._rows})
         path = self.folder / f"part-{len(self._parts):05d}.parquet"
         self._write(faces_table(self._rows), path)
         self._parts.append(self._known(path))
@@ -86,7 +87,7 @@ class FacesWriter:
     def _take_stock(self) -> None:
         """What the parts on disk hold."""
         self.counts.clear()
-        self.done, self._unread = set[str](), set[str]()
+        self.done, self._unread = set[str](), dict[str, tuple[str, str]]()
         self._parts = [self._known(path) for path in sorted(self.folder.glob("part-*.parquet"))]
 
     def _drop(self, names: set[str]) -> None:
@@ -96,10 +97,10 @@ class FacesWriter:
         if (self.folder / MANIFEST).is_file():  # which names the bytes of parts that are about to change
             (self.folder / MANIFEST).replace(self.folder / UNFINISHED)
         for path in [self.folder / part["file"] for part in self._parts]:
-            table = self._pa.parquet.read_table(path)
-            kept = [name not in names for name in table["id"].to_pylist()]
-            if not all(kept):
-                self._write(table.filter(self._pa.array(kept)), path)
+            ids = self._pa.parquet.read_table(path, columns=["id"])["id"].to_pylist()
+            if not names.isdisjoint(ids):
+                kept = column([at for at, name in enumerate(ids) if name not in names], self._pa.int64())
+                self._write(self._pa.parquet.read_table(path).take(kept), path)
         self._take_stock()
 
     def _write(self, table: Any, path: Path) -> None:
@@ -129,12 +130,15 @@ class FacesWriter:
     def _known(self, path: Path) -> dict[str, Any]:
         """A part's entry in the manifest; takes note of the ids and counts that it brings."""
         try:
-            table = self._pa.parquet.read_table(path, columns=["id", "split", "status", "scores"])
+            table = self._pa.parquet.read_table(path, columns=["id", "split", "status", "message", "scores"])
         except (self._pa.ArrowException, OSError) as error:
             raise DataError(f"{path}: not a readable part ({error}); remove the folder and prepare again") from None
-        for name, split, status, scores in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        for name, split, status, message, scores in zip(*(one.to_pylist() for one in table.columns), strict=True):
             count(self.counts, split, status, len(scores))
-            (self.done if status in READ else self._unread).add(name)
+            if status in READ:
+                self.done.add(name)
+            else:
+                self._unread[name] = (status, message)
         return {"file": path.name, "rows": table.num_rows, "sha256": sha256(path)}
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Classifier:
     """A net that gives logits over the labels of its card, for frames of the size and colour of its card.
 
-    Holds one ONNX Runtime session, which many threads may use at once. `classes` is the taxonomy of its logits, `name`
+    Holds ONNX Runtime sessions, which many threads may use at once. `classes` is the taxonomy of its logits, `name`
     what results call it, `outputs` names all that the file gives, `sha256` is the hex digest of the file and `sha` its
     first twelve digits; `provider` is ONNX Runtime's name for the device that it runs on, such as CPUExecutionProvider.
     """

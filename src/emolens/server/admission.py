@@ -68,11 +68,11 @@ class Admission:
         """The time of one request inside. Raises `Problem` 429 or 503 where there is no room."""
         if self.inside >= self.service.queue:
             raise Problem(503, f"{self.inside} requests are waiting, no more are taken; come again", self._turn())
-        if 2 * self.inside < self.service.queue:
-            self._promised = 0.0  # those who were sent away have come or stay away
         if self._clients[client] >= self.service.per_client:
             mine = self._clients[client]
             raise Problem(429, f"{mine} requests of yours are waiting; send the next after them", self.soon)
+        if self.inside < self.service.queue // 2:
+            self._promised = 0.0  # those who were sent away have come or stay away
         visit = Visit(self)
         self.inside += 1
         self._clients[client] += 1
