@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import dataclasses
 import io
@@ -346,6 +347,15 @@ def test_out_has_the_subfolders_of_the_folders_that_are_named(crop: Run, tmp_pat
         "1_annotated.jpg", "1_annotated_2.jpg", "fear/1_annotated.jpg", "fear/1_annotated_2.jpg",
         "fear/of/1_annotated.jpg", "joy/1_annotated.jpg",
     ]  # fmt: skip
+
+
+def test_a_picture_in_a_data_uri_longer_than_any_file_name_is_analyzed(crop: Run, tmp_path: Path) -> None:
+    image = picture(tmp_path / "a.png").read_bytes()
+    uri = "data:image/png;base64," + base64.b64encode(image).decode()
+    assert len(uri) > 5000
+    code, _, err = crop(uri, "--json", tmp_path / "o.json")
+    assert code == 0, err
+    assert json.loads((tmp_path / "o.json").read_text())[0]["status"] == "ok"
 
 
 def test_out_never_overwrites_a_photo_of_the_user(crop: Run, tmp_path: Path) -> None:

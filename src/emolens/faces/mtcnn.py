@@ -4,12 +4,10 @@ Zhang et al. 2016, "Joint Face Detection and Alignment using Multi-task Cascaded
 a pyramid of the picture and answers for each cell of 12 px; RNet and ONet look at crops of 24 and 48 px. The crops of
 all pictures of a batch go through RNet, and then through ONet, together.
 
-The arithmetic of boxes is that of the authors' release as facenet-pytorch has it, but for what the first two nets let
-through. Most crops are of small squares, so those are spared: PNet lets through small faces from .73, not .6, and the
-weaker of two overlapping boxes goes at .55 before RNet and at .6 after it, not .7. A large face has few cells to
-see it, and a miss costs more than the few crops more: from 39 px on PNet and RNet let through .62 and .59, from 76 px
-on .29 and .26 (`EASIER`), and ONet decides as before. AP at IoU .5 on 54 group photos (benchmarks/detectors.py): .711,
-and .708 with .7 throughout; .717 with the authors' numbers, .713 for facenet-pytorch, .670 for the mtcnn package.
+The arithmetic of boxes is that of the authors' release as facenet-pytorch has it, but for two numbers that spare a
+third of the crops: PNet lets through scores from .7, not .6, and of two boxes that RNet kept the weaker goes at an
+overlap of .6, not .7. AP at IoU .5 on 54 group photos at 640 px (benchmarks/detectors.py): .708 with both, .717 with
+the authors' numbers, .713 for facenet-pytorch, .670 for the mtcnn package.
 """
 
 from __future__ import annotations
@@ -30,10 +28,7 @@ from emolens.models.session import Net
 from emolens.records import Face
 
 CELL, STRIDE = 12, 2  # px of a level: what one answer of PNet looks at, and how far away the next one is
-SAME_LEVEL, PROPOSED, REFINED = 0.5, 0.55, 0.6  # intersection over union above which the weaker of two boxes is dropped
-CONTAINED = 0.7  # intersection over the smaller area above which the weaker of two faces is dropped
-THRESHOLDS = (0.73, 0.7, 0.7)
-EASIER = ((0, 0.0), (39, 0.5), (76, 1.9))  # px of the view from which PNet and RNet let through logits so much lower
+SAME_LEVEL, OVERLAP, REFINED = 0.5, 0.7, 0.6  # intersection over union above which the weaker of two boxes is dropped
 SHARPER = 0.5  # octaves: levels and crops come from a finer one than needed; the nets learnt on unsmoothed pixels
 MOST_CELLS = 4000  # of one level, the best first; crowds of a thousand faces stay below, noise does not
 CROPS_A_RUN = {"rnet": 32, "onet": 16}  # their activations fit in the cache of one core: ONet is a tenth slower at 64
@@ -81,8 +76,7 @@ class MTCNN:
 
     `min_face_size` is the height in pixels of the smallest face to look for, 12 at the least; the time falls with its
     square. `factor` is the ratio between two levels of the pyramid. `thresholds` are the least scores that the three
-    nets let through; the authors have (.6, .7, .7). The first two hold for faces below 39 px: of larger ones the first
-    two nets let through more (`EASIER`). `threads` bounds the threads inside one operator.
+    nets let through; the authors have (.6, .7, .7). `threads` bounds the threads inside one operator.
 
     `max_side` bounds the longer side, in pixels, of what the nets look at; None means no bound. Larger pictures are
     first averaged down by the smallest whole factor that fits; boxes are in pixels of the picture all the same. So up
@@ -97,7 +91,7 @@ class MTCNN:
         self,
         min_face_size: float = 20,
         factor: float = 0.709,
-        thresholds: Sequence[float] = THRESHOLDS,
+        thresholds: Sequence[float] = (0.7, 0.7, 0.7),
         max_side: int | None = 2048,
         threads: int | None = None,
     ) -> None:
@@ -132,10 +126,9 @@ class MTCNN:
     ) -> list[tuple[list[Face], np.ndarray | None]]:
         views = [self._view(check_picture(image)) for image in images]
         boxes = [self._propose(view) for view in views]
-        found = self._look(views, boxes, "rnet", [self._least[1] - _easier(_widths(one)) for one in boxes])
+        found = self._look(views, boxes, "rnet", self._least[1])
         found = [one[self._nms(one.boxes, one.logits, REFINED)] for one in found]
-        boxes = [squared(one.shifted()) for one in found]
-        found = self._look(views, boxes, "onet", [np.full(len(one), self._least[2]) for one in boxes], features)
+        found = self._look(views, [squared(one.shifted()) for one in found], "onet", self._least[2], features)
         return [_faces(one, view.reduced) for one, view in zip(found, views, strict=True)]
 
     def _run(self, graph: str, **feeds: np.ndarray) -> np.ndarray:
@@ -164,7 +157,7 @@ class MTCNN:
         if not levels:
             return np.zeros((0, 4), np.float32)
         found = _Found(np.concatenate([one.boxes for one in levels]), np.concatenate([one.answers for one in levels]))
-        return squared(found.boxes[self._nms(found.boxes, found.logits, PROPOSED)])
+        return squared(found.boxes[self._nms(found.boxes, found.logits, OVERLAP)])
 
     def _level(self, view: _View, scale: float) -> _Found:
         """PNet on the view made `scale` times as large; boxes in pixels of the view, after their shifts."""
@@ -172,7 +165,7 @@ class MTCNN:
         planes = view.octaves[octave]
         height, width = (max(CELL, round(side * 2**octave * scale)) for side in planes.shape[2:])
         cells = self._run("pnet", planes=planes, size=np.array([1, 3, height, width], np.int64))[0]
-        rows, columns = _best_cells(cells[0], self._least[0] - float(_easier(CELL / scale)))
+        rows, columns = _best_cells(cells[0], self._least[0])
         corners = np.stack([columns, rows, columns, rows], axis=1) * STRIDE
         squares = (corners + np.array([1, 1, CELL, CELL])).astype(np.float32)  # as the authors count, from 1
         answers = cells[:, rows, columns].T
@@ -182,9 +175,9 @@ class MTCNN:
         return _Found(boxes, answers[kept])
 
     def _look(
-        self, views: list[_View], boxes: list[np.ndarray], net: str, least: list[np.ndarray], features: bool = False
+        self, views: list[_View], boxes: list[np.ndarray], net: str, least: float, features: bool = False
     ) -> list[_Found]:
-        """RNet or ONet on every box of every picture; keeps those whose logit is more than its `least`."""
+        """RNet or ONet on every box of every picture; keeps those whose logit is more than `least`."""
         side = {"rnet": 24, "onet": 48}[net]
         crops = np.concatenate([self._crops(view, some, side) for view, some in zip(views, boxes, strict=True)])
         names, step = ["answers", "features"] if features else ["answers"], CROPS_A_RUN[net]
@@ -193,13 +186,13 @@ class MTCNN:
         ends = np.cumsum([len(some) for some in boxes])[:-1]
         outputs = [np.split(np.concatenate(output), ends) for output in zip(*runs, strict=True)]
         found = [_Found(*rows) for rows in zip(boxes, *outputs, strict=True)]
-        return [one[one.logits > enough] for one, enough in zip(found, least, strict=True)]
+        return [one[one.logits > least] for one in found]
 
     def _crops(self, view: _View, boxes: np.ndarray, side: int) -> np.ndarray:
         """What the boxes hold, cut off at the edges of the picture: (N, 3, side, side), 0 to 255."""
         height, width = view.octaves[0].shape[2:]
         inside = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
-        sizes = np.maximum(_widths(boxes), 1) / side
+        sizes = np.maximum(boxes[:, 2] - boxes[:, 0], 1) / side
         octaves = np.clip(np.floor(np.log2(sizes) - SHARPER), 0, len(view.octaves) - 1).astype(np.int64)
         crops = np.empty((len(boxes), 3, side, side), np.float32)
         for octave in np.unique(octaves):
@@ -217,18 +210,6 @@ class MTCNN:
         return self._run("nms", boxes=boxes[None], scores=scores[None, None], overlap=limit)[:, 2]
 
 
-def _widths(boxes: np.ndarray) -> np.ndarray:
-    widths: np.ndarray = boxes[:, 2] - boxes[:, 0]
-    return widths
-
-
-def _easier(sizes: np.ndarray | float) -> np.ndarray:
-    """How much lower a logit may be for faces of these sizes, in pixels of the view; see `EASIER`."""
-    borders, less = np.array(EASIER).T
-    lowered: np.ndarray = less[np.searchsorted(borders, sizes, "right") - 1]
-    return lowered
-
-
 def _best_cells(logits: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = np.nonzero(logits >= least)
     if len(rows) > MOST_CELLS:
@@ -244,7 +225,7 @@ def _faces(found: _Found, reduced: int) -> tuple[list[Face], np.ndarray | None]:
     landmarks = (corner + marks * sides) * reduced
     boxes = found.shifted() * reduced
     scores = 1 / (1 + np.exp(-found.logits))
-    kept = [i for i in without_contained(boxes, scores, CONTAINED) if (boxes[i, 2:] > boxes[i, :2]).all()]
+    kept = [i for i in without_contained(boxes, scores, OVERLAP) if (boxes[i, 2:] > boxes[i, :2]).all()]
     faces = [Face(boxes[i], float(scores[i]), landmarks[i]) for i in kept]
     return faces, None if found.features is None else found.features[kept]
 

@@ -15,7 +15,7 @@ from emolens.data.face_columns import PictureFaces
 from emolens.decoding import Decoded, decode_ahead
 from emolens.errors import InputError, OptionError
 from emolens.faces.group_frames import eye_frames, grid_frames, sphereface_frames
-from emolens.faces.mtcnn import CELL, MTCNN, THRESHOLDS
+from emolens.faces.mtcnn import CELL, MTCNN
 from emolens.preparing.wanted import Wanted
 from emolens.records import Face
 
@@ -60,8 +60,7 @@ def find_faces(
     `EMOLENS_THREADS` or the cores, are looked at side by side, each by one thread: small nets gain little from two.
     """
     settings = settings or Settings()
-    first, second, _ = THRESHOLDS
-    least = (first, min(second, settings.min_score), settings.min_score)
+    least = (0.7, min(0.7, settings.min_score), settings.min_score)
     detector = MTCNN(settings.min_face, thresholds=least, threads=1)
     count = workers or int(os.environ.get("EMOLENS_THREADS") or 0) or os.cpu_count() or 1
     pool = ThreadPoolExecutor(count, thread_name_prefix="emolens-faces")

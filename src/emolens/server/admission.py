@@ -71,7 +71,7 @@ class Admission:
         if self._clients[client] >= self.service.per_client:
             mine = self._clients[client]
             raise Problem(429, f"{mine} requests of yours are waiting; send the next after them", self.soon)
-        if self.inside < self.service.queue // 2:
+        if 2 * self.inside < self.service.queue:
             self._promised = 0.0  # those who were sent away have come or stay away
         visit = Visit(self)
         self.inside += 1
