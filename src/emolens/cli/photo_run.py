@@ -46,7 +46,8 @@ def run_photos(
         # The standard output closes last: a reader who has left it takes none of the files along.
         targets = sorted(targets, key=lambda target: target[0] != "-")
         writers: list[Writer] = [stack.enter_context(open_writer(*target, analyzer.classes)) for target in targets]
-        roots = [source for source in sources if os.path.isdir(source)]  # noqa: PTH112 - a data URI is too long a name for Path
+        # A data URI is too long a name for Path.is_dir, which raises.
+        roots = [source for source in sources if os.path.isdir(source)]  # noqa: PTH112
         drawn = AnnotatedPictures(Path(out), pictures, truths, roots) if out else None
         shown = stack.enter_context(_showing(screen, pictures))
         signals = stack.enter_context(Signals())
