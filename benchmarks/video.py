@@ -172,6 +172,8 @@ def watched_size(clip: Path) -> dict[str, float]:
 
 def flat(options: argparse.Namespace) -> None:
     turn = int(watched_size(options.clips[0])["frames"])
+    if (options.frames - MARK) // turn < 3 * BLOCK:
+        sys.exit(f"--frames {options.frames}: a slope needs {MARK + 3 * BLOCK * turn} or more of this clip")
     marks: list[Mark] = []
     with tempfile.TemporaryDirectory() as folder, yardstick(options) as measured:
         looped = loop(options.clips[0], Path(folder) / "looped.mkv", options.frames)
@@ -269,8 +271,6 @@ def report(marks: list[Mark], turn: int, with_yardstick: bool) -> None:
         f"after {frames[-1]:.0f} {memory[-1]:.0f} MB: {change:+.1f} %"
     )
     turns = (frames % turn == 0) & (frames >= min(MARK, frames[-1]))
-    if turns.sum() < 3 * BLOCK:
-        sys.exit(f"{turns.sum()} turns of the clip, a slope needs {3 * BLOCK} or more; take more --frames")
     print(slope_of("CPU", frames[turns], each_ms(frames[turns], cpu[turns])))
     if with_yardstick:
         print(slope_of("CPU by the yardstick", frames[turns], by_yardstick(frames[turns], cpu[turns], yards[turns])))
