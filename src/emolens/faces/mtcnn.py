@@ -171,12 +171,12 @@ class MTCNN:
         return _View(octaves, reduced)
 
     def _propose(self, view: _View) -> _Found:
-        """PNet over the pyramid: boxes that may hold a face, in pixels of the view, of large ones also unlikely ones."""
+        """PNet over the pyramid: boxes that may hold a face, in pixels of the view; of large ones unlikely ones too."""
         shorter = min(view.octaves[0].shape[2:])
         smallest = max(self.min_face_size / view.reduced, min(self.min_face_size, 20))
         scale, levels = CELL / smallest, [_Found(np.zeros((0, 4), np.float32), np.zeros((0, 5), np.float32))]
         while shorter * scale >= CELL:
-            large = LARGE * CELL >= shorter * scale
+            large = shorter * scale <= LARGE * CELL
             levels.append(self._level(view, scale, self._again[0] if large else self._least[0]))
             scale *= self.factor
         return _joined(levels)
