@@ -250,7 +250,7 @@ def test_one_picture_a_core_is_worked_on_and_the_next_batch_is_at_hand(work, mon
     worker = work(detector, batch=2)
     futures = gathered(worker, detector, 6)
     until(lambda: worker._metrics.registry.get_sample_value("emolens_batch_pictures_count") == 3)
-    until(worker._decoded.full)
+    until(lambda: worker._decoded.full() and len(detector.together.looking) > 1)
     assert detector.together.looking == [1, 1]
     detector.together.go.set()
     assert all(future.result(30)[0].status == "ok" for future in futures)
