@@ -15,7 +15,10 @@ export async function send(path, body, signal) {
     if (response.ok) return response;
     const wait = Number(response.headers.get("Retry-After"));
     if (wait && attempt < TRIES) { await new Promise(done => setTimeout(done, wait * 1000)); continue; }
-    if (response.status === 401 && (key !== sent || await askForKey())) continue;
+    if (response.status === 401) {
+      if (key !== sent || await askForKey()) continue;
+      throw new Refused("The service needs its key, and none was given.", 401);
+    }
     throw new Refused(await reason(response), response.status);
   }
 }
