@@ -26,17 +26,17 @@ from emolens.choices import (
     population,
     served_tasks,
 )
-from emolens.decoding import decode, decode_ahead
 from emolens.errors import InputError, OptionError
 from emolens.face_reader import FaceReader, SeenFaces
 from emolens.faces.detector import FaceDetector
 from emolens.group import SCENE_WEIGHT, GroupModel, group_affect
 from emolens.group_reader import GroupReader, GroupView
-from emolens.limits import LIMITS, Limits
 from emolens.models.classifier import Classifier
 from emolens.models.group_net import GroupNet
 from emolens.models.map_net import MapNet
 from emolens.picture_reader import MapReader, PictureReader
+from emolens.pictures.decoding import decode, decode_ahead
+from emolens.pictures.limits import LIMITS, Limits
 from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status, StimuliMap, Task
 
 
@@ -221,7 +221,8 @@ class Analyzer:
         together, so results come in batches.
         A picture that cannot be read becomes a result with a status (`record`), is left out (`skip`), or ends the run
         with its `InputError` once the results before it are out (`raise`). Closing the iterator stops its threads.
-        `emolens.images.expand` gives the pictures in folders and globs. Raises `OptionError` for one name, not several.
+        `emolens.pictures.sources.expand` gives the pictures in folders and globs. Raises `OptionError` for one name,
+        not several.
         """
         check_on_error(on_error)
         if isinstance(sources, (str, bytes, Path)):

@@ -8,10 +8,10 @@ from copy import copy
 import numpy as np
 
 from emolens.errors import CardError, ModelError
-from emolens.images import stretched
 from emolens.models.card import EVIDENCE
 from emolens.models.classifier import Classifier
 from emolens.models.map_net import MapNet
+from emolens.pictures.images import stretched
 from emolens.records import HIGHEST, LOWEST, Prediction, StimuliMap
 from emolens.stimuli import evidence_maps, made_map, refined, towards_middle
 
