@@ -30,7 +30,7 @@ class PictureReader:
 
     def __init__(self, model: Classifier, maps: bool = False) -> None:
         _check_view(model)
-        self.model = model
+        self.model, self.maps = model, maps
         if maps and EVIDENCE not in model.outputs:
             raise ModelError(
                 f"model {model.card.name}: gives no output {EVIDENCE!r}, so it cannot tell what in a picture evokes "
