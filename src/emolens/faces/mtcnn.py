@@ -38,7 +38,7 @@ LARGE = 7  # faces that the shorter side of the picture holds no more than so of
 APART, ELSEWHERE = 0.5, 0.25  # overlap at the second look, and how much of a square a face of the first may hold
 SHARPER = 0.5  # octaves: levels and crops come from a finer one than needed; the nets learnt on unsmoothed pixels
 MOST_CELLS = 4000  # of one level, the best first; crowds of a thousand faces stay below, noise does not
-CROPS_A_RUN = {"rnet": 32, "onet": 16}  # their activations fit in the cache of one core: ONet is a tenth slower at 64
+CROPS_A_RUN = {"rnet": 32, "onet": 8}  # their activations fit in the cache of one core: ONet is a tenth slower at 32
 PIXELS_A_RUN = 1 << 22  # a batch of large pictures is cut up, so that memory does not grow with the caller's batch
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from emolens.data.pictures import SCALE
-from emolens.learn.nets.wheel import wheel_with_neutral
+from emolens.learn.nets.wheel_prior import wheel_with_neutral
 from emolens.taxonomy import Taxonomy
 from emolens.wheel import WHEEL, wheel_place
 

@@ -14,13 +14,13 @@ from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from emolens.limits import as_shown, as_size
+from emolens.pictures.limits import as_shown, as_size
+from emolens.pictures.sources import DATA_URI
 from emolens.server.admission import Visit
 from emolens.server.problems import Problem
 from emolens.server.service import Service
-from emolens.sources import DATA_URI
 
-KINDS = "multipart/form-data, application/json, image/* or application/octet-stream"
+KINDS = "multipart/form-data, application/json, image/*, video/* or application/octet-stream"
 REMOTE = re.compile(r"https?://", re.IGNORECASE)
 LINGER = 2.0
 """Seconds for which a body that was refused is still read: a client that is sending hears no answer before its end."""

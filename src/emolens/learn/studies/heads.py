@@ -13,7 +13,8 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from emolens.data.pictures import LabelledPictures
 from emolens.learn.losses_evoked import handed_to_neighbours, wheel_emd
-from emolens.learn.nets.wheel import PriorOn, WheelHead, WheelPrior, prior_matrix
+from emolens.learn.nets.wheel import WheelHead
+from emolens.learn.nets.wheel_prior import INITS, PriorOn, WheelPrior, prior_matrix
 from emolens.learn.studies.frozen import PLAIN
 from emolens.taxonomy import Taxonomy
 
@@ -173,8 +174,6 @@ Teach = Callable[[Arm], Taught]
 
 def grid(taxonomy: Taxonomy) -> list[Arm]:
     """Every initialisation with either head, frozen and trained, then the other uses of the wheel."""
-    from emolens.learn.nets.wheel import INITS
-
     arms = [Arm(legacy=legacy) for legacy in (False, True)]
     for init in INITS[1:]:
         arms += [Arm(init, legacy, prior) for legacy in (False, True) for prior in ("frozen", "trained")]
