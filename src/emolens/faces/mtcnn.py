@@ -243,7 +243,8 @@ def _elsewhere(view: _View, proposed: _Found, found: _Found) -> _Found:
     squares = squared(proposed.boxes)
     large = LARGE * (squares[:, 2] - squares[:, 0]) >= min(view.octaves[0].shape[2:])
     proposed, squares = proposed[large], squares[large]
-    return proposed[(containment(squares, found.shifted()) <= ELSEWHERE).all(axis=1)]
+    alone: np.ndarray = (containment(squares, found.shifted()) <= ELSEWHERE).all(axis=1)
+    return proposed[alone]
 
 
 def _logit(score: float) -> float:
