@@ -243,8 +243,8 @@ def _elsewhere(view: _View, proposed: _Found, found: _Found) -> _Found:
     squares = squared(proposed.boxes)
     large = LARGE * (squares[:, 2] - squares[:, 0]) >= min(view.octaves[0].shape[2:])
     proposed, squares = proposed[large], squares[large]
-    alone: np.ndarray = (containment(squares, found.shifted()) <= ELSEWHERE).all(axis=1)
-    return proposed[alone]
+    held = containment(squares, found.shifted()).max(axis=1, initial=0)
+    return proposed[np.asarray(held <= ELSEWHERE)]
 
 
 def _logit(score: float) -> float:
