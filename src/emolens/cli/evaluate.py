@@ -115,7 +115,7 @@ def evaluate(
             groups_of(rows.attributes, name, rows.title)  # a wrong name is told before the model is asked
     predictions = predicted(model, rows, split, best)
     other = predicted(against, rows, split, best) if against else None
-    notes: list[str] = []
+    notes = [] if rows is None else _seen(model, rows)
     if prior:
         predictions, note = _for_population(predictions, prior, model, rows)
         notes.append(note)
@@ -195,6 +195,24 @@ def _learnt_from(model: Path) -> tuple[str, dict[str, Any]]:
         return wanted.name, dict(wanted.chosen)
     known = read_card(model).taxonomy if model.suffix == ".onnx" else ""
     return (known if known in names() else "ferplus"), {}
+
+
+def _seen(model: str, rows: Rows) -> list[str]:
+    """What a model learnt from, in a sentence, where some of it may be what it is judged on."""
+    from emolens.models.classifier import read_card
+
+    path = Path(model)
+    if path.suffix == ".onnx":
+        learnt = read_card(path).training_data
+        return [f"The model learnt from: {learnt}. Rows among these flatter it."] if learnt else []
+    if not path.is_dir():
+        return []
+    from emolens.learn.runs import read_recipe
+
+    wanted = read_recipe(path).data
+    seen = rows.split == "train" or (rows.split == "val" and getattr(wanted, "join_val", False))
+    told = f"The run learnt from {rows.split} of {rows.name} itself: these figures flatter it."
+    return [told] if seen and wanted.name == rows.name else []
 
 
 def _for_population(predictions: Predictions, prior: str, model: str, rows: Rows | None) -> tuple[Predictions, str]:

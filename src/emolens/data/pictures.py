@@ -91,14 +91,15 @@ def read_pictures(folder: Path, split: str, size: int) -> LabelledPictures:
         ids=np.array(rows.column("id")),
         images=rows.pixels(size=size),
         targets=targets / targets.sum(axis=1, keepdims=True),  # files print four to six digits
-        values=_values(rows),
+        values=affect_values(rows),
         keyword=keywords(rows),
         taxonomy=rows.taxonomy,
         split=split,
     )
 
 
-def _values(rows: Prepared) -> np.ndarray:
+def affect_values(rows: Prepared) -> np.ndarray:
+    """Valence and arousal of each picture, float32 (N, 2), NaN where it has none."""
     pairs = zip(rows.column("valence"), rows.column("arousal"), strict=True)
     nothing = float("nan")
     return np.array([[nothing if v is None else v for v in pair] for pair in pairs], np.float32).reshape(len(rows), 2)

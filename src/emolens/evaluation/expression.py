@@ -1,4 +1,4 @@
-"""The figures by which an expression model is judged, on one named set of rows."""
+"""The figures by which a model is judged, on one named set of rows."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from emolens.evaluation.classes import (
     macro_f1,
 )
 from emolens.evaluation.curves import Reliability, RiskCoverage, area_under_risk, reliability, risk_coverage
+from emolens.evaluation.evoked_figures import evoked_figures
 from emolens.evaluation.metrics import (
     Estimate,
     calibration_error,
@@ -69,6 +70,7 @@ def judge(predictions: Predictions) -> Judgement:
         "chebyshev": mean_estimate(chebyshev(predicted, target)),
         "cosine": mean_estimate(cosine(predicted, target)),
         "intersection": mean_estimate(intersection(predicted, target)),
+        **(evoked_figures(predictions) if predictions.task == "evoked" else {}),
         "ece_confidence": estimate(calibration_error, confidence, right),
         "aurc": estimate(area_under_risk, confidence, right, draws=AREA_DRAWS),
     }

@@ -24,6 +24,8 @@ class Predictions:
     (N, K) and `features` float32 (N, D) where they are known. `attributes`: name -> (N,) str, facts about the rows by
     which they can be grouped. `data`, `subset` and `model` name what they are, `sha` is the hex sha256 of the weights.
     `prior`: shares of the classes in what the model learnt from, in the order of `taxonomy`; empty where unknown.
+    `task` is what was predicted. Of pictures that evoke something, `values` and `true_values` float32 (N, 2) are valence
+    and arousal, 1 to 9, NaN where a row has none.
     """
 
     ids: np.ndarray
@@ -40,11 +42,15 @@ class Predictions:
     model: str = ""
     sha: str = ""
     prior: tuple[float, ...] = ()
+    task: str = "expression"
+    values: np.ndarray | None = None
+    true_values: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         rows, classes = len(self.ids), len(self.taxonomy)
         shapes: dict[str, tuple[int, ...]] = {"ids": (rows,), "splits": (rows,), "confidence": (rows,)}
         shapes |= dict.fromkeys(("targets", "probabilities", "logits"), (rows, classes))
+        shapes |= dict.fromkeys(("values", "true_values"), (rows, 2))
         for name, wanted in shapes.items():
             given = getattr(self, name)
             if given is not None and given.shape != wanted:
@@ -103,6 +109,8 @@ class Predictions:
             confidence=self.confidence[rows],
             logits=None if self.logits is None else self.logits[rows],
             features=None if self.features is None else self.features[rows],
+            values=None if self.values is None else self.values[rows],
+            true_values=None if self.true_values is None else self.true_values[rows],
             attributes={name: values[rows] for name, values in self.attributes.items()},
             subset=self.subset if subset is None else subset,
         )

@@ -15,6 +15,7 @@ from emolens.data.base import OptionValue
 from emolens.data.faces import judged_rows, read_faces
 from emolens.data.given import prepared_folder
 from emolens.data.manifest import is_prepared, read_manifest
+from emolens.data.pictures import affect_values
 from emolens.data.prepare import Progress
 from emolens.data.prepared import Prepared, open_prepared
 from emolens.data.registry import reader
@@ -36,7 +37,7 @@ class Rows:
 
     `folder`, `name` and `options` are what the set is read by, `title` is what people call it. `prepared` is the split
     as it lies on disk; None for a set of sets, which lies in several folders. `targets` (N, K) are over `taxonomy`.
-    `attributes`: name -> (N,) str, empty where a row has none.
+    `attributes`: name -> (N,) str, empty where a row has none. `values` float32 (N, 2): valence and arousal, where known.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class Rows:
     taxonomy: Taxonomy
     targets: np.ndarray
     attributes: dict[str, np.ndarray]
+    values: np.ndarray | None = None
     narrowed: bool = False
 
     def __len__(self) -> int:
@@ -71,6 +73,7 @@ class Rows:
         targets, _ = convert(self.targets[tops], self.taxonomy, wanted)
         return replace(
             self, at=self.at[tops], ids=self.ids[tops], taxonomy=wanted, targets=targets, attributes=attributes,
+            values=None if self.values is None else self.values[tops],
             narrowed=self.narrowed or wanted.classes != self.taxonomy.classes,
         )  # fmt: skip
 
@@ -91,6 +94,16 @@ class Rows:
         if self.prepared is None:
             return [*self.frames(SIDE, grey=False)[places]]
         return [self.prepared.record(at).open() for at in self.at[places].tolist()]
+
+    def mean_of_train(self) -> tuple[float, ...]:
+        """The mean target of the set's own `train` over `taxonomy`: what a mean predictor says. Empty without that part."""
+        if self.prepared is None or "train" not in self.prepared.manifest.splits:
+            return ()
+        train = open_prepared(self.folder, "train")
+        columns = [train.taxonomy.index(name) for name in self.taxonomy.classes]
+        kept = train.targets()[:, columns]
+        kept = kept[kept.sum(axis=1) > 0]
+        return tuple((kept / kept.sum(axis=1, keepdims=True)).mean(axis=0).tolist())
 
     def places(self, ids: np.ndarray) -> np.ndarray:
         """Where rows with these ids are, (n,) int. Raises `DataError` for one that is not here."""
@@ -140,6 +153,7 @@ def _prepared_rows(prepared: Prepared, what: dict[str, Any]) -> Rows:
     return Rows(
         **what, title=str(prepared.manifest.about["title"]), prepared=prepared, at=np.arange(len(ids)), ids=ids,
         taxonomy=prepared.taxonomy, targets=prepared.targets(), attributes=_attributes(prepared),
+        values=affect_values(prepared),
     )  # fmt: skip
 
 
