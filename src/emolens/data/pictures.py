@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,9 +112,9 @@ def keywords(rows: Prepared) -> np.ndarray:
     return np.array([-1 if label is None else rows.taxonomy.index(label) for label in labels], np.int64)
 
 
-def whole_set(folder: Path, size: int) -> LabelledPictures:
-    """All splits of a prepared set as one, in the order train, val, test: what is cut into folds."""
-    parts = [read_pictures(folder, split, size) for split in SPLITS if split in read_manifest(folder).splits]
+def whole_set(folder: Path, size: int, splits: Sequence[str] = SPLITS) -> LabelledPictures:
+    """Those of `splits` that a prepared set has as one, in their order: what is cut into folds."""
+    parts = [read_pictures(folder, split, size) for split in splits if split in read_manifest(folder).splits]
     return LabelledPictures(
         ids=np.concatenate([part.ids for part in parts]),
         images=np.concatenate([part.images for part in parts]),

@@ -19,9 +19,7 @@ def evoked_figures(predictions: Predictions) -> dict[str, Estimate]:
     """Clark and Canberra distances; where the rows have them, accuracy against the keyword, and the concordance and
     Pearson's correlation of valence and arousal.
     """
-    found = {
-        name: mean_estimate(DISTANCES[name](predictions.probabilities, predictions.targets)) for name in SPREADS
-    }
+    found = {name: mean_estimate(DISTANCES[name](predictions.probabilities, predictions.targets)) for name in SPREADS}
     if KEYWORD in predictions.attributes:
         said = np.array(predictions.taxonomy.classes)[predictions.guess]
         found["accuracy_keyword"] = mean_estimate((said == predictions.attributes[KEYWORD]).astype(np.float64))

@@ -30,14 +30,14 @@ def report_on(
 ) -> Report:
     """Judge a table on the named subsets of its rows; without `rows`, on its rows as they are, and without pictures.
 
-    What pictures evoke is judged beside a mean predictor. `against` is another table of the same rows. Raises `UnknownName` for an attribute in `by` that the rows lack, and
-    `DataError` where tables or rows do not align.
+    What pictures evoke is judged beside a mean predictor. `against` is another table of the same rows. Raises
+    `UnknownName` for an attribute in `by` that the rows lack, and `DataError` where tables or rows do not align.
     """
     groups = {name: by_attribute(predictions, name) for name in by}
     tables = [predictions] if rows is None else views(predictions, rows)
     others = [] if against is None else [against] if rows is None else views(against, rows)
     comparisons = [compare(one, other) for one, other in zip(tables, others, strict=False)]
-    shares = (rows.mean_of_train() if rows else ()) or predictions.prior
+    shares = (rows.mean_of_train(predictions.taxonomy) if rows else ()) or predictions.prior
     means = [mean_predictor(tables[0], shares)] if predictions.task == "evoked" and shares else []
     judgements: list[Judgement] = [judge(table) for table in (*tables, *means)]
     worst = [] if rows is None else worst_errors(tables[0], rows)

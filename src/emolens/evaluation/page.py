@@ -72,7 +72,9 @@ def report_page(report: Report, drawn: dict[str, str]) -> str:
         _wall("Worst errors", report.worst, "Wrong answers given with the most confidence."),
         _wall("Where the net looked", report.looked, "Grad-CAM of what the net said: the picture, and its heat on it."),
     ]
-    return framed(report.title, ", ".join(about), sections, MEANING[rows.task] + FOOTER + f" Made by emolens {report.version}.")
+    return framed(
+        report.title, ", ".join(about), sections, MEANING[rows.task] + FOOTER + f" Made by emolens {report.version}."
+    )
 
 
 def _key(judgement: Judgement) -> str:

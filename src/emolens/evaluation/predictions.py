@@ -24,8 +24,8 @@ class Predictions:
     (N, K) and `features` float32 (N, D) where they are known. `attributes`: name -> (N,) str, facts about the rows by
     which they can be grouped. `data`, `subset` and `model` name what they are, `sha` is the hex sha256 of the weights.
     `prior`: shares of the classes in what the model learnt from, in the order of `taxonomy`; empty where unknown.
-    `task` is what was predicted. Of pictures that evoke something, `values` and `true_values` float32 (N, 2) are valence
-    and arousal, 1 to 9, NaN where a row has none.
+    `task` is what was predicted. Of what pictures evoke, `values` and `true_values` float32 (N, 2) are valence and
+    arousal, 1 to 9, NaN where a row has none.
     """
 
     ids: np.ndarray
@@ -156,10 +156,11 @@ def _same(what: str, first: Predictions, other: Predictions, wanted: np.ndarray,
 def joined(tables: Sequence[Predictions]) -> Predictions:
     """Tables of one model on several splits as one; what one of them lacks is left out."""
     first = tables[0]
-    whole = [name for name in ("logits", "features") if all(getattr(one, name) is not None for one in tables)]
+    optional = ("logits", "features", "values", "true_values")
+    whole = [name for name in optional if all(getattr(one, name) is not None for one in tables)]
     columns = ("ids", "splits", "targets", "probabilities", "confidence", *whole)
     common = [name for name in first.attributes if all(name in one.attributes for one in tables)]
-    arrays: dict[str, Any] = dict.fromkeys(("logits", "features"))
+    arrays: dict[str, Any] = dict.fromkeys(optional)
     arrays |= {name: np.concatenate([getattr(one, name) for one in tables]) for name in columns}
     return replace(
         first,

@@ -49,8 +49,8 @@ def _folds(truth: np.ndarray) -> np.ndarray:
         dealt += len(rows)
     if any(len(np.unique(truth[folds != fold])) < 2 for fold in range(FOLDS)) or len(np.unique(folds)) < FOLDS:
         raise OptionError(
-            f"{len(truth)} rows with {len(np.unique(truth))} classes to choose on; stacking needs {FOLDS} rows or more, "
-            "and two classes in all but any fifth of them"
+            f"{len(truth)} rows with {len(np.unique(truth))} classes to choose on; stacking needs {FOLDS} rows or "
+            "more, and two classes in all but any fifth of them"
         )
     return folds
 

@@ -1,8 +1,9 @@
 """Predictions tables as files: Parquet, `.npz`, and the `.npz` outputs of the old group systems.
 
 Parquet: columns `id, split, label, predicted, confidence, target, probabilities`, where known `logits`, `features`,
-`values` and `true_values` (valence and arousal), and `attribute:NAME`; the metadata key `emolens_predictions` holds JSON
-with the labels, the names of data, subset and model, the digest of the weights, the prior and the task. `.npz`: the same arrays, and that JSON under `metadata`.
+`values` and `true_values` (valence and arousal), and `attribute:NAME`; the metadata key `emolens_predictions` holds
+JSON with the labels, the names of data, subset and model, the digest of the weights, the prior and the task. `.npz`:
+the same arrays, and that JSON under `metadata`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emolens.errors import OptionError, UnknownName
 
@@ -30,6 +30,17 @@ class Data(Section):
     def chosen(self) -> dict[str, str]:
         """The options by name."""
         return {name: value for name, _, value in (option.partition("=") for option in self.options)}
+
+
+class FoldedData(Data):
+    """Data whose `train` and `val` can be dealt to folds."""
+
+    folds: int = Field(
+        default=0,
+        ge=0,
+        description="train and val dealt to so many folds, every class evenly; 0 keeps the set's own val",
+    )
+    fold: int = Field(default=0, ge=0, description="which of the folds is val, from 0")
 
 
 class Optim(Section):
@@ -63,6 +74,13 @@ class Recipe(Section):
     data: Data
     optim: Optim = Optim()
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _has_that_fold(self) -> Recipe:
+        data = self.data
+        if isinstance(data, FoldedData) and (data.folds == 1 or data.fold >= max(1, data.folds)):
+            raise ValueError(f"data.fold is {data.fold} of data.folds={data.folds}; needs 2 folds or more")
+        return self
 
 
 def changed(config: Model, settings: Sequence[str]) -> Model:
