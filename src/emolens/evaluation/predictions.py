@@ -11,6 +11,8 @@ import numpy as np
 from emolens.errors import DataError, LabelError, UnknownName
 from emolens.taxonomy import Taxonomy
 
+JOIN = " + "
+"""Stands between the names of the subsets in a table of several splits."""
 TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum: published files print four digits."""
 
@@ -119,7 +121,9 @@ class Predictions:
         """The rows of one split. Raises `UnknownName` where there is none."""
         if not (self.splits == name).any():
             raise UnknownName(f"split of {self.name}", name, set(self.splits.tolist()))
-        return self.keep(self.splits == name)
+        parts, names = self.subset.split(JOIN), list(dict.fromkeys(self.splits.tolist()))
+        of_it = parts[names.index(name)] if len(parts) == len(names) else self.subset
+        return self.keep(self.splits == name, of_it)
 
 
 def aligned(tables: Sequence[Predictions]) -> None:
@@ -166,5 +170,5 @@ def joined(tables: Sequence[Predictions]) -> Predictions:
         first,
         **arrays,
         attributes={name: np.concatenate([one.attributes[name] for one in tables]) for name in common},
-        subset=" + ".join(one.subset for one in tables),
+        subset=JOIN.join(one.subset for one in tables),
     )

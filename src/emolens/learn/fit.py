@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from emolens.learn.config import Recipe
 from emolens.learn.devices import Devices, precision
-from emolens.learn.runs import WholeCheckpoints, check_place, last_checkpoint, write_record
+from emolens.learn.runs import WholeCheckpoints, check_place, check_resumed, last_checkpoint, write_record
 from emolens.learn.tasks import start
 
 ONE = Devices()
@@ -25,10 +25,13 @@ def fit(
     """Train `recipe` on the data set in `data`, write the run folder, return the path of its last checkpoint.
 
     `resume` goes on from `checkpoints/last.ckpt` to the same result as an unbroken run. Raises `OutputError` where the
-    run folder exists already and is not resumed or the disk is full, `OptionError` where there is nothing to resume,
+    run folder exists already and is not resumed or the disk is full, `OptionError` where there is nothing to resume or it was
+    begun with other settings, `ModelError` where its checkpoint cannot be read,
     `TrainingError` where the loss is no longer a number.
     """
     check_place(run, resume)
+    if resume:
+        check_resumed(recipe, run)
     last = last_checkpoint(run)
     lightning.seed_everything(recipe.seed, verbose=False)  # before the net draws its weights
     begun = start(recipe, data, devices.place)

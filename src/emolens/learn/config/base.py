@@ -106,6 +106,17 @@ def changed(config: Model, settings: Sequence[str]) -> Model:
         raise OptionError(f"{came}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
+def differing(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
+    """The settings that two recipes of one task do not share, by their full names, with the value of each."""
+    first, second = (_fields(each.model_dump(mode="json")) for each in (one, other))
+    found = {}
+    for name in [*first, *(name for name in second if name not in first)]:
+        values = tuple(fields[name][name.rpartition(".")[2]] if name in fields else None for fields in (first, second))
+        if values[0] != values[1]:
+            found[name] = (values[0], values[1])
+    return found
+
+
 def _fields(content: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
     """The full name of every field, and the section that holds it."""
     found: dict[str, dict[str, Any]] = {}
