@@ -45,7 +45,7 @@ def torch_answer(backbone: str, size: int, threads: int) -> Answer:
     import timm
     import torch
 
-    from emolens.images import open_image, stretched
+    from emolens.pictures.images import open_image, stretched
 
     torch.set_num_threads(threads)
     trunk = timm.create_model(backbone, num_classes=0, global_pool="").eval()

@@ -29,7 +29,7 @@ from pathlib import Path
 from PIL import Image
 
 from emolens.analyzer import Analyzer
-from emolens.images import expand
+from emolens.pictures.sources import expand
 
 ROOT = Path(__file__).resolve().parent.parent
 BROKEN_EVERY = 25

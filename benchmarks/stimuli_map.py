@@ -36,7 +36,7 @@ from peers import ROOT, bootstrap, machine, median_interval, use_cores, versions
 
 if TYPE_CHECKING:
     from emolens.data.pictures import LabelledPictures
-    from emolens.picture_reader import PictureReader
+    from emolens.reading.pictures import PictureReader
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 """Of the pixels that are shown or hidden at each step."""
@@ -101,7 +101,7 @@ def chosen(folds: np.ndarray, count: int, seed: int) -> list[int]:
 
 def reader_of(path: Path) -> PictureReader:
     from emolens.models.classifier import Classifier
-    from emolens.picture_reader import PictureReader
+    from emolens.reading.pictures import PictureReader
 
     return PictureReader(Classifier.load(path, threads=1), maps=True)
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 import emolens
 from emolens.analyzer import Analyzer, analyze
-from emolens.decoding import decode_ahead
 from emolens.errors import CardError, ModelError, NotFound, OptionError, UnknownName, Unreadable
 from emolens.faces.detector import FixedDetector
 from emolens.models.classifier import softmax
+from emolens.pictures.decoding import decode_ahead
 from emolens.records import Face, GroupAffect, PhotoResult, Prediction
 from emolens.taxonomy import GROUP3
 from fakes import linear_card, linear_model, linear_weights

@@ -187,7 +187,7 @@ def test_any_size_can_be_drawn_on(size: tuple[int, int]) -> None:
 
 
 def test_real_photos(shared_data: Path) -> None:
-    from emolens.images import open_image
+    from emolens.pictures.images import open_image
 
     for name in ("fer__no-faces.jpg", "human__solvay1927.jpg"):
         image = open_image(shared_data / "photos" / name)

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from emolens.errors import InputError, NotFound, OptionError, TooLarge, TooSmall, Unreadable
-from emolens.images import Limits, open_image
+from emolens.pictures.images import open_image
+from emolens.pictures.limits import Limits
 
 HEIGHT, WIDTH = 32, 48
 RED, BLUE = (250, 10, 20), (20, 10, 250)
@@ -445,7 +446,7 @@ def test_a_data_uri_in_percent_form_and_with_line_breaks():
 
 
 def test_standard_input(tmp_path):
-    code = "from emolens.images import open_image; print(open_image('-').shape)"
+    code = "from emolens.pictures.images import open_image; print(open_image('-').shape)"
     said = subprocess.run([sys.executable, "-c", code], input=encoded("PNG"), capture_output=True, check=True)
     assert said.stdout.decode().strip() == str((HEIGHT, WIDTH, 3))
 

@@ -10,8 +10,8 @@ from skimage.filters import threshold_otsu
 from emolens.errors import DataError, NotFound, TooLarge, Unreadable
 from emolens.evaluation import maps
 from emolens.evaluation.map_pairs import judge_maps
-from emolens.limits import Limits
 from emolens.maps import centre_prior, read_map, resized, write_map
+from emolens.pictures.limits import Limits
 
 RNG = np.random.default_rng(0)
 

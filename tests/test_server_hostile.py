@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
-from emolens import urls
+from emolens.pictures import urls
 from emolens.server import running
 from emolens.server.app import create_app
 from emolens.server.service import Service

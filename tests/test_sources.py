@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emolens.sources import expand, source_name
+from emolens.pictures.sources import expand, source_name
 
 
 @pytest.fixture

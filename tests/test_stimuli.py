@@ -236,7 +236,7 @@ def test_a_written_map_is_read_back(tmp_path, name, bits, step):
 
 
 def test_a_written_map_is_no_photo(tmp_path):
-    from emolens.images import expand
+    from emolens.pictures.sources import expand
 
     write_map(np.zeros((32, 32), np.float32), tmp_path / "a_map.png")
     Image.fromarray(picture()).save(tmp_path / "b.png")

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emolens import urls
 from emolens.errors import FetchError, TooLarge, Unreadable
-from emolens.images import Limits, open_image
-from emolens.urls import fetch, public_address, shown_url
+from emolens.pictures import urls
+from emolens.pictures.images import open_image
+from emolens.pictures.limits import Limits
+from emolens.pictures.urls import fetch, public_address, shown_url
 
 HERE = Limits(allow_private=True, url_seconds=5)
 

@@ -15,7 +15,7 @@ from PIL import Image
 pytest.importorskip("av", reason="PyAV is not here: pip install 'emolens[video]'")
 
 from emolens.errors import FetchError, InputError, LabelError, NotFound, OptionError, OutputError, TooLarge, Unreadable
-from emolens.limits import Limits
+from emolens.pictures.limits import Limits
 from emolens.video import VideoFrame, VideoReader, VideoWriter, frames_ahead, is_video, opening
 from emolens.video.opening import place_of
 from videos import canvas, turned, write_sound, write_video

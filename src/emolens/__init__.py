@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         Unsupported,
     )
     from emolens.group import group_affect
-    from emolens.images import open_image
+    from emolens.pictures.images import open_image
     from emolens.records import Face, FrameResult, GroupAffect, PhotoResult, Prediction, StimuliMap
     from emolens.tables import rows
     from emolens.taxonomy import Taxonomy
@@ -81,7 +81,7 @@ _ROOMS = {
     "analyze": "analyzer",
     "annotate": "drawing.photo",
     "group_affect": "group",
-    "open_image": "images",
+    "open_image": "pictures.images",
     "Face": "records",
     "FrameResult": "records",
     "GroupAffect": "records",

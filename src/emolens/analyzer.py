@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -26,30 +26,15 @@ from emolens.choices import (
     population,
     served_tasks,
 )
-from emolens.decoding import decode, decode_ahead
 from emolens.errors import InputError, OptionError
-from emolens.face_reader import FaceReader, SeenFaces
 from emolens.faces.detector import FaceDetector
 from emolens.group import SCENE_WEIGHT, GroupModel, group_affect
-from emolens.group_reader import GroupReader, GroupView
-from emolens.limits import LIMITS, Limits
 from emolens.models.classifier import Classifier
-from emolens.models.group_net import GroupNet
-from emolens.models.map_net import MapNet
-from emolens.picture_reader import MapReader, PictureReader
-from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status, StimuliMap, Task
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the readers took from a picture of (width, height) pixels; the picture itself is not kept."""
-
-    name: str
-    size: tuple[int, int]
-    faces: SeenFaces | None
-    whole: np.ndarray | None
-    mapped: np.ndarray | None
-    grouped: GroupView | None
+from emolens.pictures.decoding import decode, decode_ahead
+from emolens.pictures.limits import LIMITS, Limits
+from emolens.reading.pictures import PictureReader
+from emolens.reading.readers import Seen, Told, load_model, readers
+from emolens.records import Face, GroupAffect, PhotoResult, Prediction, Status, Task
 
 
 class Analyzer:
@@ -106,20 +91,12 @@ class Analyzer:
         self.limits = limits
         self.by_emotion = by_emotion
         self._group, self._group_scene = group, group_scene
-        loaded = {task: _loaded(task, model_file(task, given)) for task in needed_models(wanted, given)}
-        self.detector: FaceDetector | None = None
-        self._faces: FaceReader | None = None
-        if (face_model := loaded.get("expression")) is not None:
-            if group is group_affect and "group" not in loaded:
-                wanted = served_tasks(wanted, face_model, named=tasks is not None)
-            self.detector = None if whole_image else chosen_detector(detector, min_face)
-            self._faces = FaceReader(face_model, self.detector, min_face, min_score)
-        trained = loaded.get("group")
-        self._groups = GroupReader(trained) if isinstance(trained, GroupNet) else None
-        mapper = loaded.get("stimuli")
-        self._mapper = MapReader(mapper) if isinstance(mapper, MapNet) else None
-        maps = "stimuli" in wanted and self._mapper is None
-        self._pictures = PictureReader(loaded["evoked"], maps) if "evoked" in loaded else None
+        loaded = {task: load_model(task, model_file(task, given)) for task in needed_models(wanted, given)}
+        faced = loaded.get("expression")
+        if faced is not None and group is group_affect and "group" not in loaded:
+            wanted = served_tasks(wanted, faced, named=tasks is not None)
+        self.detector = None if faced is None or whole_image else chosen_detector(detector, min_face)
+        self._readers = readers(loaded, self.detector, min_face, min_score, maps="stimuli" in wanted)
         self._evoked_named = tasks is not None or "evoked" in given
         self.tasks = wanted
         if prior is not None:
@@ -130,9 +107,9 @@ class Analyzer:
 
         Raises `OptionError` where no faces are read, or the card of the model does not say what shares it learnt from.
         """
-        if self._faces is None:
+        if (faces := self._readers.faces) is None:
             raise OptionError("prior is for expressions, which are not among the tasks; add the task 'expression'")
-        self._faces.model = self._faces.model.for_population(shares, name)
+        faces.model = faces.model.for_population(shares, name)
 
     def for_frames(self) -> Analyzer:
         """This analyzer as it looks at the frames of a video, each of which would cost as much as a photo.
@@ -145,9 +122,12 @@ class Analyzer:
             return self
         if not tasks:
             raise OptionError("task 'stimuli' is for photos; ask a video for expression, group, evoked")
+        pictures = self._readers.pictures
         other = copy(self)
-        other._pictures = PictureReader(self._pictures.model) if self._pictures and named else None
-        other._mapper, other.tasks = None, tasks
+        other.tasks = tasks
+        other._readers = replace(
+            self._readers, pictures=PictureReader(pictures.model) if pictures and named else None, maps=None
+        )
         return other
 
     def for_maps(self) -> Analyzer:
@@ -155,11 +135,12 @@ class Analyzer:
 
         Raises `ModelError` where the model of what pictures evoke cannot tell, `OptionError` where there is none.
         """
-        if self._pictures is None and self._mapper is None:
+        pictures, maps = self._readers.pictures, self._readers.maps
+        if pictures is None and maps is None:
             raise OptionError("no map: it takes a model of what pictures evoke; add the task 'evoked'")
         other = copy(self)
-        if self._mapper is None and self._pictures is not None:
-            other._pictures = PictureReader(self._pictures.model, maps=True)
+        if maps is None and pictures is not None:
+            other._readers = replace(self._readers, pictures=PictureReader(pictures.model, maps=True))
         other.by_emotion, other.tasks = True, tuple(dict.fromkeys((*self.tasks, "stimuli")))
         return other
 
@@ -169,22 +150,13 @@ class Analyzer:
         Its answers are the same. A detector of the caller's own stays as it is.
         """
         other = copy(self)
-        other._faces = self._faces and self._faces.on_one_core()
-        other._pictures = self._pictures and self._pictures.on_one_core()
-        other._mapper = self._mapper and self._mapper.on_one_core()
-        other._groups = self._groups and self._groups.on_one_core()
+        other._readers = self._readers.on_one_core()
         return other
 
     @property
     def models(self) -> dict[Task, Classifier]:
         """The models in use, by the task that they serve."""
-        readers: dict[Task, FaceReader | GroupReader | PictureReader | MapReader | None] = {
-            "expression": self._faces,
-            "group": self._groups,
-            "evoked": self._pictures,
-            "stimuli": self._mapper,
-        }
-        return {task: reader.model for task, reader in readers.items() if reader is not None}
+        return self._readers.models
 
     @property
     def model(self) -> Classifier:
@@ -221,7 +193,8 @@ class Analyzer:
         together, so results come in batches.
         A picture that cannot be read becomes a result with a status (`record`), is left out (`skip`), or ends the run
         with its `InputError` once the results before it are out (`raise`). Closing the iterator stops its threads.
-        `emolens.images.expand` gives the pictures in folders and globs. Raises `OptionError` for one name, not several.
+        `emolens.pictures.sources.expand` gives the pictures in folders and globs. Raises `OptionError` for one name,
+        not several.
         """
         check_on_error(on_error)
         if isinstance(sources, (str, bytes, Path)):
@@ -235,7 +208,8 @@ class Analyzer:
         whole factor that fits; boxes are in its own pixels all the same. No face where no task needs any. Raises
         `OptionError` for an analyzer that takes each picture as a face.
         """
-        return self._faces.find(pictures, max_side) if self._faces else [[] for _ in pictures]
+        faces = self._readers.faces
+        return faces.find(pictures, max_side) if faces else [[] for _ in pictures]
 
     def analyze_found(
         self, pictures: Sequence[np.ndarray], faces: Sequence[Sequence[Face]], name: str = "array"
@@ -244,12 +218,12 @@ class Analyzer:
 
         All pictures, and all faces, go through a model together; `name` is the source that the results state.
         """
-        reader = self._faces
+        reader = self._readers.faces
         seen = [reader.framed(*pair) if reader else None for pair in zip(pictures, faces, strict=True)]
-        return self._answer([self._seen(name, *pair) for pair in zip(pictures, seen, strict=True)])
+        return self._answer([self._readers.look_at(name, *pair) for pair in zip(pictures, seen, strict=True)])
 
     def _stream(self, sources: Iterable[Any], on_error: OnError) -> Iterator[PhotoResult]:
-        batch: list[_Seen | PhotoResult] = []
+        batch: list[Seen | PhotoResult] = []
         for name, picture in decode_ahead(sources, self.limits):
             if isinstance(picture, InputError) and on_error == "skip":
                 continue
@@ -262,58 +236,22 @@ class Analyzer:
                 batch = []
         yield from self._answer(batch)
 
-    def _look(self, name: str, picture: np.ndarray | InputError) -> _Seen | PhotoResult:
+    def _look(self, name: str, picture: np.ndarray | InputError) -> Seen | PhotoResult:
         if isinstance(picture, InputError):
             return PhotoResult(name, cast(Status, picture.status), message=str(picture))
-        return self._seen(name, picture, self._faces.look(picture) if self._faces else None)
+        return self._readers.look(name, picture)
 
-    def _seen(self, name: str, picture: np.ndarray, faces: SeenFaces | None) -> _Seen:
-        whole = self._pictures.look(picture) if self._pictures else None
-        mapped = self._mapper.look(picture) if self._mapper else None
-        grouped = self._groups.look(picture, faces.faces if faces else ()) if self._groups else None
-        return _Seen(name, (picture.shape[1], picture.shape[0]), faces, whole, mapped, grouped)
-
-    def _answer(self, batch: Sequence[_Seen | PhotoResult]) -> list[PhotoResult]:
+    def _answer(self, batch: Sequence[Seen | PhotoResult]) -> list[PhotoResult]:
         """The results of some pictures; what the readers took from all of them goes through each model together."""
-        looked_at = [seen for seen in batch if isinstance(seen, _Seen)]
-        faces = [seen.faces for seen in looked_at if seen.faces is not None]
-        expressions = iter(self._faces.read(faces) if self._faces else ())
-        groups = iter(self._groups.read([seen.grouped for seen in looked_at]) if self._groups else ())
-        whole = iter(self._of_pictures(looked_at))
-        return [
-            self._result(seen, next(expressions, ()), next(groups, None), *next(whole))
-            if isinstance(seen, _Seen)
-            else seen
-            for seen in batch
-        ]
+        told = iter(self._readers.read([seen for seen in batch if isinstance(seen, Seen)], self.by_emotion))
+        return [self._result(seen, next(told)) if isinstance(seen, Seen) else seen for seen in batch]
 
-    def _of_pictures(self, seen: Sequence[_Seen]) -> list[tuple[Prediction | None, StimuliMap | None]]:
-        """What each picture evokes, and what in it does so, as far as these were asked for."""
-        sizes = [each.size for each in seen]
-        views = [each.whole for each in seen if each.whole is not None]
-        evoked: Sequence[Prediction | None] = (None,) * len(seen)
-        maps: Sequence[StimuliMap | None] = (None,) * len(seen)
-        if self._mapper is not None:
-            mapped = [each.mapped for each in seen if each.mapped is not None]
-            maps = self._mapper.read(mapped, sizes, self.by_emotion)
-        if self._pictures is not None and "stimuli" in self.tasks and self._mapper is None and views:
-            evoked, maps = zip(*self._pictures.read_maps(views, sizes, self.by_emotion), strict=True)
-        elif self._pictures is not None:
-            evoked = self._pictures.read(views)
-        return list(zip(evoked if "evoked" in self.tasks else (None,) * len(seen), maps, strict=True))
-
-    def _result(
-        self,
-        seen: _Seen,
-        shown: tuple[Prediction, ...],
-        group: GroupAffect | None,
-        evoked: Prediction | None,
-        stimuli: StimuliMap | None,
-    ) -> PhotoResult:
+    def _result(self, seen: Seen, told: Told) -> PhotoResult:
         faces = seen.faces.faces if seen.faces else ()
-        shown = tuple(self._weighed(one) for one in shown)
-        if self._groups is None and "group" in self.tasks:
-            group = self._group_of(shown, faces, seen.size, evoked)
+        shown = tuple(self._weighed(one) for one in told.expressions)
+        group = told.group
+        if group is None and "group" in self.tasks and self._readers.groups is None:
+            group = self._group_of(shown, faces, seen.size, told.evoked if "evoked" in self.tasks else None)
         return PhotoResult(
             seen.name,
             "ok" if faces or seen.faces is None else "no_face",
@@ -322,8 +260,8 @@ class Analyzer:
             shown if "expression" in self.tasks else (),
             group and replace(group, prediction=self._weighed(group.prediction)),
             self._looked_by,
-            evoked=evoked and self._weighed(evoked),
-            stimuli=stimuli,
+            evoked=self._weighed(told.evoked) if told.evoked and "evoked" in self.tasks else None,
+            stimuli=told.stimuli,
         )
 
     def _group_of(
@@ -344,14 +282,9 @@ class Analyzer:
 
     @property
     def _looked_by(self) -> str:
-        if self._faces is None:
+        if self._readers.faces is None:
             return ""
         return "whole_image" if self.detector is None else self.detector.name
-
-
-def _loaded(task: Task, path: Path) -> Classifier:
-    kinds: dict[Task, type[Classifier]] = {"stimuli": MapNet, "group": GroupNet}
-    return kinds.get(task, Classifier).load(path)
 
 
 def analyze(

@@ -11,8 +11,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from emolens.errors import DataError, NotFound, TooLarge, Unreadable
 from emolens.files import replacing
-from emolens.limits import LIMITS, Limits
-from emolens.sources import MARK
+from emolens.pictures.limits import LIMITS, Limits
+from emolens.pictures.sources import MARK
 
 RANGES = {np.dtype(np.bool_): 1, np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 """What full weight is in the whole numbers that maps are stored in."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from emolens.errors import InputError
 from emolens.files import replacing
-from emolens.limits import LIMITS, as_shown
+from emolens.pictures.limits import LIMITS, as_shown
 from emolens.records import PhotoResult, Prediction, StimuliMap
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class AnnotatedPictures:
         name = self._below(picture) + stem(result.source)
         if result.evoked is not None:
             self._add_evoked(name, result.evoked)
-        from emolens.images import open_image
+        from emolens.pictures.images import open_image
 
         try:
             pixels = open_image(picture)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emolens.cli.tally import Tally, spoken_label
-from emolens.limits import as_shown
+from emolens.pictures.limits import as_shown
 from emolens.records import PhotoResult, Prediction, StimuliMap
 
 if TYPE_CHECKING:

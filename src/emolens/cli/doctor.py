@@ -28,6 +28,10 @@ class Finding(NamedTuple):
     mend: str = ""
 
 
+WIDTH = len("model expression_ferplus")
+"""Of the names that are examined: the longest of what ships."""
+
+
 def doctor() -> None:
     """Check this installation. Exit code 1 if something is broken."""
     broken = 0
@@ -52,9 +56,9 @@ def _examined(examine: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
 def _show(finding: Finding) -> None:
     colour = {"ok": "green", "note": "yellow", "broken": "red"}[finding.state]
     typer.secho(f"{finding.state:<6}", fg=colour, nl=False)
-    typer.echo(f"  {finding.what:<18} {finding.says}")
+    typer.echo(f"  {finding.what:<{WIDTH}} {finding.says}")
     if finding.mend:
-        typer.echo(f"{'':27}mend: {finding.mend}")
+        typer.echo(f"{'':{WIDTH + 9}}mend: {finding.mend}")
 
 
 def _versions() -> Iterator[Finding]:

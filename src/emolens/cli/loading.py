@@ -54,8 +54,8 @@ def fit_to(sources: Sequence[str], analyzer: Analyzer) -> None:
     """
     import numpy as np
 
-    from emolens.images import expand
     from emolens.models.prior import FEWEST, estimated_prior, trained_prior
+    from emolens.pictures.sources import expand
 
     if "-" in sources or "expression" not in analyzer.tasks:
         raise OptionError(

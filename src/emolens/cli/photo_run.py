@@ -83,7 +83,7 @@ def _truths(place: Path | None, pictures: Sequence[object]) -> Truths | None:
 def _results(analyzer: Analyzer, sources: Sequence[str]) -> tuple[list[Any], Iterator[PhotoResult]]:
     """The pictures that the sources stand for, and their results in the same order."""
     from emolens.cli.annotated import StandardInput
-    from emolens.images import expand
+    from emolens.pictures.sources import expand
 
     names = list(expand(sources))
     pictures = [StandardInput() if name == "-" else name for name in names]

@@ -11,7 +11,7 @@ from emolens.cli.data import Settings, set_options
 from emolens.cli.leaving import Signals, fail
 from emolens.cli.printing import progress
 from emolens.errors import DataError, InputError, MissingExtra, OptionError
-from emolens.limits import LIMITS
+from emolens.pictures.limits import LIMITS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,7 +129,7 @@ def _found(
 
 
 def _looking(finder: Any, wanted: Wanted) -> Any:
-    from emolens.images import open_image
+    from emolens.pictures.images import open_image
 
     def look() -> tuple[np.ndarray, tuple[int, int]]:
         picture = open_image(wanted.picture)

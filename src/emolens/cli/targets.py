@@ -28,7 +28,7 @@ def targets_of(json: str | None, csv: str | None, parquet: str | None, out: str 
 
 def spare_inputs(targets: Sequence[tuple[str, str]], inputs: Sequence[str]) -> None:
     """Raises `OptionError` where a result would take the place of a photo, as in `--csv a.jpg b.jpg`, or of a model."""
-    from emolens.sources import SUFFIXES
+    from emolens.pictures.sources import SUFFIXES
 
     taken = {os.path.abspath(name) for name in inputs if name != "-"}  # noqa: PTH100
     for target, kind in targets:

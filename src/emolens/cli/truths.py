@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from emolens.errors import DataError, InputError, OptionError
-from emolens.images import open_image
-from emolens.limits import as_shown
 from emolens.maps import maps_below, read_map
-from emolens.sources import is_remote, source_name
+from emolens.pictures.images import open_image
+from emolens.pictures.limits import as_shown
+from emolens.pictures.sources import is_remote, source_name
 
 
 class Truths:

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from emolens.cli.console import STYLES, Screen
-from emolens.limits import as_shown
-from emolens.sources import source_name
+from emolens.pictures.limits import as_shown
+from emolens.pictures.sources import source_name
 from emolens.watching.lanes import Course, Lane
 from emolens.watching.overlay import clock
 from emolens.watching.summary import Summary

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from emolens.data.problems import Fault, Kind, Problems
-from emolens.sources import SUFFIXES
+from emolens.pictures.sources import SUFFIXES
 
 DRIVE = re.compile(r"[A-Za-z]:")
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from emolens.data.problems import Fault, Problems
 from emolens.errors import DataError, OptionError, UnknownName
-from emolens.images import open_image
 from emolens.maps import read_map
+from emolens.pictures.images import open_image
 from emolens.taxonomy import Taxonomy
 
 Split = Literal["train", "val", "test"]

@@ -13,7 +13,7 @@ from emolens.data.columns import map_faults
 from emolens.data.problems import KINDS, Fault, Problems
 from emolens.data.registry import reader
 from emolens.errors import DataError, InputError
-from emolens.sources import pictures_in
+from emolens.pictures.sources import pictures_in
 
 Verdict = Literal["complete", "incomplete", "faulty"]
 

@@ -32,8 +32,8 @@ from PIL import Image
 from emolens.data.base import Info, Picture, Record
 from emolens.data.problems import Fault
 from emolens.errors import InputError, MissingExtra
-from emolens.images import open_image
-from emolens.sources import read_source
+from emolens.pictures.images import open_image
+from emolens.pictures.sources import read_source
 from emolens.taxonomy import Taxonomy
 
 METADATA_KEY = b"emolens"

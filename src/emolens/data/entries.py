@@ -15,7 +15,7 @@ from emolens.data.problems import Problems
 from emolens.data.rows import Row, csv_rows, lines
 from emolens.data.table import SPLIT_NAMES
 from emolens.errors import DataError
-from emolens.sources import SUFFIXES
+from emolens.pictures.sources import SUFFIXES
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "image_path", "img_path", "file", "filename", "image", "subDirectory_filePath"),

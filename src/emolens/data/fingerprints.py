@@ -25,7 +25,8 @@ from PIL import Image
 
 from emolens.data.base import Picture
 from emolens.errors import MissingExtra, OptionError, Unreadable
-from emolens.images import LIMITS, open_image
+from emolens.pictures.images import open_image
+from emolens.pictures.limits import LIMITS
 
 NEAR = 60
 """Pictures whose hashes differ in at most this many of 256 bits are near-duplicates."""

@@ -13,8 +13,8 @@ from typing import Any
 from emolens.data.archive import Archive
 from emolens.errors import DataError, LabelError
 from emolens.files import replacing
+from emolens.pictures.sources import SUFFIXES
 from emolens.places import sha256
-from emolens.sources import SUFFIXES
 from emolens.taxonomy import Taxonomy
 
 FORMAT = 1

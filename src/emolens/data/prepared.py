@@ -17,7 +17,7 @@ from emolens.data.columns import COLUMNS, arrow, from_row
 from emolens.data.manifest import Manifest, part_path, read_manifest
 from emolens.errors import DataError, InputError, UnknownName
 from emolens.files import replacing
-from emolens.images import open_image
+from emolens.pictures.images import open_image
 from emolens.places import home
 from emolens.taxonomy import Taxonomy
 

@@ -20,8 +20,8 @@ from emolens.drawing.placing import Rect, Size, above, beside, place_all
 from emolens.drawing.shapes import as_pixels
 from emolens.errors import OutputError
 from emolens.files import replacing
+from emolens.pictures.sources import MARK
 from emolens.records import PhotoResult, Prediction
-from emolens.sources import MARK
 
 __all__ = ["COLOURS", "DIM", "INK", "NOTICE", "PAPER", "TRACK", "UNSURE", "Colour", "Type", "annotate", "colour_of",
            "ink_on", "save", "stacked"]  # fmt: skip

@@ -62,6 +62,6 @@ def check_picture(image: np.ndarray) -> np.ndarray:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise LabelError(
             f"a picture is {image.dtype} {image.shape}, a detector needs RGB uint8 (H, W, 3); "
-            "open it with emolens.images.open_image"
+            "open it with emolens.pictures.images.open_image"
         )
     return image

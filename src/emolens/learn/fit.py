@@ -25,9 +25,9 @@ def fit(
     """Train `recipe` on the data set in `data`, write the run folder, return the path of its last checkpoint.
 
     `resume` goes on from `checkpoints/last.ckpt` to the same result as an unbroken run. Raises `OutputError` where the
-    run folder exists already and is not resumed or the disk is full, `OptionError` where there is nothing to resume or it was
-    begun with other settings, `ModelError` where its checkpoint cannot be read,
-    `TrainingError` where the loss is no longer a number.
+    run folder exists already and is not resumed or the disk is full, `OptionError` where there is nothing to resume or
+    it was begun with other settings, `ModelError` where its checkpoint cannot be read, `TrainingError` where the loss is
+    no longer a number.
     """
     check_place(run, resume)
     if resume:

@@ -17,11 +17,11 @@ from emolens.data.openpose import drawn_skeleton
 from emolens.data.prepared import open_prepared
 from emolens.data.prepared_faces import PreparedFaces, face_set, read_prepared
 from emolens.errors import DataError, OptionError
-from emolens.images import open_image, stretched
 from emolens.learn.config import GroupRecipe
 from emolens.learn.config.group import FaceTrunk, HybridNet
 from emolens.learn.devices import Place
 from emolens.learn.loading import Batches, dealt
+from emolens.pictures.images import open_image, stretched
 from emolens.taxonomy import Taxonomy
 
 ROOM = 8 / 7

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from emolens.errors import ChecksumError, NotFetched
 from emolens.files import replacing
-from emolens.limits import as_shown
 from emolens.models.catalogue import Entry, WeightFile, where
+from emolens.pictures.limits import as_shown
 from emolens.places import home, sha256
 
 CHUNK = 1 << 16

@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from emolens.data.face_columns import PictureFaces
-from emolens.decoding import Decoded, decode_ahead
 from emolens.errors import InputError, OptionError
 from emolens.faces.group_frames import eye_frames, grid_frames, sphereface_frames
 from emolens.faces.mtcnn import CELL, MTCNN
+from emolens.pictures.decoding import Decoded, decode_ahead
 from emolens.preparing.wanted import Wanted
 from emolens.records import Face
 

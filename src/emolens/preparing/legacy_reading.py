@@ -15,7 +15,8 @@ from emolens.data.face_columns import FEATURES, PictureFaces
 from emolens.data.table import SPLIT_NAMES
 from emolens.errors import DataError
 from emolens.faces.group_frames import eye_frames, sphereface_frames
-from emolens.images import open_image
+from emolens.pictures.images import open_image
+from emolens.pictures.sources import SUFFIXES
 from emolens.preparing.faces import cut_out, row_of
 from emolens.preparing.legacy import (
     ALIGNED,
@@ -32,7 +33,6 @@ from emolens.preparing.legacy import (
 from emolens.preparing.object_arrays import read_npz
 from emolens.preparing.wanted import Wanted
 from emolens.records import READ, Face
-from emolens.sources import SUFFIXES
 from emolens.taxonomy import canonical
 
 

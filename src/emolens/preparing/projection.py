@@ -18,7 +18,7 @@ from emolens.data.face_columns import FEATURES
 from emolens.errors import CardError, DataError
 from emolens.files import replacing
 from emolens.models.classifier import Classifier
-from emolens.picture_reader import PictureReader
+from emolens.reading.pictures import PictureReader
 
 FILE = "projection.npy"
 OUTPUT = "features"

@@ -14,9 +14,9 @@ from emolens.data.openpose import SUFFIX, keypoint_files, read_keypoints, write_
 from emolens.drawing.skeleton import THRESHOLD, draw_skeletons
 from emolens.errors import DataError, OutputError
 from emolens.files import replacing
-from emolens.images import open_image
-from emolens.limits import LIMITS
-from emolens.sources import SUFFIXES
+from emolens.pictures.images import open_image
+from emolens.pictures.limits import LIMITS
+from emolens.pictures.sources import SUFFIXES
 
 
 def keypoints_below(sources: Sequence[str]) -> list[tuple[str, Path]]:

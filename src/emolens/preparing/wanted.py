@@ -17,7 +17,7 @@ from emolens.data.registry import reader
 from emolens.data.rows import csv_rows
 from emolens.data.table import SPLIT_NAMES
 from emolens.errors import DataError, OptionError, OutputError
-from emolens.sources import expand, is_remote, read_source, source_name
+from emolens.pictures.sources import expand, is_remote, read_source, source_name
 
 TABLES = (".csv", ".parquet")
 CLASSES = ("Negative", "Neutral", "Positive")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from emolens.limits import as_size
+from emolens.pictures.limits import as_size
 from emolens.server.problems import Problem
 from emolens.server.service import Service
 

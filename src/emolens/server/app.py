@@ -21,7 +21,8 @@ from emolens import __version__
 from emolens.analyzer import Analyzer
 from emolens.drawing.photo import annotate
 from emolens.errors import EmolensError, InputError
-from emolens.limits import as_shown
+from emolens.pictures.limits import as_shown
+from emolens.pictures.sources import MARK, source_name
 from emolens.records import PhotoResult
 from emolens.server import schema
 from emolens.server.bodies import Upload, read_sources
@@ -34,7 +35,6 @@ from emolens.server.pages import add_pages
 from emolens.server.problems import Problem, as_response, problem_of
 from emolens.server.service import Service
 from emolens.server.worker import Answer
-from emolens.sources import MARK, source_name
 from emolens.tables import nested
 from emolens.watching.summary import NOTICE
 

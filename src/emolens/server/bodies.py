@@ -14,11 +14,11 @@ from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from emolens.limits import as_shown, as_size
+from emolens.pictures.limits import as_shown, as_size
+from emolens.pictures.sources import DATA_URI
 from emolens.server.admission import Visit
 from emolens.server.problems import Problem
 from emolens.server.service import Service
-from emolens.sources import DATA_URI
 
 KINDS = "multipart/form-data, application/json, image/* or application/octet-stream"
 REMOTE = re.compile(r"https?://", re.IGNORECASE)

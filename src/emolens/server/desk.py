@@ -17,6 +17,8 @@ from starlette.requests import ClientDisconnect
 
 from emolens.analyzer import Analyzer
 from emolens.errors import InputError
+from emolens.pictures.sources import URL, source_name
+from emolens.pictures.urls import fetch
 from emolens.records import PhotoResult
 from emolens.server.admission import SOON, Admission, Visit
 from emolens.server.bodies import Upload
@@ -24,9 +26,7 @@ from emolens.server.metrics import Metrics
 from emolens.server.problems import Problem
 from emolens.server.service import Service
 from emolens.server.worker import Answer, Worker
-from emolens.sources import URL, source_name
 from emolens.tables import columns, rows
-from emolens.urls import fetch
 from emolens.writers import csv_cells, csv_lines
 
 Value = TypeVar("Value")

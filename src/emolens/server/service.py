@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from emolens.errors import OptionError
-from emolens.limits import Limits
+from emolens.pictures.limits import Limits
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 

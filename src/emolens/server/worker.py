@@ -19,9 +19,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from emolens.analyzer import Analyzer
-from emolens.decoding import decode
 from emolens.errors import EmolensError, InputError, TooLarge
 from emolens.models.session import cores
+from emolens.pictures.decoding import decode
 from emolens.records import Face, PhotoResult
 from emolens.server.metrics import Metrics
 from emolens.server.service import Service

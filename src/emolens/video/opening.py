@@ -12,8 +12,8 @@ from typing import IO, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from emolens.errors import FetchError, InputError, MissingExtra, NotFound, Unreadable, Unsupported
-from emolens.limits import LIMITS, Limits, as_shown
-from emolens.sources import URL, source_name
+from emolens.pictures.limits import LIMITS, Limits, as_shown
+from emolens.pictures.sources import URL, source_name
 
 VideoSource: TypeAlias = "str | Path | int | IO[bytes]"
 """A path, a URL, a binary file object, or a camera: its number, or `camera:0`."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from emolens.errors import FetchError, InputError, OptionError, TooLarge, TooSmall, Unreadable
-from emolens.limits import LIMITS, Limits, as_shown
+from emolens.pictures.limits import LIMITS, Limits, as_shown
 from emolens.video.opening import VideoSource, load_av, open_container, place_of, reason
 
 WHOLE = 0.9  # the share of its stated length and frames that a file must have; the rest is rounding and edit lists

@@ -16,8 +16,8 @@ from emolens.analyzer import Analyzer
 from emolens.errors import InputError, OptionError
 from emolens.faces.detector import FaceDetector, ShareableDetector
 from emolens.faces.tracking import PATIENCE_S, Tracker
-from emolens.limits import LIMITS, Limits
 from emolens.models.session import cores
+from emolens.pictures.limits import LIMITS, Limits
 from emolens.records import Face, FrameResult, PhotoResult, Prediction
 from emolens.video import VideoFrame, VideoReader, frames_ahead
 from emolens.video.ahead import AHEAD as FRAMES_AHEAD

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from emolens.drawing.photo import COLOURS, Colour, Type
-from emolens.limits import as_shown
+from emolens.pictures.limits import as_shown
 from emolens.watching.lanes import SMOOTHING_S, Course, Lane
 from emolens.watching.overlay import clock
 from emolens.watching.summary import NOTICE, Summary

@@ -53,7 +53,8 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
     arms = grid(ground.pictures.taxonomy)
     for at, arm in enumerate(arms):
         found = teach(arm, ground.features, ground.pictures, ground.folds, effort.seeds, effort.epochs)
-        rows.append(_row(arm.name, found.held_out, ground.pictures) | _published(found, ground, effort.as_published))
+        row = _row(arm.name, found.held_out, ground.pictures) | _published(found, ground, effort.as_published)
+        rows.append(row | {"curve": found.curve.round(5).tolist()})
         taught.append(found)
         say(f"{at + 1} of {len(arms)}: {arm.name}, held-out KL {rows[-1]['figures']['kl']['value']:.3f}")
     rows += [_row(name, found[None], ground.pictures) for name, found in _baselines(ground, say)]

@@ -65,6 +65,7 @@ def _curves(taught: Sequence[Taught]) -> Figure:
             )
         axis.set_title("legacy head (ReLU, dropout on the logits)" if legacy else "corrected head")
         axis.set_xlabel("epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
     axes[1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.02, 1))
     axes[0].set_ylabel("held-out KL, nats")

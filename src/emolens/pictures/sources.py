@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from emolens.errors import InputError, NotFound, TooLarge, Unreadable
-from emolens.limits import LIMITS, Limits, as_shown, as_size
+from emolens.pictures.limits import LIMITS, Limits, as_shown, as_size
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif"}
@@ -178,7 +178,7 @@ def _text_name(text: str) -> str:
     if DATA_URI.match(text):
         return f"{text.partition(',')[0][:60]},… ({len(text)} characters)"
     if URL.match(text):
-        from emolens.urls import shown_url
+        from emolens.pictures.urls import shown_url
 
         return shown_url(text)
     # A file name is bytes to the system: those that are not UTF-8 come as surrogates, which no table can hold.
@@ -191,7 +191,7 @@ def _read_text(text: str, limits: Limits) -> bytes:
     if DATA_URI.match(text):
         return _read_data_uri(text, limits)
     if URL.match(text):
-        from emolens.urls import fetch  # http and ssl cost more than the rest of this module together
+        from emolens.pictures.urls import fetch  # http and ssl cost more than the rest of this module together
 
         return fetch(text, limits)
     return _read_path(text, limits)
@@ -224,7 +224,7 @@ def _not_a_file(folder: str, name: str) -> InputError:
         return Unreadable(f"{name}: a folder that this user may not list; change its permissions")
     if next(pictures_in(folder), None) is None:
         return NotFound(f"{name}: a folder without a picture; give one with {', '.join(sorted(SUFFIXES))}")
-    return Unreadable(f"{name}: a folder, not a picture; emolens.sources.expand gives the pictures in it")
+    return Unreadable(f"{name}: a folder, not a picture; emolens.pictures.sources.expand gives the pictures in it")
 
 
 def _read_data_uri(uri: str, limits: Limits) -> bytes:

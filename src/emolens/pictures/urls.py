@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
 
 from emolens.errors import FetchError, TooLarge, Unreadable
-from emolens.limits import LIMITS, Limits, as_shown, as_size
+from emolens.pictures.limits import LIMITS, Limits, as_shown, as_size
 
 REDIRECTS = (301, 302, 303, 307, 308)
 CHUNK = 1 << 16

@@ -8,10 +8,10 @@ from copy import copy
 import numpy as np
 
 from emolens.errors import CardError, ModelError
-from emolens.images import stretched
 from emolens.models.card import EVIDENCE
 from emolens.models.classifier import Classifier
 from emolens.models.map_net import MapNet
+from emolens.pictures.images import stretched
 from emolens.records import HIGHEST, LOWEST, Prediction, StimuliMap
 from emolens.stimuli import evidence_maps, made_map, refined, towards_middle
 
@@ -30,7 +30,7 @@ class PictureReader:
 
     def __init__(self, model: Classifier, maps: bool = False) -> None:
         _check_view(model)
-        self.model = model
+        self.model, self.maps = model, maps
         if maps and EVIDENCE not in model.outputs:
             raise ModelError(
                 f"model {model.card.name}: gives no output {EVIDENCE!r}, so it cannot tell what in a picture evokes "

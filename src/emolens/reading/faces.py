@@ -13,8 +13,8 @@ from PIL import Image
 from emolens.errors import CardError, OptionError
 from emolens.faces.align import frame_faces
 from emolens.faces.detector import FaceDetector, ShareableDetector
-from emolens.images import stretched
 from emolens.models.classifier import Classifier
+from emolens.pictures.images import stretched
 from emolens.records import Face, Prediction
 
 

@@ -10,9 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 from emolens.analyzer import Analyzer
 from emolens.errors import CardError, OptionError
 from emolens.faces.detector import FixedDetector
-from emolens.group_reader import GroupReader, best_aligned
 from emolens.models.card import Licences, ModelCard
 from emolens.models.group_net import GroupNet
+from emolens.reading.groups import GroupReader, best_aligned
 from emolens.records import Face
 from emolens.tables import rows
 

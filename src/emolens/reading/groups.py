@@ -10,8 +10,8 @@ import numpy as np
 from emolens.data.face_columns import ALIGNED, PLACES
 from emolens.errors import OptionError
 from emolens.faces.group_frames import sphereface_frames
-from emolens.images import stretched
 from emolens.models.group_net import GroupNet
+from emolens.pictures.images import stretched
 from emolens.records import Face, GroupAffect, Prediction
 
 GroupView = Mapping[str, np.ndarray]

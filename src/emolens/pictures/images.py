@@ -18,11 +18,9 @@ import numpy as np
 from PIL import Image
 
 from emolens.errors import InputError, OptionError, TooLarge, TooSmall, Unreadable, Unsupported
-from emolens.limits import LIMITS, Limits, as_shown
-from emolens.pixels import from_array, from_pil, upright
-from emolens.sources import expand, read_source, source_name
-
-__all__ = ["LIMITS", "Limits", "Source", "expand", "open_image", "source_name", "stretched"]
+from emolens.pictures.limits import LIMITS, Limits, as_shown
+from emolens.pictures.pixels import from_array, from_pil, upright
+from emolens.pictures.sources import read_source, source_name
 
 Source: TypeAlias = "str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray"
 

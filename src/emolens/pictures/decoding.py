@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from emolens.errors import InputError
-from emolens.images import open_image, source_name
-from emolens.limits import LIMITS, Limits
+from emolens.pictures.images import open_image
+from emolens.pictures.limits import LIMITS, Limits
+from emolens.pictures.sources import source_name
 
 Decoded: TypeAlias = "tuple[str, np.ndarray | InputError]"
 """The name of a source, and its picture, RGB uint8 (H, W, 3), or what kept it from being read."""

@@ -1,0 +1,1 @@
+"""What each model is given of a picture, and what it says of that."""
