@@ -16,6 +16,7 @@ from emolens.errors import DataError, LabelError, ModelError, OptionError, Unkno
 from emolens.evaluation.asking import ask_model
 from emolens.evaluation.judging import report_on
 from emolens.evaluation.rows import open_rows
+from emolens.learn.cam import run_cams
 from emolens.learn.config import EvokedRecipe, changed, parse_recipe
 from emolens.learn.devices import Place
 from emolens.learn.export_evoked import agreement, export_evoked
@@ -179,6 +180,10 @@ def test_a_run_is_asked_and_judged_in_its_own_classes(prepared: Path, tmp_path: 
     mean = report_on(found, rows).judgements[-1]
     train = read_pictures(prepared, "train", 32).expressed_in(EKMAN6).targets.mean(axis=0)
     np.testing.assert_allclose(mean.predictions.probabilities[0], train, atol=1e-5)
+    np.testing.assert_allclose(found.prior, train, atol=1e-5)
+    heats = run_cams(run, rows, np.array([2, 0]), ["fear", "disgust"])
+    assert heats.shape == (2, 32, 32)
+    assert 0 <= heats.min() <= heats.max() <= 1
     card = export_evoked(run, prepared, tmp_path / "model.onnx")
     model = Classifier.load(tmp_path / "model.onnx")
     assert "values" not in model.outputs  # what was never learnt is not told

@@ -170,8 +170,12 @@ def _check_exists(model: str) -> None:
 
 def _check_wishes(model: str, record: bool, prior: str | None, cam: int) -> None:
     """Raises `OptionError` for what cannot be done with what was given, before any work."""
+    from emolens.models.prior import read_shares
+
     if record and (not model.endswith(".onnx") or prior):
         raise OptionError("--record is for an ONNX model as it is: without --prior, and not for a run or a table")
+    if prior and prior not in ("data", "uniform"):
+        read_shares(prior)  # a file that cannot be read is told before the model is asked
     if cam and not Path(model).is_dir():
         raise OptionError(f"--cam needs the net itself: give a run folder, not {model}")
 
@@ -219,7 +223,7 @@ def _for_population(predictions: Predictions, prior: str, model: str, rows: Rows
     """The table for a population, and the sentence that says so."""
     from emolens.evaluation.asking import for_population
 
-    if Path(model).is_dir() and rows is not None:
+    if Path(model).is_dir() and rows is not None and not predictions.prior:
         from emolens.learn.predict import train_prior
 
         predictions = replace(predictions, prior=train_prior(Path(model), rows))

@@ -26,8 +26,8 @@ def fit(
 
     `resume` goes on from `checkpoints/last.ckpt` to the same result as an unbroken run. Raises `OutputError` where the
     run folder exists already and is not resumed or the disk is full, `OptionError` where there is nothing to resume or
-    it was begun with other settings, `ModelError` where its checkpoint cannot be read, `TrainingError` where the loss is
-    no longer a number.
+    it was begun with other settings, `ModelError` where its checkpoint cannot be read, `TrainingError` where the loss
+    is no longer a number.
     """
     check_place(run, resume)
     if resume:

@@ -61,6 +61,7 @@ def predict_evoked(run: Path, rows: Rows, checkpoint: str = "last") -> Predictio
         rows, learnt.taxonomy, shares, shares, found["logits"], found["features"],
         model=f"{run.name}/{checkpoint}", sha=sha256(learnt.path), task="evoked",
         values=found["values"] if recipe.loss.values else None,
+        prior=rows.mean_of_train(learnt.taxonomy) if rows.name == recipe.data.name else (),
     )  # fmt: skip
 
 
