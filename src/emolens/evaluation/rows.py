@@ -92,7 +92,7 @@ class Rows:
         if self.narrowed:
             parts.append(f"{len(self.taxonomy)} classes")
         if self.dropped:
-            parts.append(f"{self.dropped:.1%} of the probability left out with the others")
+            parts.append(f"{self.dropped:.1%} of the probability left out")
         return ", ".join(parts)
 
     def frames(self, size: int, grey: bool) -> np.ndarray:
