@@ -282,10 +282,32 @@ def test_a_service_with_a_key_asks_for_it(open_page, analyzer, astronaut):
         give(page, astronaut)
         page.wait_for_selector("#lock[open]")
         assert serious(page) == []
+        assert page.locator("#lock-wrong").is_hidden()
+        page.fill("#key", "w" * 24)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#lock-wrong")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#stage h2")
+        assert "needs its key" in page.locator("#stage .message").inner_text()
+        page.click("#stage button")
+        page.wait_for_selector("#lock[open]")
         page.fill("#key", "k" * 24)
         page.keyboard.press("Enter")
         page.wait_for_selector("#panel .card")
         page.context.close()
+
+
+def test_what_is_forgotten_is_not_waited_for(open_page, astronaut):
+    page = open_page()
+    page.route("**/v1/analyze*", lambda route: None)  # never answered
+    with page.expect_event("requestfailed") as failed:
+        give(page, astronaut)
+        page.wait_for_selector("#stage .spinner")
+        page.click("#clear")
+    assert "/v1/analyze" in failed.value.url
+    page.unroute("**/v1/analyze*")
+    choose(page, astronaut)
+    assert page.locator("#strip").is_hidden()  # it is the only one
 
 
 def test_what_a_picture_evokes_has_its_wheel(open_page, astronaut, tmp_path):

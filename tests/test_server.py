@@ -203,6 +203,15 @@ def test_every_answer_has_the_headers_and_none_allows_another_site(client):
         assert "*" not in policy
 
 
+def test_a_wrong_address_and_a_wrong_method_are_told_what_to_do(client):
+    for answer, status, words in (
+        (client.get("/v1/analyse"), 404, "there is nothing at this address; /openapi.json tells what there is"),
+        (client.get("/v1/analyze"), 405, "GET came, this address takes POST; /openapi.json tells what to send"),
+        (client.post("/healthz"), 405, "POST came, this address takes GET; /openapi.json tells what to send"),
+    ):
+        assert (answer.status_code, answer.json()["detail"]) == (status, words)
+
+
 def test_the_page_asks_no_other_place_for_anything():
     for file in WEB.iterdir():
         for address in re.findall(r"(?:https?:)?//[\w.-]+\.\w+", file.read_text(encoding="utf-8")):

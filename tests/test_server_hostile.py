@@ -279,6 +279,15 @@ def well(port: int) -> bool:
 HEAD = b"POST /v1/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
 
 
+def test_the_head_of_an_answer_is_had_without_its_body(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for path, status in (("/", 200), ("/healthz", 200), ("/nowhere", 404), ("/v1/analyze", 405), ("/healthz", 200)):
+        connection.request("HEAD", path)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (status, b"")
+        assert int(answer.headers["Content-Length"]) > 0
+
+
 def test_a_slow_upload_is_ended(port):
     said = talk(port, HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * 10)
     assert said.startswith(b"HTTP/1.1 408 ")

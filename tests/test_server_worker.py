@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError
-from threading import Condition, Event
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from threading import Event
 
 import numpy as np
 import pytest
 
+from emolens.analyzer import Analyzer
 from emolens.errors import TooLarge, Unreadable
 from emolens.records import Face
 from emolens.server import admission
@@ -26,8 +29,10 @@ class Held(TwoFaces):
     def __init__(self) -> None:
         super().__init__()
         self.began, self.go = Event(), Event()
+        self.looking: list[int] = []
 
     def detect_batch(self, images):
+        self.looking.append(len(images))
         self.began.set()
         assert self.go.wait(30)
         return super().detect_batch(images)
@@ -42,24 +47,15 @@ class Fussy(TwoFaces):
         return super().detect_batch(images)
 
 
-class Counted(TwoFaces):
-    """Lets nobody go before three look at once, or the batch is at its end; tells how many did at the most."""
+class HeldTwice(Held):
+    """Holds what is taken together by a detector of its own."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.looking, self.most, self.changed = 0, 0, Condition()
+        self.together = Held()
 
     def on_one_core(self):
-        return self
-
-    def detect_batch(self, images):
-        with self.changed:
-            self.looking += 1
-            self.most = max(self.most, self.looking)
-            self.changed.notify_all()
-            self.changed.wait_for(lambda: self.most >= 3, timeout=1)
-            self.looking -= 1
-        return super().detect_batch(images)
+        return self.together
 
 
 @pytest.fixture
@@ -231,13 +227,47 @@ def refusal(door: Admission) -> int:
     return refused.value.retry_after
 
 
-def test_one_picture_more_than_there_are_cores_is_worked_on(work, monkeypatch):
+def gathered(worker: Worker, detector: Held, count: int) -> list[Future]:
+    """Pictures of which the first is let go only once a batch of them waits behind it."""
+    first = worker.submit(encoded(picture()))
+    assert detector.began.wait(30)
+    rest = [worker.submit(encoded(one)) for one in pictures(count)]
+    until(worker._decoded.full)
+    detector.go.set()
+    return [first, *rest]
+
+
+def until(told: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not told():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_one_picture_a_core_is_worked_on_and_the_next_batch_is_at_hand(work, monkeypatch):
     monkeypatch.setattr(room, "cores", lambda: 2)
-    detector = Counted()
-    worker = work(detector, batch=8)
-    for future in [worker.submit(encoded(one)) for one in pictures(8)]:
-        assert future.result(30)[0].status == "ok"
-    assert detector.most == 3
+    detector = HeldTwice()
+    worker = work(detector, batch=2)
+    futures = gathered(worker, detector, 6)
+    until(lambda: worker._metrics.registry.get_sample_value("emolens_batch_pictures_count") == 3)
+    until(lambda: worker._decoded.full() and len(detector.together.looking) > 1)
+    assert detector.together.looking == [1, 1]
+    detector.together.go.set()
+    assert all(future.result(30)[0].status == "ok" for future in futures)
+
+
+def test_on_a_gpu_batches_fill_while_two_are_under_way(work, monkeypatch):
+    monkeypatch.setattr(room, "cores", lambda: 16)
+    monkeypatch.setattr(Analyzer, "provider", "CUDAExecutionProvider")
+    detector = HeldTwice()
+    worker = work(detector, batch=4)
+    futures = gathered(worker, detector, 12)
+    until(lambda: len(detector.together.looking) == 2)
+    until(worker._decoded.full)
+    assert detector.together.looking[0] == 4
+    detector.together.go.set()
+    assert len([future.result(30) for future in futures]) == 13
+    assert detector.together.looking[2] == 4
 
 
 def test_what_waits_when_it_closes_is_still_answered(work):

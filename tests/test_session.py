@@ -48,6 +48,23 @@ def test_a_net_on_one_core_runs_in_the_thread_that_calls_it_and_says_the_same(tm
     assert net.one_core is net.all_cores
 
 
+def test_one_core_takes_a_few_frames_in_a_run(tmp_path, monkeypatch):
+    class Noted:
+        def __init__(self, session) -> None:
+            self.session, self.rows = session, []
+
+        def run(self, names, inputs):
+            self.rows.append(len(next(iter(inputs.values()))))
+            return self.session.run(names, inputs)
+
+    monkeypatch.setattr(room, "cores", lambda: 2)
+    model = Classifier.load(linear_model(tmp_path / "m.onnx"))
+    alone = model.on_one_core()
+    alone._session = noted = Noted(alone._session)
+    np.testing.assert_allclose(alone.logits(noise(20)), model.logits(noise(20)), atol=1e-5)
+    assert noted.rows == [8, 8, 4]
+
+
 def test_a_large_batch_is_dealt_out_to_the_cores_and_comes_back_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "cores", lambda: 3)
     model = Classifier.load(evoked_model(tmp_path / "m.onnx"))

@@ -12,12 +12,12 @@ def squared(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([centres - halves, centres + halves], axis=1)
 
 
-def containment(boxes: np.ndarray) -> np.ndarray:
-    """The intersection of each pair over the area of the smaller, (N, N)."""
-    corner = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    sides = np.clip(np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - corner, 0, None)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    shares: np.ndarray = sides.prod(axis=2) / np.maximum(np.minimum(areas[:, None], areas[None]), 1e-9)
+def containment(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The intersection of each pair over the area of the smaller, (N, M)."""
+    corner = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    sides = np.clip(np.minimum(boxes[:, None, 2:], others[None, :, 2:]) - corner, 0, None)
+    areas, theirs = ((some[:, 2:] - some[:, :2]).prod(axis=1) for some in (boxes, others))
+    shares: np.ndarray = sides.prod(axis=2) / np.maximum(np.minimum(areas[:, None], theirs[None]), 1e-9)
     return shares
 
 
@@ -26,7 +26,7 @@ def without_contained(boxes: np.ndarray, scores: np.ndarray, most: float) -> lis
 
     For the few boxes of a last stage, since every pair is looked at; ties keep their order.
     """
-    shares, kept = containment(boxes), list[int]()
+    shares, kept = containment(boxes, boxes), list[int]()
     for i in np.argsort(-scores, kind="stable"):
         if not (shares[i, kept] > most).any():
             kept.append(int(i))

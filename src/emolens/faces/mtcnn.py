@@ -8,6 +8,10 @@ The arithmetic of boxes is that of the authors' release as facenet-pytorch has i
 third of the crops: PNet lets through scores from .7, not .6, and of two boxes that RNet kept the weaker goes at an
 overlap of .6, not .7. AP at IoU .5 on 54 group photos at 640 px (benchmarks/detectors.py): .708 with both, .717 with
 the authors' numbers, .713 for facenet-pytorch, .670 for the mtcnn package.
+
+A large face has few cells to see it, and the first two nets drop one in eight. So large squares in which nobody was
+found are looked at again: PNet and RNet let through much more of them, and ONet must be surer than else (`AGAIN`). What
+the first look found stays as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from emolens.errors import OptionError
-from emolens.faces.boxes import squared, without_contained
+from emolens.faces.boxes import containment, squared, without_contained
 from emolens.faces.detector import check_picture
 from emolens.faces.mtcnn_weights import load_graphs
 from emolens.models.session import Net
@@ -29,9 +33,12 @@ from emolens.records import Face
 
 CELL, STRIDE = 12, 2  # px of a level: what one answer of PNet looks at, and how far away the next one is
 SAME_LEVEL, OVERLAP, REFINED = 0.5, 0.7, 0.6  # intersection over union above which the weaker of two boxes is dropped
+AGAIN = (0.25, 0.1, 0.95)  # least scores at the second look; at .9 a film of one person showed faces that are none
+LARGE = 7  # faces that the shorter side of the picture holds no more than so often in a row are looked for twice
+APART, ELSEWHERE = 0.5, 0.25  # overlap at the second look, and how much of a square a face of the first may hold
 SHARPER = 0.5  # octaves: levels and crops come from a finer one than needed; the nets learnt on unsmoothed pixels
 MOST_CELLS = 4000  # of one level, the best first; crowds of a thousand faces stay below, noise does not
-CROPS_A_RUN = {"rnet": 32, "onet": 16}  # their activations fit in the cache of one core: ONet is a tenth slower at 64
+CROPS_A_RUN = {"rnet": 32, "onet": 8}  # their activations fit in the cache of one core: ONet is a tenth slower at 32
 PIXELS_A_RUN = 1 << 22  # a batch of large pictures is cut up, so that memory does not grow with the caller's batch
 
 
@@ -97,7 +104,9 @@ class MTCNN:
     ) -> None:
         _check_options(min_face_size, factor, thresholds, max_side)
         self.min_face_size, self.factor, self.max_side = min_face_size, factor, max_side
-        self._least = [math.log(threshold / (1 - threshold)) for threshold in thresholds]
+        self._least = [_logit(threshold) for threshold in thresholds]
+        first, second, sure = map(_logit, AGAIN)
+        self._again = [min(self._least[0], first), min(self._least[1], second), max(self._least[2], sure)]
         self._nets = {name: Net(content, threads) for name, content in load_graphs().items()}
         self._sessions = {name: net.all_cores for name, net in self._nets.items()}
         self._first = {name: session.get_outputs()[0].name for name, session in self._sessions.items()}
@@ -125,11 +134,26 @@ class MTCNN:
         self, images: Sequence[np.ndarray], features: bool = False
     ) -> list[tuple[list[Face], np.ndarray | None]]:
         views = [self._view(check_picture(image)) for image in images]
-        boxes = [self._propose(view) for view in views]
-        found = self._look(views, boxes, "rnet", self._least[1])
-        found = [one[self._nms(one.boxes, one.logits, REFINED)] for one in found]
-        found = self._look(views, [squared(one.shifted()) for one in found], "onet", self._least[2], features)
-        return [_faces(one, view.reduced) for one, view in zip(found, views, strict=True)]
+        proposed = [self._propose(view) for view in views]
+        boxes = [self._strongest(one, self._least[0], OVERLAP) for one in proposed]
+        found = self._refine(views, boxes, self._least, REFINED, features)
+        rest = [_elsewhere(*three) for three in zip(views, proposed, found, strict=True)]
+        boxes = [self._strongest(one, self._again[0], APART) for one in rest]
+        again = self._refine(views, boxes, self._again, APART, features)
+        return [_faces(_joined(both), view.reduced) for *both, view in zip(found, again, views, strict=True)]
+
+    def _refine(
+        self, views: list[_View], boxes: list[np.ndarray], least: list[float], overlap: float, features: bool
+    ) -> list[_Found]:
+        """What RNet and ONet let through of the boxes of each view."""
+        found = self._look(views, boxes, "rnet", least[1])
+        found = [one[self._nms(one.boxes, one.logits, overlap)] for one in found]
+        return self._look(views, [squared(one.shifted()) for one in found], "onet", least[2], features)
+
+    def _strongest(self, found: _Found, least: float, overlap: float) -> np.ndarray:
+        """Squares (N, 4) around the boxes whose logit is `least` or more and that overlap no better one."""
+        found = found[found.logits >= least]
+        return squared(found.boxes[self._nms(found.boxes, found.logits, overlap)])
 
     def _run(self, graph: str, **feeds: np.ndarray) -> np.ndarray:
         """The first output of a graph."""
@@ -146,26 +170,24 @@ class MTCNN:
             octaves.append(self._run("halve", planes=octaves[-1]))
         return _View(octaves, reduced)
 
-    def _propose(self, view: _View) -> np.ndarray:
-        """PNet over the pyramid: squares (N, 4) that may hold a face, in pixels of the view."""
+    def _propose(self, view: _View) -> _Found:
+        """PNet over the pyramid: boxes that may hold a face, in pixels of the view; of large ones unlikely ones too."""
         shorter = min(view.octaves[0].shape[2:])
         smallest = max(self.min_face_size / view.reduced, min(self.min_face_size, 20))
-        scale, levels = CELL / smallest, []
+        scale, levels = CELL / smallest, [_Found(np.zeros((0, 4), np.float32), np.zeros((0, 5), np.float32))]
         while shorter * scale >= CELL:
-            levels.append(self._level(view, scale))
+            large = shorter * scale <= LARGE * CELL
+            levels.append(self._level(view, scale, self._again[0] if large else self._least[0]))
             scale *= self.factor
-        if not levels:
-            return np.zeros((0, 4), np.float32)
-        found = _Found(np.concatenate([one.boxes for one in levels]), np.concatenate([one.answers for one in levels]))
-        return squared(found.boxes[self._nms(found.boxes, found.logits, OVERLAP)])
+        return _joined(levels)
 
-    def _level(self, view: _View, scale: float) -> _Found:
+    def _level(self, view: _View, scale: float, least: float) -> _Found:
         """PNet on the view made `scale` times as large; boxes in pixels of the view, after their shifts."""
         octave = min(max(0, math.floor(-math.log2(scale) - SHARPER)), len(view.octaves) - 1)
         planes = view.octaves[octave]
         height, width = (max(CELL, round(side * 2**octave * scale)) for side in planes.shape[2:])
         cells = self._run("pnet", planes=planes, size=np.array([1, 3, height, width], np.int64))[0]
-        rows, columns = _best_cells(cells[0], self._least[0])
+        rows, columns = _best_cells(cells[0], least)
         corners = np.stack([columns, rows, columns, rows], axis=1) * STRIDE
         squares = (corners + np.array([1, 1, CELL, CELL])).astype(np.float32)  # as the authors count, from 1
         answers = cells[:, rows, columns].T
@@ -208,6 +230,25 @@ class MTCNN:
             return np.zeros(0, np.int64)
         limit = np.array([overlap], np.float32)
         return self._run("nms", boxes=boxes[None], scores=scores[None, None], overlap=limit)[:, 2]
+
+
+def _joined(parts: Sequence[_Found]) -> _Found:
+    features = [one.features for one in parts if one.features is not None]
+    boxes, answers = [one.boxes for one in parts], [one.answers for one in parts]
+    return _Found(np.concatenate(boxes), np.concatenate(answers), np.concatenate(features) if features else None)
+
+
+def _elsewhere(view: _View, proposed: _Found, found: _Found) -> _Found:
+    """The large ones of what was proposed, where nobody was found."""
+    squares = squared(proposed.boxes)
+    large = LARGE * (squares[:, 2] - squares[:, 0]) >= min(view.octaves[0].shape[2:])
+    proposed, squares = proposed[large], squares[large]
+    held = containment(squares, found.shifted()).max(axis=1, initial=0)
+    return proposed[np.asarray(held <= ELSEWHERE)]
+
+
+def _logit(score: float) -> float:
+    return math.log(score / (1 - score))
 
 
 def _best_cells(logits: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:

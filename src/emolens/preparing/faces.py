@@ -1,4 +1,4 @@
-"""The faces of many pictures: found, cut out, aligned and described, in batches and in flat memory."""
+"""The faces of many pictures: found, cut out, aligned and described, a picture a core and in flat memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -15,14 +15,13 @@ from emolens.data.face_columns import PictureFaces
 from emolens.errors import InputError, OptionError
 from emolens.faces.group_frames import eye_frames, grid_frames, sphereface_frames
 from emolens.faces.mtcnn import CELL, MTCNN
-from emolens.pictures.decoding import Decoded, decode_ahead
+from emolens.pictures.decoding import decode
 from emolens.preparing.wanted import Wanted
 from emolens.records import Face
 
-BATCH, BATCH_PIXELS = 8, 1 << 22
-"""Pictures of a batch go through the nets together; it ends with the picture that reaches either."""
+AHEAD = 4
+"""Pictures a core that are begun before the oldest is done, so that none waits for a large one."""
 GlobalFeatures = Callable[[list[np.ndarray]], np.ndarray]
-Batch: TypeAlias = "list[tuple[Wanted, np.ndarray | InputError]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,40 +55,36 @@ def find_faces(
 ) -> Iterator[PictureFaces]:
     """Each picture with its faces, in order; the detector is made once. What cannot be read has a status and no face.
 
-    `global_features` gives float32 (N, D) for pictures. So many batches as there are `workers`, by default
-    `EMOLENS_THREADS` or the cores, are looked at side by side, each by one thread: small nets gain little from two.
+    `global_features` gives float32 (N, D) for pictures. So many pictures as there are `workers`, by default
+    `EMOLENS_THREADS` or the cores, are read and looked at side by side, each by one thread from the file to the row:
+    small nets gain little from two, and larger batches only wait for their last picture.
     """
     settings = settings or Settings()
     least = (0.7, min(0.7, settings.min_score), settings.min_score)
     detector = MTCNN(settings.min_face, thresholds=least, threads=1)
     count = workers or int(os.environ.get("EMOLENS_THREADS") or 0) or os.cpu_count() or 1
     pool = ThreadPoolExecutor(count, thread_name_prefix="emolens-faces")
-    waiting: deque[Future[list[PictureFaces]]] = deque()
+    waiting: deque[Future[PictureFaces]] = deque()
     try:
-        for batch in _batches(wanted):
-            waiting.append(pool.submit(_looked_at, batch, detector, settings, global_features))
-            if len(waiting) > count:
-                yield from waiting.popleft().result()
+        for one in wanted:
+            waiting.append(pool.submit(_looked_at, one, detector, settings, global_features))
+            if len(waiting) > AHEAD * count:
+                yield waiting.popleft().result()
         while waiting:
-            yield from waiting.popleft().result()
+            yield waiting.popleft().result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)  # a slow URL must not hold up the one who closes
 
 
 def _looked_at(
-    batch: Batch, detector: MTCNN, settings: Settings, global_features: GlobalFeatures | None
-) -> list[PictureFaces]:
-    pictures = [picture for _, picture in batch if isinstance(picture, np.ndarray)]
-    found = iter(detector.detect_with_features(pictures))
-    whole = iter(global_features(pictures)) if global_features else None
-    rows = []
-    for one, picture in batch:
-        if isinstance(picture, InputError):
-            rows.append(_unread(one, picture))
-        else:
-            described: dict[str, Any] = {} if whole is None else {"global_features": next(whole)}
-            rows.append(cut_out(one, picture, *next(found), grid=settings.grid, **described))
-    return rows
+    one: Wanted, detector: MTCNN, settings: Settings, global_features: GlobalFeatures | None
+) -> PictureFaces:
+    _, picture = decode(one.picture)
+    if isinstance(picture, InputError):
+        return _unread(one, picture)
+    ((faces, features),) = detector.detect_with_features([picture])
+    whole: dict[str, Any] = {"global_features": global_features([picture])[0]} if global_features else {}
+    return cut_out(one, picture, faces, features, grid=settings.grid, **whole)
 
 
 def cut_out(
@@ -138,32 +133,6 @@ def crop_edges(width: int, height: int, box: np.ndarray) -> tuple[int, int, int,
     low = np.clip(np.floor(box[:2]), 0, most - 1).astype(int)
     high = np.clip(np.ceil(box[2:]), low + 1, most).astype(int)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
-
-
-def _batches(wanted: Iterable[Wanted]) -> Iterator[Batch]:
-    batch: Batch = []
-    pixels = 0
-    for one, picture in _decoded(wanted):
-        batch.append((one, picture))
-        pixels += picture.size // 3 if isinstance(picture, np.ndarray) else 0
-        if len(batch) >= BATCH or pixels >= BATCH_PIXELS:
-            yield batch
-            batch, pixels = [], 0
-    if batch:
-        yield batch
-
-
-def _decoded(wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, np.ndarray | InputError]]:
-    waiting: list[Wanted] = []
-
-    def pictures() -> Iterator[Any]:
-        for one in wanted:
-            waiting.append(one)
-            yield one.picture
-
-    decoded: Iterator[Decoded] = decode_ahead(pictures())
-    for _, picture in decoded:
-        yield waiting.pop(0), picture
 
 
 def _unread(wanted: Wanted, error: InputError) -> PictureFaces:

@@ -214,7 +214,17 @@ def _refusals(app: FastAPI) -> None:
         return as_response(Problem(422, f"{'.'.join(map(str, first['loc']))}: {came!r} came; {first['msg']}"))
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> Response:
-        response = as_response(Problem(error.status_code, str(error.detail)))
+    async def http(request: Request, error: HTTPException) -> Response:
+        response = as_response(Problem(error.status_code, _reason(request, error)))
         response.headers.update(error.headers or {})
         return response
+
+
+def _reason(request: Request, error: HTTPException) -> str:
+    """What to do about an address or a method that there is not; anything else as it was raised."""
+    if error.status_code == 404:
+        return "there is nothing at this address; /openapi.json tells what there is"
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return f"{as_shown(request.method)} came, this address takes {allowed}; /openapi.json tells what to send"
+    return str(error.detail)

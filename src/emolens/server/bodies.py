@@ -20,7 +20,7 @@ from emolens.server.admission import Visit
 from emolens.server.problems import Problem
 from emolens.server.service import Service
 
-KINDS = "multipart/form-data, application/json, image/* or application/octet-stream"
+KINDS = "multipart/form-data, application/json, image/*, video/* or application/octet-stream"
 REMOTE = re.compile(r"https?://", re.IGNORECASE)
 LINGER = 2.0
 """Seconds for which a body that was refused is still read: a client that is sending hears no answer before its end."""

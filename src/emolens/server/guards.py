@@ -61,6 +61,8 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
+        if scope["method"] == "HEAD":  # answered as GET is; the server below leaves the body out
+            scope = {**scope, "method": "GET"}
         try:
             check(scope, self._service)
             await self._app(scope, receive, send_guarded)

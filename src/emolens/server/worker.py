@@ -2,10 +2,10 @@
 
 So a picture that comes alone is answered at once, on all cores, and under load the batches fill by themselves: nobody
 waits for a batch to become full. The pictures of a batch are worked on side by side, each on one core by nets of one
-thread, and one more than there are cores, so that none idles while Python goes on in another thread. Several threads on
-one picture wait for each other at every layer, and the nets gain nothing from several pictures in one run on a CPU
-(what a picture evokes: 28 ms of processor time alone, 32 ms in a run of four), which would only take their memory. On a
-GPU a batch is one run. The results are those of one by one.
+thread, and the next batch is taken as soon as none of them waits for a core. Several threads on one picture wait for
+each other at every layer, and the nets gain nothing from several pictures in one run on a CPU (what a picture evokes:
+28 ms of processor time alone, 32 ms in a run of four), which would only take their memory. On a GPU a batch is one run,
+and the next is made ready beside it. The results are those of one by one.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from emolens.server.service import Service
 
 Answer: TypeAlias = "tuple[PhotoResult, np.ndarray]"
 """What is said about a picture, and its pixels, RGB uint8 (H, W, 3)."""
-SPARE = 1
-"""Pictures worked on beyond one a core: what is between two nets is Python, which goes on in one thread at a time."""
+ON_A_GPU = 2
+"""Batches at once on a GPU: what is between two runs goes on beside a run. More would only be smaller."""
 
 
 @dataclass(slots=True)
@@ -57,10 +57,10 @@ class Worker:
         self._limits = service.pictures
         self._encoded: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._decoded: queue.Queue[_Job | None] = queue.Queue(maxsize=service.batch)
-        several = min(service.batch, cores()) > 1
-        self._at_once = min(service.batch, cores() + SPARE) if several else 1
-        self._on_one_core = analyzer.on_one_core() if several else analyzer
         self._side_by_side = analyzer.provider == "CPUExecutionProvider"
+        self._at_once = min(service.batch, cores() if self._side_by_side else ON_A_GPU)
+        self._under_way = self._at_once if self._side_by_side else self._at_once - 1
+        self._on_one_core = analyzer.on_one_core() if self._at_once > 1 else analyzer
         self._hands = ThreadPoolExecutor(self._at_once, thread_name_prefix="emolens-hand")
         decoders = [Thread(target=self._decode, name=f"emolens-decode-{n}", daemon=True) for n in range(2)]
         self._judge_thread = Thread(target=self._judge, name="emolens-judge", daemon=True)
@@ -110,7 +110,7 @@ class Worker:
                 self._decoded.put(job)
 
     def _judge(self) -> None:
-        running, busy = set[Future[None]](), self._at_once
+        running, most = set[Future[None]](), 0  # what is under way, and how much of it when the next batch is taken
         while (first := self._decoded.get()) is not None:
             batch, ended = self._gathered(first)
             batch = [job for job in batch if job.answer.set_running_or_notify_cancel()]
@@ -119,11 +119,11 @@ class Worker:
                 running = {one for one in running if not one.done()}
                 alone = len(batch) == 1 and not running
                 running |= self._share_out(batch, alone)
-                busy = 1 if alone else self._at_once
+                most = 0 if alone else self._under_way
             del batch, first  # the pixels must not wait for the next picture to be dropped
             if ended:
                 break
-            while len(running) >= busy:  # the next batch gathers until a core has nothing to do
+            while len(running) > most:  # till then the next batch gathers
                 running = wait(running, return_when=FIRST_COMPLETED).not_done
         wait(running)
 

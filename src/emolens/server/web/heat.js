@@ -24,7 +24,7 @@ async function load(item, heat, redraw) {
   heat.state = "waiting";
   redraw();
   try {
-    const answer = await (await send("/v1/analyze?task=stimuli", bodyOf(item))).json();
+    const answer = await (await send("/v1/analyze?task=stimuli", bodyOf(item), item.forgotten.signal)).json();
     const told = answer.results[0].stimuli;
     heat.agreement = told.agreement;
     heat.maps = { [WHOLE]: told.map, ...told.maps };
