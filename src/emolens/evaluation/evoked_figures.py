@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from emolens.evaluation.distributions import DISTANCES, MEAN_PREDICTOR, concordance, correlation
-from emolens.evaluation.metrics import Estimate, estimate, mean_estimate
+from emolens.evaluation.distributions import DISTANCES, MEAN_PREDICTOR, agreements
+from emolens.evaluation.metrics import Estimate, mean_estimate
 from emolens.evaluation.predictions import Predictions
 
 SPREADS = ("clark", "clark_normalised", "canberra", "canberra_normalised")
@@ -28,16 +28,16 @@ def evoked_figures(predictions: Predictions) -> dict[str, Estimate]:
 
 def _affect(predictions: Predictions) -> dict[str, Estimate]:
     """Of the rows whose valence and arousal are known; nothing where there are fewer than two."""
-    found: dict[str, Estimate] = {}
-    for at, name in enumerate(("valence", "arousal")):
-        if predictions.values is None or predictions.true_values is None:
-            return {}
-        said, truth = predictions.values[:, at], predictions.true_values[:, at]
-        known = np.isfinite(said) & np.isfinite(truth)
-        if known.sum() > 1:
-            found[f"{name}_ccc"] = estimate(concordance, said[known], truth[known])
-            found[f"{name}_pearson"] = estimate(correlation, said[known], truth[known])
-    return found
+    said, truth = predictions.values, predictions.true_values
+    if said is None or truth is None:
+        return {}
+    known = np.isfinite(said) & np.isfinite(truth)
+    pairs = {
+        name: (said[known[:, at], at], truth[known[:, at], at])
+        for at, name in enumerate(("valence", "arousal"))
+        if known[:, at].sum() > 1
+    }
+    return agreements(pairs)
 
 
 def mean_predictor(predictions: Predictions, shares: tuple[float, ...]) -> Predictions:
