@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial import distance
 from scipy.stats import pearsonr
 
-from emolens.evaluation.expression import judge
+from emolens.evaluation.expression import card_metrics, judge
 from emolens.evaluation.judging import report_on
 from emolens.evaluation.page import report_page
 from emolens.evaluation.predictions import Predictions
@@ -43,6 +43,15 @@ def test_what_pictures_evoke_has_figures_of_its_own(told: Predictions) -> None:
     wanted = pearsonr(told.values[known, 1], told.true_values[known, 1]).statistic
     assert found["arousal_pearson"] == pytest.approx(wanted, abs=1e-6)
     assert judge(told).figures["valence_ccc"].n == 40
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN")
+def test_what_is_not_defined_is_not_written_into_a_card(told: Predictions) -> None:
+    constant = replace(told, values=np.full((60, 2), 5, np.float32))
+    assert np.isnan(judge(constant).figures["valence_pearson"].value)
+    names = {metric.name for metric in card_metrics(judge(constant))}
+    assert "valence_ccc" in names
+    assert "valence_pearson" not in names
 
 
 def test_expressions_are_judged_without_them(told: Predictions) -> None:

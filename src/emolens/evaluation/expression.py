@@ -88,7 +88,9 @@ def judge(predictions: Predictions) -> Judgement:
 def card_metrics(judgement: Judgement) -> tuple[Metric, ...]:
     """The figures as a model's card keeps them: all but precision and F1 of single classes."""
     subset, n = judgement.subset, len(judgement.predictions)
-    found = [_metric(name, figure, subset) for name, figure in judgement.figures.items()]
+    # A figure that is not defined, as the correlation of constant answers, would make the card unreadable.
+    known = {name: figure for name, figure in judgement.figures.items() if np.isfinite(figure.value)}
+    found = [_metric(name, figure, subset) for name, figure in known.items()]
     found.append(Metric(name="ece_floor", value=judgement.ece_floor, n=n, subset=subset))
     found += [_metric(f"recall_{one.name}", one.recall, subset) for one in judgement.classes if one.n]
     return tuple(found)
