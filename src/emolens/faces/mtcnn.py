@@ -25,8 +25,9 @@ import numpy as np
 from PIL import Image
 
 from emolens.errors import OptionError
-from emolens.faces.boxes import containment, squared, without_contained
+from emolens.faces.boxes import containment, squared
 from emolens.faces.detector import check_picture
+from emolens.faces.found import Found, as_faces, joined
 from emolens.faces.mtcnn_weights import load_graphs
 from emolens.models.session import Net
 from emolens.records import Face
@@ -51,31 +52,6 @@ class _View:
 
     octaves: list[np.ndarray]
     reduced: int
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Boxes (N, 4) in pixels of the view, with the answers (N, A) of the last net: logit, four shifts, landmarks.
-
-    `features` (N, 256) are what the last net made its answers of, where they were asked for. Rows go together.
-    """
-
-    boxes: np.ndarray
-    answers: np.ndarray
-    features: np.ndarray | None = None
-
-    def __getitem__(self, rows: np.ndarray) -> _Found:
-        return _Found(self.boxes[rows], self.answers[rows], None if self.features is None else self.features[rows])
-
-    @property
-    def logits(self) -> np.ndarray:
-        return self.answers[:, 0]
-
-    def shifted(self) -> np.ndarray:
-        """The boxes moved by their answers, in units of their sides counted in whole pixels."""
-        sides = self.boxes[:, 2:] - self.boxes[:, :2] + 1
-        moved: np.ndarray = self.boxes + self.answers[:, 1:5] * np.tile(sides, 2)
-        return moved
 
 
 class MTCNN:
@@ -140,17 +116,17 @@ class MTCNN:
         rest = [_elsewhere(*three) for three in zip(views, proposed, found, strict=True)]
         boxes = [self._strongest(one, self._again[0], APART) for one in rest]
         again = self._refine(views, boxes, self._again, APART, features)
-        return [_faces(_joined(both), view.reduced) for *both, view in zip(found, again, views, strict=True)]
+        return [as_faces(joined(both), view.reduced, OVERLAP) for *both, view in zip(found, again, views, strict=True)]
 
     def _refine(
         self, views: list[_View], boxes: list[np.ndarray], least: list[float], overlap: float, features: bool
-    ) -> list[_Found]:
+    ) -> list[Found]:
         """What RNet and ONet let through of the boxes of each view."""
         found = self._look(views, boxes, "rnet", least[1])
         found = [one[self._nms(one.boxes, one.logits, overlap)] for one in found]
         return self._look(views, [squared(one.shifted()) for one in found], "onet", least[2], features)
 
-    def _strongest(self, found: _Found, least: float, overlap: float) -> np.ndarray:
+    def _strongest(self, found: Found, least: float, overlap: float) -> np.ndarray:
         """Squares (N, 4) around the boxes whose logit is `least` or more and that overlap no better one."""
         found = found[found.logits >= least]
         return squared(found.boxes[self._nms(found.boxes, found.logits, overlap)])
@@ -170,18 +146,18 @@ class MTCNN:
             octaves.append(self._run("halve", planes=octaves[-1]))
         return _View(octaves, reduced)
 
-    def _propose(self, view: _View) -> _Found:
+    def _propose(self, view: _View) -> Found:
         """PNet over the pyramid: boxes that may hold a face, in pixels of the view; of large ones unlikely ones too."""
         shorter = min(view.octaves[0].shape[2:])
         smallest = max(self.min_face_size / view.reduced, min(self.min_face_size, 20))
-        scale, levels = CELL / smallest, [_Found(np.zeros((0, 4), np.float32), np.zeros((0, 5), np.float32))]
+        scale, levels = CELL / smallest, [Found(np.zeros((0, 4), np.float32), np.zeros((0, 5), np.float32))]
         while shorter * scale >= CELL:
             large = shorter * scale <= LARGE * CELL
             levels.append(self._level(view, scale, self._again[0] if large else self._least[0]))
             scale *= self.factor
-        return _joined(levels)
+        return joined(levels)
 
-    def _level(self, view: _View, scale: float, least: float) -> _Found:
+    def _level(self, view: _View, scale: float, least: float) -> Found:
         """PNet on the view made `scale` times as large; boxes in pixels of the view, after their shifts."""
         octave = min(max(0, math.floor(-math.log2(scale) - SHARPER)), len(view.octaves) - 1)
         planes = view.octaves[octave]
@@ -194,11 +170,11 @@ class MTCNN:
         kept = self._nms(squares, answers[:, 0], SAME_LEVEL)
         pixel = np.array([planes.shape[3] / width, planes.shape[2] / height] * 2, np.float32) * 2**octave
         boxes = (squares[kept] + answers[kept, 1:5] * (CELL - 1)) * pixel
-        return _Found(boxes, answers[kept])
+        return Found(boxes, answers[kept])
 
     def _look(
         self, views: list[_View], boxes: list[np.ndarray], net: str, least: float, features: bool = False
-    ) -> list[_Found]:
+    ) -> list[Found]:
         """RNet or ONet on every box of every picture; keeps those whose logit is more than `least`."""
         side = {"rnet": 24, "onet": 48}[net]
         crops = np.concatenate([self._crops(view, some, side) for view, some in zip(views, boxes, strict=True)])
@@ -207,7 +183,7 @@ class MTCNN:
         runs = [self._sessions[net].run(names, {"crops": crops[i : i + step]}) for i in starts]
         ends = np.cumsum([len(some) for some in boxes])[:-1]
         outputs = [np.split(np.concatenate(output), ends) for output in zip(*runs, strict=True)]
-        found = [_Found(*rows) for rows in zip(boxes, *outputs, strict=True)]
+        found = [Found(*rows) for rows in zip(boxes, *outputs, strict=True)]
         return [one[one.logits > least] for one in found]
 
     def _crops(self, view: _View, boxes: np.ndarray, side: int) -> np.ndarray:
@@ -232,13 +208,7 @@ class MTCNN:
         return self._run("nms", boxes=boxes[None], scores=scores[None, None], overlap=limit)[:, 2]
 
 
-def _joined(parts: Sequence[_Found]) -> _Found:
-    features = [one.features for one in parts if one.features is not None]
-    boxes, answers = [one.boxes for one in parts], [one.answers for one in parts]
-    return _Found(np.concatenate(boxes), np.concatenate(answers), np.concatenate(features) if features else None)
-
-
-def _elsewhere(view: _View, proposed: _Found, found: _Found) -> _Found:
+def _elsewhere(view: _View, proposed: Found, found: Found) -> Found:
     """The large ones of what was proposed, where nobody was found."""
     squares = squared(proposed.boxes)
     large = LARGE * (squares[:, 2] - squares[:, 0]) >= min(view.octaves[0].shape[2:])
@@ -257,18 +227,6 @@ def _best_cells(logits: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarra
         best = np.argpartition(-logits[rows, columns], MOST_CELLS)[:MOST_CELLS]
         rows, columns = rows[best], columns[best]
     return rows, columns
-
-
-def _faces(found: _Found, reduced: int) -> tuple[list[Face], np.ndarray | None]:
-    """The faces of one picture with their features: landmarks are fractions of the square that ONet saw, x before y."""
-    marks = found.answers[:, 5:].reshape(-1, 2, 5).transpose(0, 2, 1)
-    corner, sides = found.boxes[:, None, :2], found.boxes[:, None, 2:] - found.boxes[:, None, :2]
-    landmarks = (corner + marks * sides) * reduced
-    boxes = found.shifted() * reduced
-    scores = 1 / (1 + np.exp(-found.logits))
-    kept = [i for i in without_contained(boxes, scores, OVERLAP) if (boxes[i, 2:] > boxes[i, :2]).all()]
-    faces = [Face(boxes[i], float(scores[i]), landmarks[i]) for i in kept]
-    return faces, None if found.features is None else found.features[kept]
 
 
 def _groups(images: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
