@@ -86,6 +86,14 @@ def test_a_run_and_its_table_have_the_same_figures(archive: Path, run: Path, tmp
     assert found[0] == found[1]
 
 
+def test_what_a_model_learnt_from_is_said(archive: Path, model: Path, run: Path) -> None:
+    _, said = emolens("evaluate", model, "--data", archive, "--no-report")
+    assert "The model learnt from: none. Rows among these flatter it." in said
+    for split, seen in (("val", False), ("train", True)):
+        _, said = emolens("evaluate", run, "--data", archive, "--split", split, "--no-report")
+        assert ("The run learnt from train of ferplus itself" in said) is seen
+
+
 def test_a_prior_is_said_and_never_recorded(archive: Path, model: Path, run: Path, tmp_path: Path) -> None:
     for target in (model, run):
         code, said = emolens("evaluate", target, "--data", archive, "--prior", "uniform", "--no-report")
@@ -141,6 +149,7 @@ def test_ensembles_stand_side_by_side_and_are_written(tmp_path: Path) -> None:
         (("evaluate", "nowhere.onnx"), "no such model file, run folder or predictions table"),
         (("evaluate", "MODEL"), "must be asked about pictures: give --data DIR"),
         (("evaluate", "MODEL", "--data", "ARCHIVE", "--by", "gender"), "unknown attribute of FER+ 'gender'"),
+        (("evaluate", "MODEL", "--prior", "no.json"), "--prior is 'no.json'; needs data, uniform, or a JSON file"),
         (("evaluate", "MODEL", "--data", "ARCHIVE", "--cam", "3"), "--cam needs the net itself: give a run folder"),
         (("evaluate", "TABLE"), "unknown split of model0 'val'. Known: test"),
         (("evaluate", "TABLE", "--split", "test", "--against", "OTHER"), "has 30 rows, model0 has 10"),

@@ -138,3 +138,10 @@ def test_the_forerunners_members_and_their_mean(shared_data: Path) -> None:
     assert [round(accuracy(one), 4) for one in members] == wanted
     mean = np.mean([one.probabilities for one in members], axis=0)
     assert hits(mean, members[0].targets).mean() == pytest.approx(0.786)
+
+
+@pytest.mark.parametrize("rows", [4, 12])
+def test_a_stack_of_one_class_or_of_few_rows_is_refused(rows: int) -> None:
+    known = np.full((2, rows, 3), 1 / 3)
+    with pytest.raises(OptionError, match=f"{rows} rows with 1 classes to choose on; stacking needs 5 rows"):
+        stacked(known, np.zeros(rows, int), known)

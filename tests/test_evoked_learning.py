@@ -12,14 +12,21 @@ from emolens.data.given import prepared_folder
 from emolens.data.pictures import read_pictures, whole_set
 from emolens.data.registry import reader
 from emolens.data.splits import emotion6_folds
-from emolens.errors import DataError, LabelError, ModelError, UnknownName
+from emolens.errors import DataError, LabelError, ModelError, OptionError, UnknownName
+from emolens.evaluation.asking import ask_model
+from emolens.evaluation.judging import report_on
+from emolens.evaluation.rows import open_rows
+from emolens.learn.cam import run_cams
 from emolens.learn.config import EvokedRecipe, changed, parse_recipe
 from emolens.learn.devices import Place
 from emolens.learn.export_evoked import agreement, export_evoked
 from emolens.learn.fit import fit
+from emolens.learn.folds import fit_folds
+from emolens.learn.predict import predict_run
 from emolens.learn.recipes import recipe
 from emolens.learn.runs import read_checkpoint
 from emolens.learn.tasks import start
+from emolens.learn.tasks.evoked import pictures_of
 from emolens.models.classifier import Classifier
 from emolens.taxonomy import EKMAN6, EMOTION6
 from fakes_data import HEADER6, draw_all, write_rows
@@ -160,10 +167,48 @@ def test_pictures_without_their_ground_truth_say_what_is_missing(tmp_path: Path)
         list(reader("emotion6").read(tmp_path))
 
 
+def test_a_run_is_asked_and_judged_in_its_own_classes(prepared: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    fit(small("ew_mtcnn_lite0", "net.init=corr", "net.stages=1"), prepared, run, progress=False)
+    rows = open_rows(prepared, "val", "emotion6")
+    found = predict_run(run, rows)
+    learnt = read_pictures(prepared, "val", 32).expressed_in(EKMAN6)
+    assert (found.task, found.taxonomy.classes, len(found)) == ("evoked", EKMAN6.classes, len(learnt))
+    assert f"6 classes, {learnt.dropped:.1%} of the probability left out" in found.subset
+    np.testing.assert_allclose(found.targets, learnt.targets, atol=1e-6)
+    assert found.values is None  # the recipe does not learn them
+    mean = report_on(found, rows).judgements[-1]
+    train = read_pictures(prepared, "train", 32).expressed_in(EKMAN6).targets.mean(axis=0)
+    np.testing.assert_allclose(mean.predictions.probabilities[0], train, atol=1e-5)
+    np.testing.assert_allclose(found.prior, train, atol=1e-5)
+    heats = run_cams(run, rows, np.array([2, 0]), ["fear", "disgust"])
+    assert heats.shape == (2, 32, 32)
+    assert 0 <= heats.min() <= heats.max() <= 1
+    card = export_evoked(run, prepared, tmp_path / "model.onnx")
+    model = Classifier.load(tmp_path / "model.onnx")
+    assert "values" not in model.outputs  # what was never learnt is not told
+    assert "valence" not in card.summary
+    assert card.parity is not None
+    assert card.parity.kind == "float32"
+    exported = ask_model(tmp_path / "model.onnx", rows)
+    np.testing.assert_allclose(exported.logits, found.logits, atol=1e-3)
+
+
+def test_folds_hold_out_every_picture_of_train_and_val_once(prepared: Path, tmp_path: Path) -> None:
+    figures = {one.name: one for one in fit_folds(small("evoked_emotion6"), prepared, tmp_path, 2, progress=False)}
+    parts = [pictures_of(small("evoked_emotion6", "data.folds=2", f"data.fold={k}"), prepared, "val") for k in (0, 1)]
+    whole = sum(len(read_pictures(prepared, split, 32)) for split in ("train", "val"))
+    assert {"kl", "cosine", "accuracy_keyword"} < set(figures)
+    assert figures["kl"].pooled.n == whole == len(parts[0]) + len(parts[1])
+    assert not set(parts[0].ids) & set(parts[1].ids)
+    with pytest.raises(OptionError, match=r"data\.fold is 2 of data\.folds=2"):
+        small("evoked_emotion6", "data.folds=2", "data.fold=2")
+
+
 def test_an_exported_run_averages_both_views_and_gives_values_and_features(prepared: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     fit(small("evoked_emotion6", 'net.taps=["blocks.1"]', "net.hidden=8"), prepared, run, progress=False)
-    card = export_evoked(run, prepared, tmp_path / "model.onnx")
+    card = export_evoked(run, prepared, tmp_path / "model.onnx", int8=True)
     assert (card.task, card.picture, card.labels) == ("evoked", "stretched", EMOTION6.classes)
     assert "academic research only" in card.licences.data.lower()
     assert not card.licences.commercial

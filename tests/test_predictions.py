@@ -51,6 +51,7 @@ def test_splits_join_to_the_table_they_came_from() -> None:
     np.testing.assert_array_equal(again.probabilities, whole.probabilities)
     assert again.ids.tolist() == whole.ids.tolist()
     assert again.logits is None  # one of the two had none
+    assert (again.subset, again.split("val").subset) == ("all + all", "all")
 
 
 def test_misfits_are_named_by_their_first_row() -> None:

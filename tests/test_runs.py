@@ -129,6 +129,18 @@ def test_a_process_that_is_really_killed_leaves_a_run_that_goes_on(archive: Path
     assert torch.load(last_checkpoint(run), weights_only=True)["epoch"] == content["epoch"] + 1
 
 
+def test_a_run_is_resumed_as_it_was_begun_or_not_at_all(archive: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    fit(small("optim.epochs=1"), archive, run, progress=False)
+    record = (run / "recipe.json").read_text()
+    with pytest.raises(OptionError, match=r"was begun with optim\.lr=0\.1, now it is 0\.05; resume with"):
+        fit(small("optim.epochs=2", "optim.lr=0.05"), archive, run, resume=True, progress=False)
+    last_checkpoint(run).write_bytes(last_checkpoint(run).read_bytes()[:2000])
+    with pytest.raises(ModelError, match="not a readable checkpoint"):
+        fit(small("optim.epochs=2"), archive, run, resume=True, progress=False)
+    assert (run / "recipe.json").read_text() == record
+
+
 def train_command(archive: Path, run: Path, *settings: str, name: str = "expression_fer2013") -> list[str]:
     said = [part for setting in (*SMALL, *settings) for part in ("--set", setting)]
     start = "from emolens.cli import main; main()"

@@ -13,6 +13,8 @@ from emolens.errors import LabelError
 from emolens.taxonomy import Taxonomy
 
 Status = Literal["ok", "no_face", "abstained", "not_found", "unreadable", "too_small", "too_large", "fetch_failed"]
+READ: tuple[Status, ...] = ("ok", "no_face")
+"""The statuses of pictures that were read."""
 Task = Literal["expression", "group", "evoked", "stimuli"]
 
 LOWEST, HIGHEST = 1.0, 9.0
@@ -234,7 +236,7 @@ class PhotoResult:
     @property
     def ok(self) -> bool:
         """Whether the picture could be read."""
-        return self.status in ("ok", "no_face")
+        return self.status in READ
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -115,7 +115,7 @@ def evaluate(
             groups_of(rows.attributes, name, rows.title)  # a wrong name is told before the model is asked
     predictions = predicted(model, rows, split, best)
     other = predicted(against, rows, split, best) if against else None
-    notes: list[str] = []
+    notes = [] if rows is None else _seen(model, rows)
     if prior:
         predictions, note = _for_population(predictions, prior, model, rows)
         notes.append(note)
@@ -170,8 +170,12 @@ def _check_exists(model: str) -> None:
 
 def _check_wishes(model: str, record: bool, prior: str | None, cam: int) -> None:
     """Raises `OptionError` for what cannot be done with what was given, before any work."""
+    from emolens.models.prior import read_shares
+
     if record and (not model.endswith(".onnx") or prior):
         raise OptionError("--record is for an ONNX model as it is: without --prior, and not for a run or a table")
+    if prior and prior not in ("data", "uniform"):
+        read_shares(prior)  # a file that cannot be read is told before the model is asked
     if cam and not Path(model).is_dir():
         raise OptionError(f"--cam needs the net itself: give a run folder, not {model}")
 
@@ -197,11 +201,29 @@ def _learnt_from(model: Path) -> tuple[str, dict[str, Any]]:
     return (known if known in names() else "ferplus"), {}
 
 
+def _seen(model: str, rows: Rows) -> list[str]:
+    """What a model learnt from, in a sentence, where some of it may be what it is judged on."""
+    from emolens.models.classifier import read_card
+
+    path = Path(model)
+    if path.suffix == ".onnx":
+        learnt = read_card(path).training_data
+        return [f"The model learnt from: {learnt}. Rows among these flatter it."] if learnt else []
+    if not path.is_dir():
+        return []
+    from emolens.learn.runs import read_recipe
+
+    wanted = read_recipe(path).data
+    seen = rows.split == "train" or (rows.split == "val" and getattr(wanted, "join_val", False))
+    told = f"The run learnt from {rows.split} of {rows.name} itself: these figures flatter it."
+    return [told] if seen and wanted.name == rows.name else []
+
+
 def _for_population(predictions: Predictions, prior: str, model: str, rows: Rows | None) -> tuple[Predictions, str]:
     """The table for a population, and the sentence that says so."""
     from emolens.evaluation.asking import for_population
 
-    if Path(model).is_dir() and rows is not None:
+    if Path(model).is_dir() and rows is not None and not predictions.prior:
         from emolens.learn.predict import train_prior
 
         predictions = replace(predictions, prior=train_prior(Path(model), rows))

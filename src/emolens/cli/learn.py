@@ -87,11 +87,11 @@ def export(
         raise OptionError(f"--int8 is not for runs of task {first.task}; leave it out")
     prepared = _prepared(data, first.data.name, first.data.chosen)
     if first.task == "evoked":
-        card = export_evoked(_only(runs, "evoked", int8=True), prepared, out, which)
+        card = export_evoked(_only(runs, "evoked"), prepared, out, int8, which)
     elif first.task == "group":
-        card = export_group(_only(runs, "group", int8=False), prepared, out, which)
+        card = export_group(_only(runs, "group"), prepared, out, which)
     elif first.task == "stimuli":
-        return _told_of_maps(export_stimuli(_only(runs, "stimuli", int8=False), prepared, out, which), out)
+        return _told_of_maps(export_stimuli(_only(runs, "stimuli"), prepared, out, which), out)
     else:
         card = write(runs, prepared, out, int8, which, tempered_as)
     if card.parity:
@@ -118,10 +118,9 @@ def _written(out: Path) -> None:
     typer.echo(f"written: {out} ({out.stat().st_size / 1e6:.2f} MB) and {out.with_suffix('.json')}")
 
 
-def _only(runs: list[Path], task: str, int8: bool) -> Path:
+def _only(runs: list[Path], task: str) -> Path:
     if len(runs) > 1:
-        how = "always with int8 weights" if int8 else "always in float32"
-        raise OptionError(f"{len(runs)} runs of task {task}, which are exported one by one, {how}; give one")
+        raise OptionError(f"{len(runs)} runs of task {task}, which are exported one by one; give one")
     return runs[0]
 
 

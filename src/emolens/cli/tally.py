@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from emolens.records import PhotoResult, Prediction
+from emolens.records import READ, PhotoResult, Prediction
 
 
 class Tally:
@@ -36,7 +36,7 @@ class Tally:
     @property
     def unread(self) -> dict[str, int]:
         """How many pictures could not be read, by status."""
-        return {s: n for s, n in self.statuses.items() if s not in ("ok", "no_face")}
+        return {s: n for s, n in self.statuses.items() if s not in READ}
 
 
 def spoken_label(prediction: Prediction) -> str:

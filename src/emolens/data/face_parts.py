@@ -19,11 +19,10 @@ from emolens.data.face_columns import PictureFaces, faces_table
 from emolens.errors import DataError, OutputError
 from emolens.files import replacing
 from emolens.places import sha256
+from emolens.records import READ
 
 FORMAT = 1
 MANIFEST, UNFINISHED = "faces.json", "unfinished_faces.json"
-READ = ("ok", "no_face")
-"""Status of a picture that was looked at; every other says why it could not be read."""
 PART_ROWS, PART_BYTES = 128, 64 * 2**20
 """A part ends with the picture that reaches either: so much is lost at most when a run is killed, or held in memory."""
 

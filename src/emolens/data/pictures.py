@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -91,14 +92,15 @@ def read_pictures(folder: Path, split: str, size: int) -> LabelledPictures:
         ids=np.array(rows.column("id")),
         images=rows.pixels(size=size),
         targets=targets / targets.sum(axis=1, keepdims=True),  # files print four to six digits
-        values=_values(rows),
+        values=affect_values(rows),
         keyword=keywords(rows),
         taxonomy=rows.taxonomy,
         split=split,
     )
 
 
-def _values(rows: Prepared) -> np.ndarray:
+def affect_values(rows: Prepared) -> np.ndarray:
+    """Valence and arousal of each picture, float32 (N, 2), NaN where it has none."""
     pairs = zip(rows.column("valence"), rows.column("arousal"), strict=True)
     nothing = float("nan")
     return np.array([[nothing if v is None else v for v in pair] for pair in pairs], np.float32).reshape(len(rows), 2)
@@ -110,9 +112,9 @@ def keywords(rows: Prepared) -> np.ndarray:
     return np.array([-1 if label is None else rows.taxonomy.index(label) for label in labels], np.int64)
 
 
-def whole_set(folder: Path, size: int) -> LabelledPictures:
-    """All splits of a prepared set as one, in the order train, val, test: what is cut into folds."""
-    parts = [read_pictures(folder, split, size) for split in SPLITS if split in read_manifest(folder).splits]
+def whole_set(folder: Path, size: int, splits: Sequence[str] = SPLITS) -> LabelledPictures:
+    """Those of `splits` that a prepared set has as one, in their order: what is cut into folds."""
+    parts = [read_pictures(folder, split, size) for split in splits if split in read_manifest(folder).splits]
     return LabelledPictures(
         ids=np.concatenate([part.ids for part in parts]),
         images=np.concatenate([part.images for part in parts]),

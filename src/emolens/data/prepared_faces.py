@@ -25,10 +25,11 @@ from emolens.data.face_columns import (
     numbers,
     pixels,
 )
-from emolens.data.face_parts import FORMAT, MANIFEST, PART_ROWS, READ, UNFINISHED
+from emolens.data.face_parts import FORMAT, MANIFEST, PART_ROWS, UNFINISHED
 from emolens.errors import DataError
 from emolens.files import replacing
 from emolens.places import home, sha256
+from emolens.records import READ
 
 __all__ = ["PreparedFaces", "face_set", "iterate_prepared", "read_prepared"]
 

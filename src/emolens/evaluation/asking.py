@@ -19,11 +19,13 @@ def ask_model(path: Path, rows: Rows) -> Predictions:
     """What an ONNX model says about whole pictures, calibrated by its card."""
     model = Classifier.load(path)
     card = model.card
-    logits = model.logits(rows.frames(card.size, card.colour == "grey"))
+    names = tuple(name for name in ("logits", "values") if name in model.outputs)
+    found = model.answers(rows.frames(card.size, card.colour == "grey"), names)
+    logits = found["logits"]
     confidence = softmax(logits / card.confidence_temperature)
     return stated(
         rows, model.classes, softmax(logits / card.temperature), confidence, logits,
-        model=card.name, sha=model.sha256, prior=card.prior,
+        model=card.name, sha=model.sha256, prior=card.prior, task=card.task, values=found.get("values"),
     )  # fmt: skip
 
 
@@ -37,9 +39,11 @@ def stated(
     model: str = "",
     sha: str = "",
     prior: tuple[float, ...] = (),
+    task: str = "expression",
+    values: np.ndarray | None = None,
 ) -> Predictions:
     """A table from what a net with `classes` gave for `rows`: `distributions` (N, K) as the votes spread, `believed`
-    (N, K) whose top is the confidence.
+    (N, K) whose top is the confidence; `values` (N, 2) are valence and arousal, of a net of `task` evoked.
 
     Where classes differ, those that both have are judged: the other rows are left out, and of the net's distribution
     what the rows lack is dropped and the rest renormalised. Raises `LabelError` where nothing remains.
@@ -49,7 +53,8 @@ def stated(
         kept = rows.in_classes(Taxonomy(f"{rows.taxonomy.name}, {len(common)} classes", common or classes.classes))
         place = np.searchsorted(rows.at, kept.at)
         distributions, believed, logits = distributions[place], believed[place], logits[place]
-        rows, features = kept, None if features is None else features[place]
+        features, values = (None if each is None else each[place] for each in (features, values))
+        rows = kept
     same = classes.classes == rows.taxonomy.classes
     if not same:
         distributions, believed = (convert(one, classes, rows.taxonomy)[0] for one in (distributions, believed))
@@ -70,6 +75,9 @@ def stated(
         model=model,
         sha=sha,
         prior=prior,
+        task=task,
+        values=values,
+        true_values=None if values is None else rows.values,
     )
 
 

@@ -129,11 +129,18 @@ def measure(
     found = [
         _metric(name, mean_estimate(rows), subset) for name, rows in per_picture(predicted, target, keyword).items()
     ]
-    for name, (guess, truth) in (values or {}).items():
-        found.append(_metric(f"{name}_ccc", estimate(concordance, guess, truth), subset))
-        found.append(_metric(f"{name}_pearson", estimate(correlation, guess, truth), subset))
+    found += [_metric(name, figure, subset) for name, figure in agreements(values or {}).items()]
     beside = per_picture(baseline, target, keyword)
     return (*found, *(_metric(name, mean_estimate(rows), subset + MEAN_PREDICTOR) for name, rows in beside.items()))
+
+
+def agreements(values: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Estimate]:
+    """`<name>_ccc` and `<name>_pearson` of name -> predicted and true (N,)."""
+    return {
+        f"{name}_{kind}": estimate(metric, *pair)
+        for name, pair in values.items()
+        for kind, metric in (("ccc", concordance), ("pearson", correlation))
+    }
 
 
 def _metric(name: str, figure: Estimate, subset: str) -> Metric:

@@ -1,4 +1,4 @@
-"""The figures by which an expression model is judged, on one named set of rows."""
+"""The figures by which a model is judged, on one named set of rows."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from emolens.evaluation.classes import (
     macro_f1,
 )
 from emolens.evaluation.curves import Reliability, RiskCoverage, area_under_risk, reliability, risk_coverage
+from emolens.evaluation.evoked_figures import evoked_figures
 from emolens.evaluation.metrics import (
     Estimate,
     calibration_error,
@@ -69,6 +70,7 @@ def judge(predictions: Predictions) -> Judgement:
         "chebyshev": mean_estimate(chebyshev(predicted, target)),
         "cosine": mean_estimate(cosine(predicted, target)),
         "intersection": mean_estimate(intersection(predicted, target)),
+        **(evoked_figures(predictions) if predictions.task == "evoked" else {}),
         "ece_confidence": estimate(calibration_error, confidence, right),
         "aurc": estimate(area_under_risk, confidence, right, draws=AREA_DRAWS),
     }
@@ -86,7 +88,9 @@ def judge(predictions: Predictions) -> Judgement:
 def card_metrics(judgement: Judgement) -> tuple[Metric, ...]:
     """The figures as a model's card keeps them: all but precision and F1 of single classes."""
     subset, n = judgement.subset, len(judgement.predictions)
-    found = [_metric(name, figure, subset) for name, figure in judgement.figures.items()]
+    # A figure that is not defined, as the correlation of constant answers, would make the card unreadable.
+    known = {name: figure for name, figure in judgement.figures.items() if np.isfinite(figure.value)}
+    found = [_metric(name, figure, subset) for name, figure in known.items()]
     found.append(Metric(name="ece_floor", value=judgement.ece_floor, n=n, subset=subset))
     found += [_metric(f"recall_{one.name}", one.recall, subset) for one in judgement.classes if one.n]
     return tuple(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emolens.evaluation.compare import compare
+from emolens.evaluation.evoked_figures import mean_predictor
 from emolens.evaluation.expression import Judgement, judge
 from emolens.evaluation.groups import by_attribute, by_source
 from emolens.evaluation.predictions import Predictions
@@ -29,14 +30,16 @@ def report_on(
 ) -> Report:
     """Judge a table on the named subsets of its rows; without `rows`, on its rows as they are, and without pictures.
 
-    `against` is another table of the same rows. Raises `UnknownName` for an attribute in `by` that the rows lack, and
-    `DataError` where tables or rows do not align.
+    What pictures evoke is judged beside a mean predictor. `against` is another table of the same rows. Raises
+    `UnknownName` for an attribute in `by` that the rows lack, and `DataError` where tables or rows do not align.
     """
     groups = {name: by_attribute(predictions, name) for name in by}
     tables = [predictions] if rows is None else views(predictions, rows)
     others = [] if against is None else [against] if rows is None else views(against, rows)
     comparisons = [compare(one, other) for one, other in zip(tables, others, strict=False)]
-    judgements: list[Judgement] = [judge(table) for table in tables]
+    shares = (rows.mean_of_train(predictions.taxonomy) if rows else ()) or predictions.prior
+    means = [mean_predictor(tables[0], shares)] if predictions.task == "evoked" and shares else []
+    judgements: list[Judgement] = [judge(table) for table in (*tables, *means)]
     worst = [] if rows is None else worst_errors(tables[0], rows)
     return Report(
         f"{predictions.name} on {predictions.data or 'given predictions'}",

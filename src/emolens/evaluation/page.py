@@ -25,12 +25,27 @@ TITLES = {
     "chebyshev": "Chebyshev distance",
     "cosine": "cosine similarity",
     "intersection": "intersection",
+    "clark": "Clark distance",
+    "clark_normalised": "Clark distance / √K",
+    "canberra": "Canberra distance",
+    "canberra_normalised": "Canberra distance / K",
+    "accuracy_keyword": "accuracy against the keyword",
+    "valence_ccc": "valence, concordance (CCC)",
+    "valence_pearson": "valence, Pearson's r",
+    "arousal_ccc": "arousal, concordance (CCC)",
+    "arousal_pearson": "arousal, Pearson's r",
     "ece_confidence": "calibration error (ECE)",
     "aurc": "risk-coverage area (AURC)",
 }
+MEANING = {
+    "expression": "Apparent expression, not feeling: a label says how a face looked to those who labelled it.",
+    "group": "How groups looked to those who labelled them, not what anybody in them felt.",
+    "evoked": "What pictures made those feel who were asked; nothing about the people in the pictures.",
+}
+"""Task -> what its labels are."""
 FOOTER = (
-    "Apparent expression, not feeling: a label says how a face looked to those who labelled it. Intervals are 95 % "
-    "percentile bootstraps over rows. figures.json beside this page holds every number, predictions.parquet every row."
+    " Intervals are 95 % percentile bootstraps over rows. figures.json beside this page holds every number, "
+    "predictions.parquet every row."
 )
 KEY = ("accuracy", "balanced_accuracy", "macro_f1", "kl", "ece_confidence")
 PICTURE = 96
@@ -57,7 +72,9 @@ def report_page(report: Report, drawn: dict[str, str]) -> str:
         _wall("Worst errors", report.worst, "Wrong answers given with the most confidence."),
         _wall("Where the net looked", report.looked, "Grad-CAM of what the net said: the picture, and its heat on it."),
     ]
-    return framed(report.title, ", ".join(about), sections, FOOTER + f" Made by emolens {report.version}.")
+    return framed(
+        report.title, ", ".join(about), sections, MEANING[rows.task] + FOOTER + f" Made by emolens {report.version}."
+    )
 
 
 def _key(judgement: Judgement) -> str:
@@ -72,7 +89,11 @@ def _key(judgement: Judgement) -> str:
 
 def _figures(judgements: Sequence[Judgement]) -> str:
     heads = ["", *(f"{one.subset or 'all rows'}<br><small>n = {len(one.predictions)}</small>" for one in judgements)]
-    rows = [[title, *(cell(one.figures[name]) for one in judgements)] for name, title in TITLES.items()]
+    rows = [
+        [title, *(cell(one.figures[name]) if name in one.figures else "&ndash;" for one in judgements)]
+        for name, title in TITLES.items()
+        if name in judgements[0].figures
+    ]
     rows.append(["ECE by chance alone", *(number(one.ece_floor) for one in judgements)])
     return table(heads, rows)
 

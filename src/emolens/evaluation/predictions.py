@@ -11,6 +11,8 @@ import numpy as np
 from emolens.errors import DataError, LabelError, UnknownName
 from emolens.taxonomy import Taxonomy
 
+JOIN = " + "
+"""Stands between the names of the subsets in a table of several splits."""
 TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum: published files print four digits."""
 
@@ -24,6 +26,8 @@ class Predictions:
     (N, K) and `features` float32 (N, D) where they are known. `attributes`: name -> (N,) str, facts about the rows by
     which they can be grouped. `data`, `subset` and `model` name what they are, `sha` is the hex sha256 of the weights.
     `prior`: shares of the classes in what the model learnt from, in the order of `taxonomy`; empty where unknown.
+    `task` is what was predicted. Of what pictures evoke, `values` and `true_values` float32 (N, 2) are valence and
+    arousal, 1 to 9, NaN where a row has none.
     """
 
     ids: np.ndarray
@@ -40,11 +44,15 @@ class Predictions:
     model: str = ""
     sha: str = ""
     prior: tuple[float, ...] = ()
+    task: str = "expression"
+    values: np.ndarray | None = None
+    true_values: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         rows, classes = len(self.ids), len(self.taxonomy)
         shapes: dict[str, tuple[int, ...]] = {"ids": (rows,), "splits": (rows,), "confidence": (rows,)}
         shapes |= dict.fromkeys(("targets", "probabilities", "logits"), (rows, classes))
+        shapes |= dict.fromkeys(("values", "true_values"), (rows, 2))
         for name, wanted in shapes.items():
             given = getattr(self, name)
             if given is not None and given.shape != wanted:
@@ -103,6 +111,8 @@ class Predictions:
             confidence=self.confidence[rows],
             logits=None if self.logits is None else self.logits[rows],
             features=None if self.features is None else self.features[rows],
+            values=None if self.values is None else self.values[rows],
+            true_values=None if self.true_values is None else self.true_values[rows],
             attributes={name: values[rows] for name, values in self.attributes.items()},
             subset=self.subset if subset is None else subset,
         )
@@ -111,7 +121,9 @@ class Predictions:
         """The rows of one split. Raises `UnknownName` where there is none."""
         if not (self.splits == name).any():
             raise UnknownName(f"split of {self.name}", name, set(self.splits.tolist()))
-        return self.keep(self.splits == name)
+        parts, names = self.subset.split(JOIN), list(dict.fromkeys(self.splits.tolist()))
+        of_it = parts[names.index(name)] if len(parts) == len(names) else self.subset
+        return self.keep(self.splits == name, of_it)
 
 
 def aligned(tables: Sequence[Predictions]) -> None:
@@ -148,14 +160,15 @@ def _same(what: str, first: Predictions, other: Predictions, wanted: np.ndarray,
 def joined(tables: Sequence[Predictions]) -> Predictions:
     """Tables of one model on several splits as one; what one of them lacks is left out."""
     first = tables[0]
-    whole = [name for name in ("logits", "features") if all(getattr(one, name) is not None for one in tables)]
+    optional = ("logits", "features", "values", "true_values")
+    whole = [name for name in optional if all(getattr(one, name) is not None for one in tables)]
     columns = ("ids", "splits", "targets", "probabilities", "confidence", *whole)
     common = [name for name in first.attributes if all(name in one.attributes for one in tables)]
-    arrays: dict[str, Any] = dict.fromkeys(("logits", "features"))
+    arrays: dict[str, Any] = dict.fromkeys(optional)
     arrays |= {name: np.concatenate([getattr(one, name) for one in tables]) for name in columns}
     return replace(
         first,
         **arrays,
         attributes={name: np.concatenate([one.attributes[name] for one in tables]) for name in common},
-        subset=" + ".join(one.subset for one in tables),
+        subset=JOIN.join(one.subset for one in tables),
     )

@@ -15,6 +15,7 @@ from emolens.data.base import OptionValue
 from emolens.data.faces import judged_rows, read_faces
 from emolens.data.given import prepared_folder
 from emolens.data.manifest import is_prepared, read_manifest
+from emolens.data.pictures import affect_values
 from emolens.data.prepare import Progress
 from emolens.data.prepared import Prepared, open_prepared
 from emolens.data.registry import reader
@@ -32,11 +33,12 @@ FEWEST_KNOWN = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Rows:
-    """Rows of one split of a data set: those `at` (N,) int, whose top class is in `taxonomy`.
+    """Rows of one split of a data set: those `at` (N,) int, whose top class is in `taxonomy`; of what pictures evoke,
+    all that have a share in `taxonomy`, and `dropped` is the mean share that other classes had.
 
     `folder`, `name` and `options` are what the set is read by, `title` is what people call it. `prepared` is the split
     as it lies on disk; None for a set of sets, which lies in several folders. `targets` (N, K) are over `taxonomy`.
-    `attributes`: name -> (N,) str, empty where a row has none.
+    `attributes`: name -> (N,) str, empty where a row has none. `values` float32 (N, 2): valence and arousal, if known.
     """
 
     folder: Path
@@ -50,28 +52,36 @@ class Rows:
     taxonomy: Taxonomy
     targets: np.ndarray
     attributes: dict[str, np.ndarray]
+    values: np.ndarray | None = None
     narrowed: bool = False
+    dropped: float = 0.0
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def in_classes(self, wanted: Taxonomy) -> Rows:
-        """The rows whose top class is in `wanted`, their targets in its classes and summing to 1 again.
+        """The rows that can be judged in `wanted`, their targets in its classes and summing to 1 again.
 
-        Raises `LabelError` where a class of `wanted` is not in the data, or no row remains.
+        A face that people call something else is left out. A picture evokes several emotions at once, so it stays as
+        long as one of them is in `wanted`. Raises `LabelError` where a class of `wanted` is not in the data, or no row
+        remains.
         """
         missing = [name for name in wanted.classes if name not in self.taxonomy.classes]
-        tops = np.isin(np.array(self.taxonomy.classes)[self.targets.argmax(axis=1)], wanted.classes)
+        kept = np.isin(np.array(self.taxonomy.classes), wanted.classes)
+        evoked = reader(self.name).info.task == "evoked"
+        tops = self.targets[:, kept].sum(axis=1) > 0 if evoked else kept[self.targets.argmax(axis=1)]
         if missing or not tops.any():
             raise LabelError(
                 f"{self.title} has {', '.join(self.taxonomy.classes)}; no row of it can be judged as "
                 f"{', '.join(missing or wanted.classes)}"
             )
         attributes = {name: values[tops] for name, values in self.attributes.items()}
-        targets, _ = convert(self.targets[tops], self.taxonomy, wanted)
+        targets, dropped = convert(self.targets[tops], self.taxonomy, wanted)
         return replace(
             self, at=self.at[tops], ids=self.ids[tops], taxonomy=wanted, targets=targets, attributes=attributes,
+            values=None if self.values is None else self.values[tops],
             narrowed=self.narrowed or wanted.classes != self.taxonomy.classes,
+            dropped=self.dropped + float(dropped.mean()) if evoked else 0.0,
         )  # fmt: skip
 
     @property
@@ -79,7 +89,11 @@ class Rows:
         """The name of all its rows."""
         subset = self.options.get("subset")
         parts = [f"{self.title} {self.split}", *([str(subset)] if subset else [])]
-        return ", ".join([*parts, *([f"{len(self.taxonomy)} classes"] if self.narrowed else [])])
+        if self.narrowed:
+            parts.append(f"{len(self.taxonomy)} classes")
+        if self.dropped:
+            parts.append(f"{self.dropped:.1%} of the probability left out")
+        return ", ".join(parts)
 
     def frames(self, size: int, grey: bool) -> np.ndarray:
         """Each whole picture as a frame: uint8 (N, size, size), or RGB (N, size, size, 3). Others are resized."""
@@ -91,6 +105,16 @@ class Rows:
         if self.prepared is None:
             return [*self.frames(SIDE, grey=False)[places]]
         return [self.prepared.record(at).open() for at in self.at[places].tolist()]
+
+    def mean_of_train(self, classes: Taxonomy) -> tuple[float, ...]:
+        """Mean target of the set's own `train` in `classes`, what a mean predictor says; empty without that part."""
+        if self.prepared is None or "train" not in self.prepared.manifest.splits:
+            return ()
+        train = open_prepared(self.folder, "train")
+        columns = [train.taxonomy.index(name) for name in classes.classes]
+        kept = train.targets()[:, columns]
+        kept = kept[kept.sum(axis=1) > 0]
+        return tuple((kept / kept.sum(axis=1, keepdims=True)).mean(axis=0).tolist())
 
     def places(self, ids: np.ndarray) -> np.ndarray:
         """Where rows with these ids are, (n,) int. Raises `DataError` for one that is not here."""
@@ -140,6 +164,7 @@ def _prepared_rows(prepared: Prepared, what: dict[str, Any]) -> Rows:
     return Rows(
         **what, title=str(prepared.manifest.about["title"]), prepared=prepared, at=np.arange(len(ids)), ids=ids,
         taxonomy=prepared.taxonomy, targets=prepared.targets(), attributes=_attributes(prepared),
+        values=affect_values(prepared),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emolens.errors import MissingExtra
+from emolens.errors import MissingExtra, OptionError
 from emolens.evaluation.metrics import TINY
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -22,7 +22,7 @@ def stacked(known: np.ndarray, truth: np.ndarray, new: np.ndarray) -> tuple[np.n
     """Learn from `known` (M, N, K) with `truth` (N,), predict `new` (M, L, K).
 
     Returns the out-of-fold probabilities (N, K), those of the new rows (L, K), and the C whose out-of-fold likelihood
-    is best. Raises `MissingExtra` without scikit-learn.
+    is best. Raises `MissingExtra` without scikit-learn, `OptionError` for too few rows or classes.
     """
     inputs, classes = _inputs(known), known.shape[2]
     folds = _folds(truth)
@@ -47,6 +47,11 @@ def _folds(truth: np.ndarray) -> np.ndarray:
         rows = chance.permutation(np.flatnonzero(truth == label))
         folds[rows] = (dealt + np.arange(len(rows))) % FOLDS  # goes on where the last class stopped: folds stay even
         dealt += len(rows)
+    if any(len(np.unique(truth[folds != fold])) < 2 for fold in range(FOLDS)) or len(np.unique(folds)) < FOLDS:
+        raise OptionError(
+            f"{len(truth)} rows with {len(np.unique(truth))} classes to choose on; stacking needs {FOLDS} rows or "
+            "more, and two classes in all but any fifth of them"
+        )
     return folds
 
 

@@ -1,8 +1,9 @@
 """Predictions tables as files: Parquet, `.npz`, and the `.npz` outputs of the old group systems.
 
-Parquet: columns `id, split, label, predicted, confidence, target, probabilities`, where known `logits` and `features`,
-and `attribute:NAME`; the metadata key `emolens_predictions` holds JSON with the labels, the names of data, subset and
-model, the digest of the weights and the prior. `.npz`: the same arrays, and that JSON under `metadata`.
+Parquet: columns `id, split, label, predicted, confidence, target, probabilities`, where known `logits`, `features`,
+`values` and `true_values` (valence and arousal), and `attribute:NAME`; the metadata key `emolens_predictions` holds
+JSON with the labels, the names of data, subset and model, the digest of the weights, the prior and the task. `.npz`:
+the same arrays, and that JSON under `metadata`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ METADATA_KEY = "emolens_predictions"
 FORMAT = 1
 SUFFIXES = (".parquet", ".npz")
 ATTRIBUTE = "attribute:"
-_MATRICES = {"target": "targets", "probabilities": "probabilities", "logits": "logits", "features": "features"}
+_MATRICES = {
+    "target": "targets",
+    **{name: name for name in ("probabilities", "logits", "features", "values", "true_values")},
+}
 """Column -> field."""
 
 
@@ -81,7 +85,7 @@ def _metadata(predictions: Predictions) -> str:
         "format": FORMAT,
         "taxonomy": predictions.taxonomy.name,
         "labels": predictions.taxonomy.classes,
-        **{name: getattr(predictions, name) for name in ("data", "subset", "model", "sha", "prior")},
+        **{name: getattr(predictions, name) for name in ("data", "subset", "model", "sha", "prior", "task")},
     }
     return json.dumps(about)
 
@@ -117,6 +121,7 @@ def _record(arrays: dict[str, np.ndarray], metadata: str, path: Path) -> Predict
             attributes={n.removeprefix(ATTRIBUTE): v for n, v in arrays.items() if n.startswith(ATTRIBUTE)},
             **{name: about[name] for name in ("data", "subset", "model", "sha")},
             prior=tuple(about["prior"]),
+            task=about.get("task", "expression"),  # tables from before it was told are of expressions
         )
     except (KeyError, ValueError, TypeError, AttributeError, LabelError) as error:
         raise DataError(

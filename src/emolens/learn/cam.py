@@ -13,19 +13,30 @@ from torch.nn import functional
 
 from emolens.errors import ModelError
 from emolens.evaluation.rows import Rows
-from emolens.learn.config import ExpressionRecipe
+from emolens.learn.config import EvokedRecipe, ExpressionRecipe
+from emolens.learn.nets.backbone import TrunkRange
 from emolens.learn.predict import load_member, planes
-from emolens.learn.runs import read_checkpoint, recipe_of
+from emolens.learn.predict_evoked import load_evoked
+from emolens.learn.runs import read_checkpoint, read_recipe, recipe_of
 
 POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Dropout, nn.Dropout2d)
 
 
 def run_cams(run: Path, rows: Rows, at: np.ndarray, names: list[str], checkpoint: str = "last") -> np.ndarray:
     """Heat float32 (n, H, W) in [0, 1] of a run's net, for the rows `at` (n,) and the name of one class for each."""
-    recipe, learnt = recipe_of(run, ExpressionRecipe), read_checkpoint(run, checkpoint)
-    images = rows.frames(recipe.net.size, recipe.data.colour == "grey")[at]
+    learnt = read_checkpoint(run, checkpoint)
+    net, size, grey = _asked(run, checkpoint)
     classes = torch.tensor([learnt.taxonomy.index(name) for name in names])
-    return grad_cam(load_member(run, checkpoint), planes(images), classes)
+    return grad_cam(net, planes(rows.frames(size, grey)[at]), classes)
+
+
+def _asked(run: Path, checkpoint: str) -> tuple[nn.Module, int, bool]:
+    """The net of a run for pictures with values 0 to 255, their side, and whether they are grey."""
+    if isinstance(recipe := read_recipe(run), EvokedRecipe):
+        net = load_evoked(run, checkpoint)
+        return nn.Sequential(TrunkRange(net.trunk), net).eval(), recipe.net.size, False
+    recipe = recipe_of(run, ExpressionRecipe)
+    return load_member(run, checkpoint), recipe.net.size, recipe.data.colour == "grey"
 
 
 def grad_cam(net: nn.Module, images: Tensor, classes: Tensor) -> np.ndarray:

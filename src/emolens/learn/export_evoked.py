@@ -1,16 +1,15 @@
-"""An evoked model as one file: both views of the picture averaged, ONNX in int8 with its card, held to its net."""
+"""An evoked model as one file: both views of the picture averaged, ONNX with its card, held to its net."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
-from torch import Tensor, nn
 
 from emolens import __version__
 from emolens.data.pictures import LabelledPictures
@@ -18,12 +17,12 @@ from emolens.data.registry import reader
 from emolens.errors import ModelError
 from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.learn.config import EvokedRecipe
-from emolens.learn.export import embed, publish, write_onnx
-from emolens.learn.losses_evoked import unscaled
+from emolens.learn.export import embed, parity, publish, write_onnx
 from emolens.learn.nets.backbone import trunk_range
-from emolens.learn.nets.wheel import EmotionWheelNet, wheel_net
+from emolens.learn.nets.wheel import EmotionWheelNet
+from emolens.learn.predict_evoked import BothViews, answers, load_evoked
 from emolens.learn.quantise import shrink_weights
-from emolens.learn.runs import load_weights, read_checkpoint, recipe_of
+from emolens.learn.runs import recipe_of
 from emolens.learn.tasks.evoked import pictures_of
 from emolens.models.card import Licences, Metric, ModelCard, Parity
 from emolens.models.classifier import Classifier, softmax
@@ -33,7 +32,6 @@ TOLERANCE = 0.01
 """Mean over pictures of the largest difference of a probability that int8 weights may make."""
 SHOWN = 128
 """So many pictures show that file and net agree."""
-OUTPUTS = ("logits", "values", "features")
 LIMITS = (
     "What 1,980 Flickr photographs, found by emotion words, made the people feel who were asked (Peng et al. 2015): "
     "not what a picture makes everybody feel, and nothing about the people in it. Anger is the top emotion of 31 of "
@@ -41,53 +39,39 @@ LIMITS = (
 )
 
 
-def export_evoked(run: Path, data: Path, out: Path, checkpoint: str = "last") -> ModelCard:
+def export_evoked(run: Path, data: Path, out: Path, int8: bool = False, checkpoint: str = "last") -> ModelCard:
     """Write `out` and its card from a run on evoked emotions; both temperatures are fitted on its `val`.
+
+    It gives valence and arousal where the run learnt them.
 
     Raises `ModelError` where the folder holds no such run, or the file does not agree with its net.
     """
     recipe = recipe_of(run, EvokedRecipe)
-    learnt = read_checkpoint(run, checkpoint)
-    net = wheel_net(recipe.net, learnt.taxonomy)
-    load_weights(net, learnt, learnt.taxonomy)
-    val = pictures_of(recipe, data, "val")
-    low, span = (np.array(each, np.float32).reshape(1, 3, 1, 1) for each in trunk_range(net.trunk))
-    logits = _logits(BothViews(net).eval(), val.images, low, span)
+    net, val = load_evoked(run, checkpoint), pictures_of(recipe, data, "val")
+    logits = answers(net, val.images)["logits"]
     fitted = fit_temperature(logits, val.targets), fit_temperature(logits, one_hot_top(val.targets))
     words = f"emolens train {recipe.name}, {recipe.optim.epochs} epochs, seed {recipe.seed} ({recipe.source})"
-    return write_evoked(net, val, fitted, (), out, Origin(recipe.data.name, words, "its rows of train"))
+    origin = Origin(recipe.data.name, words, "its rows of train", valued=recipe.loss.values > 0)
+    return write_evoked(net, val, fitted, (), out, origin, int8)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a model comes from, for its card: the data set, how it was taught, and on which rows."""
+    """Where a model comes from, for its card: the data set, how it was taught, and on which rows.
+
+    `valued`: whether it learnt valence and arousal too.
+    """
 
     data: str
     training: str
     rows: str
+    valued: bool = True
 
     @property
     def licences(self) -> Licences:
         """Those of the code, the data and the weights; what is learnt from research data stays for research."""
         terms = f"{reader(self.data).info.title}: {reader(self.data).info.terms}"
         return Licences(code="MIT", data=terms, weights="for academic research only, as the data", commercial=False)
-
-
-class BothViews(nn.Module):
-    """A net's answer for a picture and its mirror image, averaged; `features` are those of the picture.
-
-    `values` are valence and arousal, 1 to 9.
-    """
-
-    def __init__(self, net: EmotionWheelNet) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        n = images.shape[0]
-        found = self.net(torch.cat([images, images.flip(-1)]))
-        logits, values = ((found[name][:n] + found[name][n:]) / 2 for name in ("logits", "values"))
-        return {"logits": logits, "values": unscaled(values).clamp(1, 9), "features": found["features"][:n]}
 
 
 def write_evoked(
@@ -97,8 +81,9 @@ def write_evoked(
     metrics: Sequence[Metric],
     out: Path,
     origin: Origin,
+    int8: bool = True,
 ) -> ModelCard:
-    """Write `out` and its card, the weights in int8. `pictures` show that file and net agree.
+    """Write `out` and its card, the weights in int8 or in float32. `pictures` show that file and net agree.
 
     The file also gives the `evidence` for its answer, for maps, where the head lets it be traced.
 
@@ -111,13 +96,15 @@ def write_evoked(
     shown = pictures.images[:: max(1, len(pictures) // SHOWN)]
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.onnx"
-        write_onnx(both, size, draft, 3, OUTPUTS)
-        shrink_weights(draft)
+        write_onnx(both, size, draft, 3, ("logits", *(("values",) if origin.valued else ()), "features"))
+        if int8:
+            shrink_weights(draft)
         _trace(draft)
         card = _card(pictures, out.stem, (low, span), temperatures, metrics, origin)
         embed(draft, card)
-        logits = _logits(both, shown, low, span)
-        held = agreement(softmax(Classifier.load(draft).logits(shown, 8)), softmax(logits))
+        logits = answers(net, shown)["logits"]
+        compared = agreement if int8 else partial(parity, kind="float32")
+        held = compared(softmax(Classifier.load(draft).logits(shown, 8)), softmax(logits))
         card = card.model_copy(update={"parity": held})
         embed(draft, card)
         publish(draft, card, out)
@@ -141,18 +128,12 @@ def agreement(exported: np.ndarray, original: np.ndarray) -> Parity:
     """
     gaps = np.abs(exported - original).max(axis=1)
     if gaps.mean() > TOLERANCE:
-        raise ModelError(f"the int8 file differs from the net by {gaps.mean():.3f} on average, {TOLERANCE} is allowed")
+        raise ModelError(
+            f"the int8 file differs from the net by {gaps.mean():.3f} on average, {TOLERANCE} is allowed; export "
+            "without --int8"
+        )
     alike = float((exported.argmax(axis=1) == original.argmax(axis=1)).mean())
     return Parity(kind="int8", max_difference=float(gaps.max()), top1_agreement=alike, n=len(exported))
-
-
-@torch.inference_mode()
-def _logits(net: nn.Module, images: np.ndarray, low: np.ndarray, span: np.ndarray, batch: int = 8) -> np.ndarray:
-    parts = []
-    for at in range(0, len(images), batch):
-        seen = (images[at : at + batch].transpose(0, 3, 1, 2).astype(np.float32) - low) / span
-        parts.append(net(torch.from_numpy(seen).contiguous(memory_format=torch.channels_last))["logits"])
-    return torch.cat(parts).numpy()
 
 
 def _card(
@@ -167,7 +148,8 @@ def _card(
         name=name,
         version=__version__,
         task="evoked",
-        summary=f"What a picture evokes in its viewers: {len(pictures.taxonomy)} emotions, valence and arousal",
+        summary=f"What a picture evokes in its viewers: {len(pictures.taxonomy)} emotions"
+        + (", valence and arousal" if origin.valued else ""),
         labels=pictures.taxonomy.classes,
         taxonomy=pictures.taxonomy.name,
         size=pictures.images.shape[1],

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from emolens.learn.config import Recipe
 from emolens.learn.devices import Devices, precision
-from emolens.learn.runs import WholeCheckpoints, check_place, last_checkpoint, write_record
+from emolens.learn.runs import WholeCheckpoints, check_place, check_resumed, last_checkpoint, write_record
 from emolens.learn.tasks import start
 
 ONE = Devices()
@@ -24,10 +25,13 @@ def fit(
     """Train `recipe` on the data set in `data`, write the run folder, return the path of its last checkpoint.
 
     `resume` goes on from `checkpoints/last.ckpt` to the same result as an unbroken run. Raises `OutputError` where the
-    run folder exists already and is not resumed or the disk is full, `OptionError` where there is nothing to resume,
-    `TrainingError` where the loss is no longer a number.
+    run folder exists already and is not resumed or the disk is full, `OptionError` where there is nothing to resume or
+    it was begun with other settings, `ModelError` where its checkpoint cannot be read, `TrainingError` where the loss
+    is no longer a number.
     """
     check_place(run, resume)
+    if resume:
+        check_resumed(recipe, run)
     last = last_checkpoint(run)
     lightning.seed_everything(recipe.seed, verbose=False)  # before the net draws its weights
     begun = start(recipe, data, devices.place)
@@ -37,6 +41,9 @@ def fit(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
+        warnings.filterwarnings(
+            "ignore", message=".*in eval mode at the start of training.*"
+        )  # parts that stay as they are
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
         warnings.filterwarnings("ignore", message=".*recommended to use `self.log.*sync_dist=True.*")
@@ -44,11 +51,19 @@ def fit(
     return last
 
 
+class Progress(RichProgressBar):
+    """Lightning's bar without the last letters of the loggers' names."""
+
+    def get_metrics(self, *args: Any, **options: Any) -> Any:
+        return {name: value for name, value in super().get_metrics(*args, **options).items() if name != "v_num"}
+
+
 def _trainer(recipe: Recipe, run: Path, progress: bool, devices: Devices, watched: str) -> lightning.Trainer:
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
     optim = recipe.optim
     callbacks: list[Callback] = [
+        *([Progress()] if progress else []),
         ModelCheckpoint(run / "checkpoints", "best", monitor=watched, save_last=True, enable_version_counter=False),
     ]
     if optim.ema:

@@ -10,17 +10,21 @@ import numpy as np
 
 from emolens.data.labelled import LabelledFaces
 from emolens.data.mapped import MappedPictures
+from emolens.data.pictures import LabelledPictures
 from emolens.errors import OptionError, OutputError
+from emolens.evaluation.distributions import per_picture
 from emolens.evaluation.map_asking import BATCH
 from emolens.evaluation.maps import METRICS
 from emolens.evaluation.metrics import Estimate, divergence, hits, mean_estimate
-from emolens.learn.config import ExpressionRecipe, Recipe, StimuliRecipe, changed
+from emolens.learn.config import EvokedRecipe, ExpressionRecipe, FoldedData, Recipe, StimuliRecipe, changed
 from emolens.learn.devices import Devices
 from emolens.learn.fit import ONE, fit
 from emolens.learn.loading import rows_of
 from emolens.learn.predict import load_member, logits
+from emolens.learn.predict_evoked import answers, load_evoked
 from emolens.learn.predict_maps import run_maps
 from emolens.learn.runs import last_checkpoint
+from emolens.learn.tasks.evoked import pictures_of
 from emolens.learn.tasks.stimuli import mapped_of
 from emolens.models.classifier import softmax
 
@@ -60,8 +64,10 @@ def fit_folds(
     have a checkpoint go on and the others begin. Raises `OptionError` for a recipe of a task without folds and for
     fewer than two, `OutputError` where a fold's run is there and not resumed, and what `fit` raises.
     """
-    if not isinstance(recipe, (ExpressionRecipe, StimuliRecipe)):
-        raise OptionError(f"recipe {recipe.name} is of task {recipe.task}; --folds is for expression and stimuli")
+    if not isinstance(recipe.data, FoldedData):
+        raise OptionError(
+            f"recipe {recipe.name} is of task {recipe.task}; --folds is for expression, evoked and stimuli"
+        )
     if folds < 2:
         raise OptionError(f"--folds is {folds}, needs 2 or more")
     parts = [(changed(recipe, [f"data.folds={folds}", f"data.fold={k}"]), run / f"fold-{k}") for k in range(folds)]
@@ -77,6 +83,8 @@ def _fold_figures(recipe: Recipe, data: Path, run: Path) -> dict[str, np.ndarray
     """The figures of each row of a run's own fold, (N,) each."""
     if isinstance(recipe, StimuliRecipe):
         return map_figures(run, mapped_of(recipe, data, "val"))
+    if isinstance(recipe, EvokedRecipe):
+        return picture_figures(run, pictures_of(recipe, data, "val"))
     assert isinstance(recipe, ExpressionRecipe)
     return row_figures(run, rows_of(recipe, data, "val"))
 
@@ -102,6 +110,12 @@ def map_figures(run: Path, rows: MappedPictures, checkpoint: str = "last") -> di
     found = np.concatenate([model.every(rows.images[at : at + BATCH]) for at in range(0, len(rows), BATCH)])
     pairs = [(maps[at], true / 255) for maps, at, true in zip(found, told.tolist(), rows.maps, strict=True)]
     return {name: np.array([METRICS[name](*pair) for pair in pairs]) for name in ("mae", "cc")}
+
+
+def picture_figures(run: Path, pictures: LabelledPictures, checkpoint: str = "last") -> dict[str, np.ndarray]:
+    """`kl`, `cosine`, `intersection` and the like of a run on each picture (N,)."""
+    predicted = softmax(answers(load_evoked(run, checkpoint), pictures.images)["logits"])
+    return per_picture(predicted, pictures.targets, pictures.keyword)
 
 
 def row_figures(run: Path, rows: LabelledFaces, checkpoint: str = "last") -> dict[str, np.ndarray]:

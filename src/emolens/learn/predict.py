@@ -18,6 +18,7 @@ from emolens.learn.config import ExpressionRecipe
 from emolens.learn.loading import rows_of
 from emolens.learn.nets import build
 from emolens.learn.nets.ensemble import Ensemble, PictureAndMirror
+from emolens.learn.predict_evoked import predict_evoked
 from emolens.learn.predict_group import predict_group
 from emolens.learn.runs import load_weights, read_checkpoint, read_recipe, recipe_of
 from emolens.models.classifier import softmax
@@ -43,12 +44,15 @@ def load_runs(runs: Sequence[Path], checkpoint: str = "last") -> nn.Module:
 def predict_run(run: Path, rows: Rows, checkpoint: str = "last") -> Predictions:
     """What a run's net says about whole pictures, as the mean over each picture and its mirror image.
 
-    With `features` (N, D) of the upright picture where the net gives them. Groups are seen once, see `predict_group`.
+    With `features` (N, D) of the upright picture where the net gives them. Groups are seen once, see `predict_group`;
+    for what pictures evoke see `predict_evoked`.
     Probabilities are not calibrated: `export` does that. Raises `ModelError` where the run cannot be read, `LabelError`
     where it shares no class with the rows.
     """
     if read_recipe(run).task == "group":
         return predict_group(run, rows, checkpoint)
+    if read_recipe(run).task == "evoked":
+        return predict_evoked(run, rows, checkpoint)
     net, recipe = load_member(run, checkpoint), recipe_of(run, ExpressionRecipe)
     images = rows.frames(recipe.net.size, recipe.data.colour == "grey")
     found, mirrored = outputs(net, images), outputs(net, np.ascontiguousarray(images[:, :, ::-1]))

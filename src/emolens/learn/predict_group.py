@@ -50,7 +50,14 @@ def predict_group(run: Path, rows: Rows, checkpoint: str = "last") -> Prediction
     logits = group_logits(load_group(run, checkpoint), asked)
     shares = softmax(logits)
     return stated(
-        rows, learnt.taxonomy, shares, shares, logits, model=f"{run.name}/{checkpoint}", sha=sha256(learnt.path)
+        rows,
+        learnt.taxonomy,
+        shares,
+        shares,
+        logits,
+        model=f"{run.name}/{checkpoint}",
+        sha=sha256(learnt.path),
+        task="group",
     )
 
 

@@ -21,6 +21,7 @@ from emolens import __version__
 from emolens.errors import CardError, ModelError, OptionError, OutputError
 from emolens.files import replacing
 from emolens.learn.config import Recipe, parse_recipe
+from emolens.learn.config.base import differing
 from emolens.taxonomy import Taxonomy
 
 RECIPE = "recipe.json"
@@ -102,6 +103,20 @@ def check_place(run: Path, resume: bool) -> None:
         raise OptionError(f"{run}: nothing to resume, no checkpoints/last.ckpt; leave out --resume to start")
     if not resume and last.exists():
         raise OutputError(f"{run}: holds a run already; give --resume to go on or another --out to start anew")
+
+
+def check_resumed(recipe: Recipe, run: Path) -> None:
+    """Raises `OptionError` where a run was begun with other settings than `recipe`'s; only its epochs may be others.
+
+    Also raises what `read_checkpoint` raises where its checkpoint cannot be read.
+    """
+    read_checkpoint(run)
+    for name, (begun, given) in differing(read_recipe(run), recipe).items():
+        if name != "optim.epochs":
+            raise OptionError(
+                f"{run}: was begun with {name}={begun}, now it is {given}; resume with the recipe and the --set that "
+                "it was begun with (optim.epochs may be another), or start anew with another --out"
+            )
 
 
 def write_record(recipe: Recipe, run: Path) -> None:

@@ -66,18 +66,23 @@ def read_prior(name: str, taxonomy: Taxonomy) -> np.ndarray | None:
         return None
     if name == "uniform":
         return np.full(len(taxonomy), 1 / len(taxonomy))
-    try:
-        given = {canonical(label): float(share) for label, share in json.loads(Path(name).read_text("utf-8")).items()}
-    except FileNotFoundError:
-        raise OptionError(f"--prior is {name!r}; needs data, uniform, or a JSON file of shares") from None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise OptionError(f'{name}: not a JSON object such as {{"anger": 0.1, ...}} ({error})') from None
+    given = read_shares(name)
     if set(given) != set(taxonomy.classes):
         raise OptionError(f"{name}: names {', '.join(given) or 'nothing'}; needs {', '.join(taxonomy.classes)}")
     shares = np.array([given[label] for label in taxonomy.classes])
     if not (np.all(shares >= 0) and 0 < shares.sum() < np.inf):
         raise OptionError(f"{name}: shares are {given}; each must be 0 or more and one above 0")
     return np.asarray(shares / shares.sum())
+
+
+def read_shares(name: str) -> dict[str, float]:
+    """Label -> share, as a JSON file has them. Raises `OptionError` where it has none."""
+    try:
+        return {canonical(label): float(share) for label, share in json.loads(Path(name).read_text("utf-8")).items()}
+    except FileNotFoundError:
+        raise OptionError(f"--prior is {name!r}; needs data, uniform, or a JSON file of shares") from None
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise OptionError(f'{name}: not a JSON object such as {{"anger": 0.1, ...}} ({error})') from None
 
 
 def shifted(

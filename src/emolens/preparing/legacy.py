@@ -24,10 +24,11 @@ import numpy as np
 from PIL import Image
 
 from emolens.data.face_columns import PictureFaces
-from emolens.data.face_parts import MANIFEST, PART_ROWS, READ, UNFINISHED, check_settings, count
+from emolens.data.face_parts import MANIFEST, PART_ROWS, UNFINISHED, check_settings, count
 from emolens.errors import DataError, OutputError
 from emolens.files import replacing
 from emolens.preparing.faces import crop_edges
+from emolens.records import READ
 
 COORDINATES, CROPS, DENSE, ALIGNED, WHOLE = (
     "FaceCoordinates", "CroppedFaces", "FaceFeatures", "AlignedCroppedImages", "GlobalFeatures",

@@ -32,7 +32,7 @@ from emolens.preparing.legacy import (
 )
 from emolens.preparing.object_arrays import read_npz
 from emolens.preparing.wanted import Wanted
-from emolens.records import Face
+from emolens.records import READ, Face
 from emolens.taxonomy import canonical
 
 
@@ -42,7 +42,7 @@ def legacy_ids(folder: Path) -> list[str]:
     Raises `DataError` where there is none.
     """
     if (folder / JOURNAL).is_file():
-        return [row["id"] for row in journal(folder / JOURNAL) if row["status"] in ("ok", "no_face")]
+        return [row["id"] for row in journal(folder / JOURNAL) if row["status"] in READ]
     home = folder / COORDINATES
     found = sorted(path.relative_to(home).with_suffix(".jpg").as_posix() for path in home.rglob("*.npz"))
     if not found:

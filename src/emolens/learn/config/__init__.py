@@ -7,7 +7,7 @@ import json
 from pydantic import ValidationError
 
 from emolens.errors import OptionError
-from emolens.learn.config.base import Data, Optim, Recipe, Section, changed
+from emolens.learn.config.base import Data, FoldedData, Optim, Recipe, Section, changed
 from emolens.learn.config.evoked import EvokedData, EvokedLoss, EvokedRecipe, WheelNet
 from emolens.learn.config.expression import (
     Augment,
@@ -50,6 +50,7 @@ __all__ = [
     "EvokedRecipe",
     "ExpressionData",
     "ExpressionRecipe",
+    "FoldedData",
     "GroupData",
     "GroupRecipe",
     "Loss",

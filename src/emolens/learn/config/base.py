@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emolens.errors import OptionError, UnknownName
 
@@ -30,6 +30,17 @@ class Data(Section):
     def chosen(self) -> dict[str, str]:
         """The options by name."""
         return {name: value for name, _, value in (option.partition("=") for option in self.options)}
+
+
+class FoldedData(Data):
+    """Data whose `train` and `val` can be dealt to folds."""
+
+    folds: int = Field(
+        default=0,
+        ge=0,
+        description="train and val dealt to so many folds, every class evenly; 0 keeps the set's own val",
+    )
+    fold: int = Field(default=0, ge=0, description="which of the folds is val, from 0")
 
 
 class Optim(Section):
@@ -64,6 +75,13 @@ class Recipe(Section):
     optim: Optim = Optim()
     seed: int = 0
 
+    @model_validator(mode="after")
+    def _has_that_fold(self) -> Recipe:
+        data = self.data
+        if isinstance(data, FoldedData) and (data.folds == 1 or data.fold >= max(1, data.folds)):
+            raise ValueError(f"data.fold is {data.fold} of data.folds={data.folds}; needs 2 folds or more")
+        return self
+
 
 def changed(config: Model, settings: Sequence[str]) -> Model:
     """A copy with `settings` of the form `section.field=value` applied; values are JSON or plain words.
@@ -86,6 +104,17 @@ def changed(config: Model, settings: Sequence[str]) -> Model:
         field = ".".join(str(part) for part in first["loc"])
         came = f"setting {field}={first['input']!r}" if field else "settings do not fit together"
         raise OptionError(f"{came}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def differing(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
+    """The settings that two recipes of one task do not share, by their full names, with the value of each."""
+    first, second = (_fields(each.model_dump(mode="json")) for each in (one, other))
+    found = {}
+    for name in [*first, *(name for name in second if name not in first)]:
+        values = tuple(fields[name][name.rpartition(".")[2]] if name in fields else None for fields in (first, second))
+        if values[0] != values[1]:
+            found[name] = (values[0], values[1])
+    return found
 
 
 def _fields(content: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:

@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from emolens.learn.config.base import Data, Optim, Recipe, Section
+from emolens.learn.config.base import FoldedData, Optim, Recipe, Section
 from emolens.learn.config.expression import Augment
 
 
-class EvokedData(Data):
+class EvokedData(FoldedData):
     """Which pictures are learnt from, and as which classes."""
 
     name: str = "emotion6"

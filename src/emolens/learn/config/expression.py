@@ -6,18 +6,16 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from emolens.learn.config.base import Data, Recipe, Section
+from emolens.learn.config.base import FoldedData, Recipe, Section
 from emolens.learn.config.nets import Net, VggNet
 
 
-class ExpressionData(Data):
+class ExpressionData(FoldedData):
     """Which faces are learnt from, and as which classes."""
 
     name: str = "ferplus"
     taxonomy: str | None = Field(default=None, description="classes to learn, where not all of the set's")
     colour: Literal["grey", "rgb"] = "grey"
-    folds: int = Field(default=0, ge=0, description="train and val dealt to so many folds; 0 keeps the set's own val")
-    fold: int = Field(default=0, ge=0, description="which of the folds is val, from 0")
     join_val: bool = Field(
         default=False, description="learn from val too, once every choice was made on it; its figures then say nothing"
     )
@@ -84,6 +82,4 @@ class ExpressionRecipe(Recipe):
             raise ValueError(f"data.colour is {self.data.colour}; net {self.net.name} takes {self.net.colours[0]} only")
         if self.loss.attends and not self.net.attends:
             raise ValueError(f"loss.affinity and loss.partition need a net with heads, as dan, not {self.net.name}")
-        if self.data.folds == 1 or self.data.fold >= max(1, self.data.folds):
-            raise ValueError(f"data.fold is {self.data.fold} of data.folds={self.data.folds}; needs 2 folds or more")
         return self

@@ -6,22 +6,17 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from emolens.learn.config.base import Data, Optim, Recipe, Section
+from emolens.learn.config.base import FoldedData, Optim, Recipe, Section
 
 ALEXNET_LEAST = 64
 """Of smaller pictures, in pixels, AlexNet's last pool leaves nothing."""
 
 
-class StimuliData(Data):
+class StimuliData(FoldedData):
     """Which pictures and maps are learnt from, and which of them choose."""
 
     name: str = "emotionroi"
-    folds: int = Field(
-        default=10,
-        ge=0,
-        description="train and val dealt to so many folds, every emotion evenly; 0 keeps the set's val",
-    )
-    fold: int = Field(default=0, ge=0, description="which of the folds is val, from 0")
+    folds: int = Field(default=10, ge=0, description="train and val dealt to so many folds; 0 keeps the set's own val")
 
 
 class MapNet(Section):
@@ -98,6 +93,4 @@ class StimuliRecipe(Recipe):
             )
         if not (self.loss.bce or self.loss.mse or self.loss.kl):
             raise ValueError("loss.mse, loss.bce and loss.kl are all 0; give one a weight")
-        if self.data.folds == 1 or self.data.fold >= max(1, self.data.folds):
-            raise ValueError(f"data.fold is {self.data.fold} of data.folds={self.data.folds}; needs 2 folds or more")
         return self

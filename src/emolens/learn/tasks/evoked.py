@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emolens.data.pictures import LabelledPictures, read_pictures
+from emolens.data.pictures import LabelledPictures, read_pictures, whole_set
+from emolens.data.splits import stratified_folds
 from emolens.errors import DataError
 from emolens.learn.config import EvokedRecipe
 from emolens.learn.devices import Place
@@ -28,9 +29,17 @@ EvokedBatch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def pictures_of(recipe: EvokedRecipe, data: Path, split: str) -> LabelledPictures:
-    """The rows of one split that a recipe asks for, from a prepared folder."""
-    rows = read_pictures(data, split, recipe.net.size)
-    wanted = recipe.data
+    """The rows of one split that a recipe asks for, from a prepared folder.
+
+    Folds have the keywords alike, or the top emotions where the set names none.
+    """
+    wanted, size = recipe.data, recipe.net.size
+    if wanted.folds and split in ("train", "val"):
+        both = whole_set(data, size, ("train", "val"))
+        names = np.where(both.keyword < 0, both.targets.argmax(axis=1), both.keyword).tolist()
+        rows = both.keep((stratified_folds(names, wanted.folds) == wanted.fold) == (split == "val"))
+    else:
+        rows = read_pictures(data, split, size)
     rows = rows if wanted.taxonomy is None else rows.expressed_in(taxonomy(wanted.taxonomy))
     if recipe.loss.values and np.isnan(rows.values).all():
         raise DataError(f"{data}, {split}: has no valence and arousal to learn; add --set loss.values=0")
