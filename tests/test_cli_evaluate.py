@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,15 @@ def test_what_a_model_learnt_from_is_said(archive: Path, model: Path, run: Path)
     for split, seen in (("val", False), ("train", True)):
         _, said = emolens("evaluate", run, "--data", archive, "--split", split, "--no-report")
         assert ("The run learnt from train of ferplus itself" in said) is seen
+
+
+def test_a_run_of_one_fold_learnt_from_the_val_of_the_set(archive: Path, run: Path, tmp_path: Path) -> None:
+    fold = shutil.copytree(run, tmp_path / "fold-0")
+    recipe = json.loads((fold / "recipe.json").read_text(encoding="utf-8"))
+    recipe["data"] |= {"folds": 5, "fold": 0}
+    (fold / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+    _, said = emolens("evaluate", fold, "--data", archive, "--split", "val", "--no-report")
+    assert "The run learnt from val of ferplus itself" in said
 
 
 def test_a_prior_is_said_and_never_recorded(archive: Path, model: Path, run: Path, tmp_path: Path) -> None:

@@ -75,6 +75,11 @@ def test_every_method_stands_beside_the_others() -> None:
     assert set(by["mean"].reported.splits) == {"test"}
 
 
+def test_valence_of_one_member_is_not_that_of_all() -> None:
+    members = [table(seed=seed, n=60, task="evoked", values=np.full((60, 2), 4 + seed, np.float32)) for seed in (0, 1)]
+    assert [one.reported.values for one in combine(members)] == [None] * 4
+
+
 def test_nothing_is_chosen_on_the_split_that_is_reported() -> None:
     members = [table(seed=seed, n=200) for seed in range(3)]
     test = members[0].splits == "test"

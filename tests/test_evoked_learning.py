@@ -28,7 +28,7 @@ from emolens.learn.runs import read_checkpoint
 from emolens.learn.tasks import start
 from emolens.learn.tasks.evoked import pictures_of
 from emolens.models.classifier import Classifier
-from emolens.taxonomy import EKMAN6, EMOTION6
+from emolens.taxonomy import EKMAN6, EMOTION6, MIKELS8
 from fakes_data import HEADER6, draw_all, write_rows
 
 SMALL = ["net.backbone=test_efficientnet", "net.weights=none", "net.size=32", "net.drop_path=0", "optim.epochs=1",
@@ -192,6 +192,14 @@ def test_a_run_is_asked_and_judged_in_its_own_classes(prepared: Path, tmp_path: 
     assert card.parity.kind == "float32"
     exported = ask_model(tmp_path / "model.onnx", rows)
     np.testing.assert_allclose(exported.logits, found.logits, atol=1e-3)
+
+
+def test_what_a_set_lacks_is_no_part_of_it_and_has_no_mean(prepared: Path) -> None:
+    with pytest.raises(DataError, match="has no test and no other; prepare a set that has some"):
+        whole_set(prepared, 32, ("test", "other"))
+    rows = open_rows(prepared, "val", "emotion6")
+    assert rows.mean_of_train(MIKELS8) == ()
+    assert len(rows.mean_of_train(EKMAN6)) == 6
 
 
 def test_folds_hold_out_every_picture_of_train_and_val_once(prepared: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from fakes_predictions import table
         ({"features": np.zeros((3, 2))}, "features of model0 have 3 rows, need 60"),
         ({"attributes": {"age": np.array(["old"])}}, "age of model0 have 1 rows, need 60"),
         ({"prior": (0.5, 0.5)}, "prior of model0 has 2 shares, needs 3"),
+        ({"task": "stimuli"}, "task of model0 is 'stimuli', needs expression, group or evoked"),
     ],
 )
 def test_what_is_no_table_is_refused_at_birth(changes: dict[str, object], says: str) -> None:

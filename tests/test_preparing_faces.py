@@ -323,6 +323,15 @@ def test_pictures_of_which_none_can_be_read_are_no_matter_of_small_faces(tmp_pat
     assert "--min-face" not in said
 
 
+def test_a_number_of_threads_that_is_none_is_told_in_a_line(
+    gaf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOLENS_THREADS", "two")
+    code, said = run("faces", gaf, "--out", tmp_path / "out", "--no-global-features")
+    assert (code, len(said.strip().splitlines())) == (2, 1)
+    assert "EMOLENS_THREADS is 'two', needs a number of threads" in said
+
+
 @pytest.mark.parametrize("layout", ["parquet", "legacy"])
 def test_a_picture_that_was_mended_is_looked_at_when_the_run_goes_on(
     layout: str, astronaut: np.ndarray, tmp_path: Path

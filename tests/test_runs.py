@@ -29,7 +29,7 @@ from emolens.learn.fit import fit
 from emolens.learn.folds import fit_folds
 from emolens.learn.predict import load_member
 from emolens.learn.recipes import recipe
-from emolens.learn.runs import WholeCheckpoints, last_checkpoint, load_weights, read_checkpoint
+from emolens.learn.runs import WholeCheckpoints, check_resumed, last_checkpoint, load_weights, read_checkpoint
 from emolens.taxonomy import FER2013, RAFDB
 from expression_sets import write_fer2013
 
@@ -133,6 +133,7 @@ def test_a_run_is_resumed_as_it_was_begun_or_not_at_all(archive: Path, tmp_path:
     run = tmp_path / "run"
     fit(small("optim.epochs=1"), archive, run, progress=False)
     record = (run / "recipe.json").read_text()
+    check_resumed(small("optim.epochs=2", "source=the same paper in other words"), run)
     with pytest.raises(OptionError, match=r"was begun with optim\.lr=0\.1, now it is 0\.05; resume with"):
         fit(small("optim.epochs=2", "optim.lr=0.05"), archive, run, resume=True, progress=False)
     last_checkpoint(run).write_bytes(last_checkpoint(run).read_bytes()[:2000])

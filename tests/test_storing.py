@@ -77,6 +77,7 @@ def test_old_outputs_become_tables_of_three_splits(tmp_path: Path) -> None:
     found = read_tables(old(tmp_path / "old.npz", (10, 9)))
     assert [one.model for one in found] == ["model9", "model10"]  # by number, not by letters
     first = found[0]
+    assert first.task == "group"
     assert [len(first.split(name)) for name in ("train", "val", "test")] == [9, 6, 4]
     assert first.split("val").ids[0] == "valid-00000"
     assert first.split("test").truth.tolist() == [0, 1, 2, 0]

@@ -113,8 +113,13 @@ def keywords(rows: Prepared) -> np.ndarray:
 
 
 def whole_set(folder: Path, size: int, splits: Sequence[str] = SPLITS) -> LabelledPictures:
-    """Those of `splits` that a prepared set has as one, in their order: what is cut into folds."""
+    """Those of `splits` that a prepared set has as one, in their order: what is cut into folds.
+
+    Raises `DataError` where it has none of them.
+    """
     parts = [read_pictures(folder, split, size) for split in splits if split in read_manifest(folder).splits]
+    if not parts:
+        raise DataError(f"{folder}: has no {' and no '.join(splits)}; prepare a set that has some")
     return LabelledPictures(
         ids=np.concatenate([part.ids for part in parts]),
         images=np.concatenate([part.images for part in parts]),

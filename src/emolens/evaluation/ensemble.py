@@ -116,5 +116,6 @@ def _table(members: Sequence[Predictions], probabilities: np.ndarray, method: st
     shares = (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
     name = f"{method} of {', '.join(one.name for one in members)}"
     return replace(
-        members[0], probabilities=shares, confidence=shares.max(axis=1), logits=None, features=None, model=name, sha=""
-    )
+        members[0], probabilities=shares, confidence=shares.max(axis=1), logits=None, features=None, values=None,
+        model=name, sha="",
+    )  # fmt: skip

@@ -59,6 +59,7 @@ def _table(arrays: Mapping[str, np.ndarray], model: str, path: Path) -> Predicti
         data="GAF, rows of EmotiW 2018",
         subset="rows by their place",
         model=model,
+        task="group",
     )
 
 

@@ -13,6 +13,8 @@ from emolens.taxonomy import Taxonomy
 
 JOIN = " + "
 """Stands between the names of the subsets in a table of several splits."""
+JUDGED = ("expression", "group", "evoked")
+"""The tasks whose answers are distributions."""
 TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum: published files print four digits."""
 
@@ -66,6 +68,8 @@ class Predictions:
             raise LabelError(f"confidence of {self.name} is not from 0 to 1 everywhere")
         if self.prior and len(self.prior) != classes:
             raise LabelError(f"prior of {self.name} has {len(self.prior)} shares, needs {classes}")
+        if self.task not in JUDGED:
+            raise LabelError(f"task of {self.name} is {self.task!r}, needs {', '.join(JUDGED[:-1])} or {JUDGED[-1]}")
         self._check_ids()
 
     def _check_distributions(self, name: str, rows: np.ndarray) -> None:

@@ -107,10 +107,15 @@ class Rows:
         return [self.prepared.record(at).open() for at in self.at[places].tolist()]
 
     def mean_of_train(self, classes: Taxonomy) -> tuple[float, ...]:
-        """Mean target of the set's own `train` in `classes`, what a mean predictor says; empty without that part."""
+        """Mean target of the set's own `train` in `classes`, what a mean predictor says.
+
+        Empty without that part, or where the set lacks one of the classes.
+        """
         if self.prepared is None or "train" not in self.prepared.manifest.splits:
             return ()
         train = open_prepared(self.folder, "train")
+        if not set(classes.classes) <= set(train.taxonomy.classes):
+            return ()
         columns = [train.taxonomy.index(name) for name in classes.classes]
         kept = train.targets()[:, columns]
         kept = kept[kept.sum(axis=1) > 0]

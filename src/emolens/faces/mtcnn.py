@@ -59,7 +59,9 @@ class MTCNN:
 
     `min_face_size` is the height in pixels of the smallest face to look for, 12 at the least; the time falls with its
     square. `factor` is the ratio between two levels of the pyramid. `thresholds` are the least scores that the three
-    nets let through; the authors have (.6, .7, .7). `threads` bounds the threads inside one operator.
+    nets let through at the first look; the authors have (.6, .7, .7). The second look has its own (`AGAIN`), of which a
+    lower one given here counts for the first two nets, a higher one for the last. `threads` bounds the threads inside
+    one operator.
 
     `max_side` bounds the longer side, in pixels, of what the nets look at; None means no bound. Larger pictures are
     first averaged down by the smallest whole factor that fits; boxes are in pixels of the picture all the same. So up

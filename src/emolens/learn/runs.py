@@ -112,7 +112,7 @@ def check_resumed(recipe: Recipe, run: Path) -> None:
     """
     read_checkpoint(run)
     for name, (begun, given) in differing(read_recipe(run), recipe).items():
-        if name != "optim.epochs":
+        if name not in ("optim.epochs", "source"):  # a later version may name the paper in other words
             raise OptionError(
                 f"{run}: was begun with {name}={begun}, now it is {given}; resume with the recipe and the --set that "
                 "it was begun with (optim.epochs may be another), or start anew with another --out"

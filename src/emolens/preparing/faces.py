@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ from emolens.data.face_columns import PictureFaces
 from emolens.errors import InputError, OptionError
 from emolens.faces.group_frames import eye_frames, grid_frames, sphereface_frames
 from emolens.faces.mtcnn import CELL, MTCNN
+from emolens.models.session import cores
 from emolens.pictures.decoding import decode
 from emolens.preparing.wanted import Wanted
 from emolens.records import Face
@@ -55,14 +55,14 @@ def find_faces(
 ) -> Iterator[PictureFaces]:
     """Each picture with its faces, in order; the detector is made once. What cannot be read has a status and no face.
 
-    `global_features` gives float32 (N, D) for pictures. So many pictures as there are `workers`, by default
-    `EMOLENS_THREADS` or the cores, are read and looked at side by side, each by one thread from the file to the row:
-    small nets gain little from two, and larger batches only wait for their last picture.
+    `global_features` gives float32 (N, D) for pictures. So many pictures as there are `workers`, by default the `cores`
+    of this process, are read and looked at side by side, each by one thread from the file to the row: small nets gain
+    little from two, and larger batches only wait for their last picture.
     """
     settings = settings or Settings()
     least = (0.7, min(0.7, settings.min_score), settings.min_score)
     detector = MTCNN(settings.min_face, thresholds=least, threads=1)
-    count = workers or int(os.environ.get("EMOLENS_THREADS") or 0) or os.cpu_count() or 1
+    count = workers or cores()
     pool = ThreadPoolExecutor(count, thread_name_prefix="emolens-faces")
     waiting: deque[Future[PictureFaces]] = deque()
     try:
