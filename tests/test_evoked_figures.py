@@ -45,7 +45,7 @@ def test_what_pictures_evoke_has_figures_of_its_own(told: Predictions) -> None:
     assert judge(told).figures["valence_ccc"].n == 40
 
 
-@pytest.mark.filterwarnings("ignore:All-NaN")
+@pytest.mark.filterwarnings("error")
 def test_what_is_not_defined_is_not_written_into_a_card(told: Predictions) -> None:
     constant = replace(told, values=np.full((60, 2), 5, np.float32))
     assert np.isnan(judge(constant).figures["valence_pearson"].value)

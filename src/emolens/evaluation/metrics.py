@@ -84,7 +84,8 @@ def estimate(metric: Callable[..., float], *arrays: np.ndarray, draws: int = 200
     for _ in range(draws):
         rows = chance.integers(0, n, n)
         values.append(metric(*(array[rows] for array in arrays)))
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+    known = np.array(values)[~np.isnan(values)]
+    low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
     return Estimate(float(metric(*arrays)), float(low), float(high), n)
 
 
