@@ -1,12 +1,13 @@
 """What a picture evokes, from file to answer at batch 1, decode included: emolens beside torch with the same net.
 
-    python benchmarks/evoked.py [--model FILE.onnx] [--backbone tf_efficientnet_lite0] [--data DIR] [--pictures 60]
+    python benchmarks/evoked.py [--model FILE.onnx] [--backbone NAME ...] [--data DIR] [--pictures 60]
 
 Each side lives in a process of its own and gets the path of one picture after another, in random order and interleaved;
 models are warm. The clock of emolens runs around `Analyzer("evoked").analyze(path)`. The torch side decodes and
-stretches by the same functions and runs the timm backbone with two linear heads in eager float32, in inference mode;
-its weights are random, since the time does not depend on them. Of the rounds the median counts, per picture; then come
-the median, mean and 90th percentile over pictures with the 95 % bootstrap interval of the median. Target: 60 ms.
+stretches by the same functions and runs the timm backbones on the picture and its mirror image, with a linear head on
+all their features, in eager float32, in inference mode; its weights are random, since the time does not depend on them.
+Of the rounds the median counts, per picture; then come the median, mean and 90th percentile over pictures with the 95 %
+bootstrap interval of the median. Target: 60 ms.
 Pictures are those of Emotion6, spread over its six keywords, and with --photos the larger ones of `photos` instead.
 """
 
@@ -24,6 +25,7 @@ import numpy as np
 from peers import ROOT, Answers, Worker, interleaved, machine, median_interval, serve, use_cores, versions
 
 TARGET_MS = 60
+BACKBONES = ("tf_efficientnet_lite0", "tf_efficientnet_lite2")
 Answer = Callable[[bytes], dict[str, Any]]
 
 # ---- in the worker: a path in, the label out
@@ -41,21 +43,22 @@ def emolens_answer(model: list[str]) -> Answer:
     return answer
 
 
-def torch_answer(backbone: str, size: int, threads: int) -> Answer:
+def torch_answer(backbones: list[str], size: int, threads: int) -> Answer:
     import timm
     import torch
 
     from emolens.pictures.images import open_image, stretched
 
     torch.set_num_threads(threads)
-    trunk = timm.create_model(backbone, num_classes=0, global_pool="").eval()
-    heads = torch.nn.Linear(trunk.num_features, 9)  # seven classes, valence, arousal
+    trunks = [timm.create_model(name, num_classes=0, global_pool="").eval() for name in backbones]
+    heads = torch.nn.Linear(sum(trunk.num_features for trunk in trunks), 9)  # seven classes, valence, arousal
 
     def answer(path: bytes) -> dict[str, Any]:
         frame = stretched(open_image(os.fsdecode(path)), size).transpose(2, 0, 1)[None].astype(np.float32)
         with torch.inference_mode():
-            found = heads(trunk((torch.from_numpy(frame) - 127.5) / 127.5).mean(dim=(2, 3)))
-            shares = found[:, :7].softmax(dim=1)
+            views = torch.from_numpy(np.concatenate([frame, frame[..., ::-1]])) / 127.5 - 1
+            found = heads(torch.cat([trunk(views).mean(dim=(2, 3)) for trunk in trunks], dim=1)).mean(dim=0)
+            shares = found[:7].softmax(dim=0)
         return {"label": str(int(shares.argmax()))}
 
     return answer
@@ -90,8 +93,8 @@ def table(answers: Answers, draws: int, seed: int) -> list[str]:
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", action="append", default=[], help="ONNX file; by default the shipped model")
-    parser.add_argument("--backbone", default="tf_efficientnet_lite0", help="timm's name of the same net")
-    parser.add_argument("--size", type=int, default=224, help="input of the torch net, pixels")
+    parser.add_argument("--backbone", nargs="+", default=list(BACKBONES), help="timm's names of the same trunks")
+    parser.add_argument("--size", type=int, default=256, help="input of the torch net, pixels")
     parser.add_argument("--no-torch", action="store_true", help="emolens alone")
     parser.add_argument("--data", type=Path, help="folder of real data (EMOLENS_DATA, else ../shared/data)")
     parser.add_argument("--photos", action="store_true", help="the photos of several sizes in place of Emotion6")
@@ -112,14 +115,17 @@ def main() -> None:
     pictures = chosen(asked)
     if not pictures:
         sys.exit("no pictures here; name the folder of real data by --data or EMOLENS_DATA")
-    shared = ["--cores", str(asked.cores), "--backbone", asked.backbone, "--size", str(asked.size)]
+    shared = ["--cores", str(asked.cores), "--size", str(asked.size)]
     shared += [f"--model={path}" for path in asked.model]
+    shared += ["--backbone", *asked.backbone]
     names = ["emolens"] if asked.no_torch else ["emolens", "torch"]
     workers = [Worker(name, sys.executable, [__file__, "--worker", name, *shared], asked.cores) for name in names]
     answers = interleaved(workers, [os.fsencode(picture) for picture in pictures], asked.rounds, asked.seed)
     for worker in workers:
         worker.close()
-    print(f"{len(pictures)} pictures, {asked.rounds} rounds, target {TARGET_MS} ms; torch: {asked.backbone}\n")
+    print(
+        f"{len(pictures)} pictures, {asked.rounds} rounds, target {TARGET_MS} ms; torch: {' and '.join(asked.backbone)}\n"
+    )
     print("\n".join([*table(answers, asked.draws, asked.seed), ""]))
     print(machine(asked.cores, {name: v for worker in workers for name, v in worker.packages.items()}))
 

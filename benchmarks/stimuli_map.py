@@ -27,7 +27,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -36,6 +36,8 @@ from peers import ROOT, bootstrap, machine, median_interval, use_cores, versions
 
 if TYPE_CHECKING:
     from emolens.data.pictures import LabelledPictures
+    from emolens.learn.join import TrunkFile
+    from emolens.learn.nets.wheel import WheelHead
     from emolens.reading.pictures import PictureReader
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
@@ -45,6 +47,8 @@ BLUR = 1 / 12
 NOISE_SIDE = 8
 TARGET_MS, TARGET_BYTES = 120, 2**30
 BATCH = 8
+PLAIN, FEW = 2, 8
+"""Views of a picture at the answer; pictures that show that a file agrees with its net."""
 Maps = dict[str, np.ndarray]
 
 # ---- models of the folds
@@ -52,25 +56,24 @@ Maps = dict[str, np.ndarray]
 
 def fold_models(pictures: LabelledPictures, folds: np.ndarray) -> list[Path]:
     """For each fold a file whose head never saw it, made as `emolens study evoked_default` makes the shipped one."""
-    from emolens.learn.studies.evoked_default import CANDIDATES, ensemble, kept_features
-    from emolens.learn.studies.frozen import frozen_net
+    from emolens.learn.studies.evoked_default import CANDIDATES, default_features, ensemble
 
     paths = [cache() / f"fold-{fold + 1}.onnx" for fold in range(int(folds.max()) + 1)]
     for fold, path in enumerate(paths):
         if not path.is_file():
             say(f"a model that did not see fold {fold + 1}")
-            net, rows = frozen_net(), np.flatnonzero(folds != fold)
-            net.head = ensemble(CANDIDATES[0], kept_features(pictures, say), pictures, rows, 0)
-            write_model(path, net, pictures)
+            seen, rows = default_features(pictures, say), np.flatnonzero(folds != fold)
+            head = ensemble(CANDIDATES[0], seen.features, pictures, rows, 0)
+            write_model(path, seen.trunk, head, seen.features[:PLAIN, :FEW], pictures)
     return paths
 
 
-def write_model(path: Path, net: Any, pictures: LabelledPictures) -> None:
-    """A net as the file that a user would have, but for its calibration."""
-    from emolens.learn.export_evoked import write_evoked
+def write_model(path: Path, trunk: TrunkFile, head: WheelHead, told: np.ndarray, pictures: LabelledPictures) -> None:
+    """The file that a user would have, but for its calibration. `told` (2, FEW, D) is of the first pictures."""
+    from emolens.learn.export_evoked import write_joined
     from emolens.learn.studies.evoked_default import ORIGIN
 
-    write_evoked(net, pictures.keep(np.arange(8)), (1.0, 1.0), (), path, ORIGIN)
+    write_joined(trunk, head, told, pictures.keep(np.arange(FEW)), (1.0, 1.0), (), path, ORIGIN)
 
 
 def cache() -> Path:
@@ -232,19 +235,26 @@ def sanity(asked: argparse.Namespace) -> None:
 
 
 def write_random(path: Path, what: str, pictures: LabelledPictures) -> None:
-    """The net of the default model with its head, or all of it, as torch draws it."""
+    """The default model with its head, or all of it, as torch draws it."""
     import torch
 
-    from emolens.learn.nets.wheel import WheelHead, pooled_width
-    from emolens.learn.studies.frozen import TAPS, frozen_net
+    from emolens.learn.join import TrunkFile
+    from emolens.learn.nets.backbone import trunk_range
+    from emolens.learn.nets.wheel import WheelHead
+    from emolens.learn.studies.evoked_default import default_features
+    from emolens.learn.studies.trunk import default_trunk, looking, write_trunk
 
     torch.manual_seed(1)
-    net = frozen_net()
-    net.head = WheelHead(pooled_width(net.trunk, TAPS), len(pictures.taxonomy), hidden=512)
-    for part in net.modules() if what == "all" else net.head.modules():
-        if hasattr(part, "reset_parameters"):
-            part.reset_parameters()
-    write_model(path, net.eval(), pictures)
+    trunk = default_trunk("wheel" if what == "head" else "none")
+    if what == "head":
+        file = default_features(pictures, say).trunk
+    else:
+        file = TrunkFile(cache() / "random-trunk.onnx", *trunk_range(trunk))
+        write_trunk(trunk, pictures, file.path)
+    few, look = pictures.images[:FEW], looking(file.path, trunk)
+    told = np.stack([look(few), look(np.ascontiguousarray(few[:, :, ::-1]))])
+    head = WheelHead(told.shape[2], len(pictures.taxonomy), hidden=512).eval()
+    write_model(path, file, head, told, pictures)
 
 
 def seen_maps(reader: PictureReader, pictures: LabelledPictures, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

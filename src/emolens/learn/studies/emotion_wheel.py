@@ -7,25 +7,27 @@ without, whose logits do not. Here each is there with and without the other, jud
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from emolens.data.pictures import LabelledPictures, whole_set
 from emolens.evaluation.baselines import mean_predictor, neighbours, softmax_regression
 from emolens.evaluation.distributions import per_picture
 from emolens.evaluation.metrics import divergence, mean_estimate
+from emolens.learn.nets.backbone import LITE0, TrunkRange, backbone
+from emolens.learn.nets.wheel import EmotionWheelNet, WheelHead
 from emolens.learn.studies import Effort, Say
 from emolens.learn.studies.emotion_wheel_page import write_report
-from emolens.learn.studies.evoked_default import SIZE, distributed, kept_features
-from emolens.learn.studies.folds import fixed_folds
-from emolens.learn.studies.frozen import PLAIN
+from emolens.learn.studies.folds import distributed, fixed_folds
+from emolens.learn.studies.frozen import PLAIN, frozen_features
 from emolens.learn.studies.heads import Taught, grid, teach
 from emolens.taxonomy import EKMAN6, EMOTION6
 
-WIDTH = 1280
-"""Mean features of EfficientNet-Lite0's last layer come first; the study uses no others, as the source did."""
+SIZE = 256
 LENGTH = 5.0
 """Root mean square length that the features are scaled to. At 36 (each with a root mean square of 1) the published rate
 is too large, and the plain head ends worse than the mean predictor; at 3 it was still learning after 20 epochs."""
@@ -63,11 +65,23 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
 
 def _ground(data: Path, say: Say) -> Ground:
     whole = distributed(whole_set(data, SIZE))
-    features = kept_features(whole, say)[:, :, :WIDTH].astype(np.float32)
+    features = frozen_features(whole, _mean_features, "lite0-mean", say).astype(np.float32)
     six = whole.expressed_in(EKMAN6) if whole.taxonomy == EMOTION6 else whole
     features = features[:, np.isin(whole.ids, six.ids)]
     length = np.sqrt(np.square(features).sum(axis=2).mean())
     return Ground(six, features * (LENGTH / length), fixed_folds(six))
+
+
+@cache
+def _trunk() -> EmotionWheelNet:
+    return EmotionWheelNet(backbone(LITE0, "wheel"), WheelHead(1, 1)).eval().to(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def _mean_features(images: np.ndarray) -> np.ndarray:
+    """The mean over the picture of each feature of EfficientNet-Lite0's last layer, as the source took its VGG's."""
+    seen = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    return _trunk().pooled(TrunkRange(_trunk().trunk)(seen))[0].numpy()
 
 
 def _row(name: str, held_out: np.ndarray, pictures: LabelledPictures) -> dict[str, Any]:

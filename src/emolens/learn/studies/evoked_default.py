@@ -1,12 +1,11 @@
 """The default model of evoked emotions: cross-validated on the fixed folds of Emotion6, then taught on all of them.
 
-EfficientNet-Lite0 from ImageNet stays as it is; several small heads read the statistics of three of its layers. What is
-chosen, is chosen for each fold on the fold after it, which then joins the training rows.
+Two EfficientNets from ImageNet stay as they are; several small heads read the statistics of three layers of each. What
+is chosen, is chosen for each fold on the fold after it, which then joins the training rows.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,25 +13,29 @@ from pathlib import Path
 import numpy as np
 
 from emolens.data.pictures import LabelledPictures, whole_set
-from emolens.errors import DataError
 from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.evaluation.distributions import concordance, measure, per_picture
 from emolens.files import replacing
-from emolens.learn.export_evoked import Origin, write_evoked
+from emolens.learn.export_evoked import Origin, write_joined
+from emolens.learn.join import TrunkFile
 from emolens.learn.losses_evoked import unscaled_array
+from emolens.learn.nets.backbone import trunk_range
 from emolens.learn.nets.wheel import WheelHead
 from emolens.learn.studies import Effort, Say
-from emolens.learn.studies.folds import fixed_folds
-from emolens.learn.studies.frozen import PLAIN, Views, frozen_features, frozen_net
-from emolens.learn.studies.members import Member, answers, joined_heads, teach_member
+from emolens.learn.studies.folds import distributed, fingerprint, fixed_folds
+from emolens.learn.studies.frozen import PLAIN, frozen_features
+from emolens.learn.studies.members import Member, answers, joined_heads, narrowed, teach_member
+from emolens.learn.studies.trunk import default_trunk, looking, write_trunk
 from emolens.models.card import Metric
 from emolens.models.classifier import softmax
-from emolens.places import home
+from emolens.places import home, sha256
 
 SIZE = 256
 MEMBERS = 4
 CANDIDATES = (Member(hidden_dropout=0.4), Member())
 """What is chosen among, by the KL divergence on the inner fold."""
+RANK = 112
+"""Of the first layer of all heads: 6,384 numbers a picture times 1,024 units would be larger than the trunk."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,10 +46,18 @@ class Answers:
     values: np.ndarray
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A trunk's file, and what it tells of each picture in each view, (V, N, D)."""
+
+    trunk: TrunkFile
+    features: np.ndarray
+
+
 ORIGIN = Origin(
     "emotion6",
-    f"emolens study evoked_default: EfficientNet-Lite0 from ImageNet, frozen; {MEMBERS} heads on the mean and spread "
-    "of three of its layers, averaged, both views of the picture averaged",
+    "emolens study evoked_default: EfficientNet-Lite0 and -Lite2 from ImageNet, frozen, in eight bits and four; "
+    f"{MEMBERS} heads on the mean and spread of three layers of each, averaged, both views of the picture averaged",
     "all pictures; the figures are from five fixed folds, each held out in turn",
 )
 
@@ -58,7 +69,8 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
     `DataError` where the set has no distributions.
     """
     pictures = distributed(whole_set(data, SIZE))
-    features = kept_features(pictures, say)
+    seen = default_features(pictures, say)
+    features = seen.features
     folds = fixed_folds(pictures)
     chosen, told = _choices(features, pictures, folds, say)
     answered = [_out_of_fold(chosen, features, pictures, folds, seed, say) for seed in range(effort.seeds)]
@@ -82,35 +94,30 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
         draft.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     wanted = (pictures.targets, one_hot_top(pictures.targets))
     spread, confident = (fit_temperature(answered[0].logits, targets) for targets in wanted)
-    net = frozen_net()
-    net.head = head
-    card = write_evoked(net, pictures, (spread, confident), figures, out / "evoked_emotion6.onnx", ORIGIN)
+    model = out / "evoked_emotion6.onnx"
+    card = write_joined(seen.trunk, head, features[:PLAIN], pictures, (spread, confident), figures, model, ORIGIN)
     say(f"{card.name}: {card.parity}")
     return page
 
 
-def distributed(pictures: LabelledPictures) -> LabelledPictures:
-    """The pictures, if they have distributions. Raises `DataError` where they have labels alone."""
-    if (pictures.targets.max(axis=1) >= 1).all():
-        raise DataError(
-            "the set names one class a picture and no distribution, so there is nothing to learn one from; "
-            "give Emotion6, or a table with a column for each probability"
-        )
-    return pictures
-
-
-def kept_features(pictures: LabelledPictures, say: Say) -> np.ndarray:
-    """What the frozen trunk sees, from the cache where it was computed before."""
-    key = hashlib.sha256("\n".join([f"{SIZE}", *pictures.ids.tolist()]).encode()).hexdigest()[:12]
-    return frozen_features(pictures, Views(), home() / "features" / key, say)
+def default_features(pictures: LabelledPictures, say: Say) -> Seen:
+    """What the trunk of the default model tells of pictures, and its file; both are kept in the cache."""
+    trunk = default_trunk()
+    path = home() / "trunks" / f"lite0-lite2-{fingerprint(pictures)}.onnx"
+    if not path.is_file():
+        say("the trunk in eight bits")
+        write_trunk(trunk, pictures, path)
+    features = frozen_features(pictures, looking(path, trunk), sha256(path)[:12], say)
+    return Seen(TrunkFile(path, *trunk_range(trunk)), features)
 
 
 def ensemble(
     settings: Member, features: np.ndarray, pictures: LabelledPictures, rows: np.ndarray, seed: int
 ) -> WheelHead:
-    """`MEMBERS` heads with seeds of their own as one."""
+    """`MEMBERS` heads with seeds of their own as one, narrowed to what they look at in these rows."""
     seeds = range(seed * MEMBERS, (seed + 1) * MEMBERS)
-    return joined_heads([teach_member(settings, features, pictures, rows, each) for each in seeds])
+    whole = joined_heads([teach_member(settings, features, pictures, rows, each) for each in seeds])
+    return narrowed(whole, features[:PLAIN, rows], RANK)
 
 
 def _choices(

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from emolens.data.pictures import LabelledPictures
 from emolens.files import replacing
-from emolens.learn.nets.backbone import LITE0, backbone, trunk_range
-from emolens.learn.nets.wheel import EmotionWheelNet, WheelHead
+from emolens.learn.studies.folds import fingerprint
+from emolens.places import home
 
 PLAIN = 2
 """The first views: the picture as it is, and mirrored. Figures are read off these, training draws from all."""
 BATCH = 8
-TAPS = ("blocks.4", "blocks.5.0")
-"""Layers of EfficientNet-Lite0 whose statistics stand beside those of the last: at 1/16 and at 1/32 of the side."""
+
+Look = Callable[[np.ndarray], np.ndarray]
+"""From pictures, RGB uint8 (n, S, S, 3), to what a trunk tells of each, (n, D)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +34,34 @@ class Views:
         return PLAIN + self.random
 
 
-def frozen_net(taps: Sequence[str] = TAPS) -> EmotionWheelNet:
-    """EfficientNet-Lite0 from ImageNet, offline, whose statistics are the features; its head is never used."""
-    trunk = backbone(LITE0, "wheel")
-    return EmotionWheelNet(trunk, WheelHead(1, 1), taps).eval().to(memory_format=torch.channels_last)
+def frozen_features(
+    pictures: LabelledPictures, look: Look, name: str, say: Callable[[str], None], views: Views | None = None
+) -> np.ndarray:
+    """What `look` tells of every picture in every view, float16 (views, N, D).
 
-
-def frozen_features(pictures: LabelledPictures, views: Views, kept: Path, say: Callable[[str], None]) -> np.ndarray:
-    """The pooled statistics of every picture in every view, float16 (views, N, D).
-
-    View 0 is the picture, view 1 its mirror image, the others are random. Views that `kept` holds are read from there.
+    View 0 is the picture, view 1 its mirror image, the others are random. They are kept in the cache under the `name`
+    of the trunk, and read from there.
     """
-    net = frozen_net()
+    views = views or Views()
+    kept = home() / "features" / f"{name}-{fingerprint(pictures)}"
     found = []
     for view in range(len(views)):
         path = kept / f"view-{view}.npy"
         if not path.is_file():
             say(f"features of {len(pictures)} pictures, view {view + 1} of {len(views)}")
             kept.mkdir(parents=True, exist_ok=True)
-            features = _features(net, pictures.images, view, views)
+            features = _features(look, pictures.images, view, views)
             with replacing(path) as draft, draft.open("wb") as file:
                 np.save(file, features)
         found.append(np.load(path))
     return np.stack(found)
 
 
-@torch.inference_mode()
-def _features(net: EmotionWheelNet, images: np.ndarray, view: int, views: Views) -> np.ndarray:
-    low, span = (torch.tensor(each).view(1, 3, 1, 1) for each in trunk_range(net.trunk))
+def _features(look: Look, images: np.ndarray, view: int, views: Views) -> np.ndarray:
     chance, rows = np.random.default_rng(view), []
     for at in range(0, len(images), BATCH):
         seen = np.stack([varied(image, view, views, chance) for image in images[at : at + BATCH]])
-        batch = (torch.from_numpy(seen).permute(0, 3, 1, 2).float() - low) / span
-        rows.append(net.pooled(batch.contiguous(memory_format=torch.channels_last))[0].numpy().astype(np.float16))
+        rows.append(look(seen).astype(np.float16))
     return np.concatenate(rows)
 
 

