@@ -123,9 +123,8 @@ def main() -> None:
     answers = interleaved(workers, [os.fsencode(picture) for picture in pictures], asked.rounds, asked.seed)
     for worker in workers:
         worker.close()
-    print(
-        f"{len(pictures)} pictures, {asked.rounds} rounds, target {TARGET_MS} ms; torch: {' and '.join(asked.backbone)}\n"
-    )
+    trunks = " and ".join(asked.backbone)
+    print(f"{len(pictures)} pictures, {asked.rounds} rounds, target {TARGET_MS} ms; torch: {trunks}\n")
     print("\n".join([*table(answers, asked.draws, asked.seed), ""]))
     print(machine(asked.cores, {name: v for worker in workers for name, v in worker.packages.items()}))
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 from typer.testing import CliRunner
 
 from emolens.cli import app
@@ -13,11 +15,12 @@ from emolens.data.splits import emotion6_folds
 from emolens.errors import DataError, UnknownName
 from emolens.learn.studies import study
 from emolens.learn.studies.emotion_wheel_page import write_report
+from emolens.learn.studies.evoked_default import Answers, without_neutral
 from emolens.learn.studies.folds import distributed, fixed_folds
 from emolens.learn.studies.frozen import Views, varied
 from emolens.learn.studies.heads import Arm, grid, teach
-from emolens.learn.studies.members import Member, answers, joined_heads, teach_member
-from emolens.taxonomy import EKMAN6
+from emolens.learn.studies.members import Member, answers, joined_heads, narrowed, teach_member
+from emolens.taxonomy import EKMAN6, EMOTION6
 
 N, D = 160, 12
 World = tuple[np.ndarray, LabelledPictures, np.ndarray]
@@ -124,3 +127,31 @@ def test_labels_without_distributions_and_unknown_studies_are_refused(world: Wor
     answer = CliRunner().invoke(app, ["study", "emotion_whel", "--data", ".", "--out", "x"])
     assert answer.exit_code == 2
     assert "Did you mean 'emotion_wheel'" in answer.output
+
+
+def test_figures_without_neutral_leave_it_out_of_answers_and_targets() -> None:
+    chance = np.random.default_rng(3)
+    targets = chance.dirichlet(np.ones(7), 20).astype(np.float32)
+    targets[0] = np.eye(7)[6]  # nothing but neutral
+    ids, images = np.array([f"p{at}" for at in range(20)]), np.zeros((20, 2, 2, 3), np.uint8)
+    pictures = LabelledPictures(
+        ids, images, targets, np.zeros((20, 2), np.float32), targets.argmax(axis=1), EMOTION6, "all"
+    )
+    perfect = Answers(np.log(targets + 1e-9), pictures.values)
+    figures = without_neutral(perfect, pictures)
+    assert figures["n"] == 19
+    assert figures["kl"] == pytest.approx(0, abs=1e-5)
+    assert figures["intersection"] == pytest.approx(1, abs=1e-5)
+    assert without_neutral(perfect, replace(pictures, taxonomy=EKMAN6)) == {}
+
+
+def test_a_narrowed_head_keeps_all_that_its_features_tell_and_through_few_numbers(world: World) -> None:
+    views, pictures, folds = world
+    views = views[:, :, :5] @ np.random.default_rng(4).normal(size=(5, D)).astype(np.float32)
+    rows = np.flatnonzero(folds != 0)
+    whole = teach_member(Member(hidden=64, epochs=3, batch=32), views, pictures, rows, 0)
+    slim = narrowed(whole, views[:2, rows], 5)
+    assert [layer.out_features for layer in slim.body if isinstance(layer, nn.Linear)] == [5, 64]
+    wanted, found = (answers(head, views[:2])[0] for head in (whole, slim))
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert narrowed(whole, views[:2, rows], D) is whole  # there is nothing to gain

@@ -29,6 +29,7 @@ from emolens.learn.studies.trunk import default_trunk, looking, write_trunk
 from emolens.models.card import Metric
 from emolens.models.classifier import softmax
 from emolens.places import home, sha256
+from emolens.taxonomy import EKMAN6, EMOTION6
 
 SIZE = 256
 MEMBERS = 4
@@ -86,6 +87,7 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
         "final": asdict(final),
         "figures": [metric.model_dump() for metric in figures],
         "by_fold": by_fold(found[0], pictures, folds),
+        "without_neutral": without_neutral(found[0], pictures),
         "seeds": seed_spread(found, pictures),
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -174,6 +176,20 @@ def by_fold(found: Answers, pictures: LabelledPictures, folds: np.ndarray) -> li
     """The figures of each fold."""
     rows = [np.flatnonzero(folds == fold) for fold in range(int(folds.max()) + 1)]
     return [_figures(found, pictures, each) for each in rows]
+
+
+def without_neutral(found: Answers, pictures: LabelledPictures) -> dict[str, float]:
+    """The figures over Ekman's six, as the wheel paper had them: neutral is left out of answers and of targets.
+
+    Nothing for a set that has other classes. Pictures that evoked nothing else do not count.
+    """
+    if pictures.taxonomy != EMOTION6:
+        return {}
+    six = pictures.expressed_in(EKMAN6)
+    kept = [EMOTION6.classes.index(name) for name in EKMAN6.classes]
+    rows = np.isin(pictures.ids, six.ids)
+    figures = per_picture(softmax(found.logits[rows][:, kept]), six.targets, six.keyword)
+    return {"n": len(six), **{name: float(values.mean()) for name, values in figures.items()}}
 
 
 def seed_spread(found: list[Answers], pictures: LabelledPictures) -> dict[str, dict[str, float]]:
