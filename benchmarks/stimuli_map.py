@@ -56,14 +56,15 @@ Maps = dict[str, np.ndarray]
 
 def fold_models(pictures: LabelledPictures, folds: np.ndarray) -> list[Path]:
     """For each fold a file whose head never saw it, made as `emolens study evoked_default` makes the shipped one."""
-    from emolens.learn.studies.evoked_default import CANDIDATES, default_features, ensemble
+    from emolens.learn.studies.evoked_default import default_features, ensemble
+    from emolens.learn.studies.members import Member
 
     paths = [cache() / f"fold-{fold + 1}.onnx" for fold in range(int(folds.max()) + 1)]
     for fold, path in enumerate(paths):
         if not path.is_file():
             say(f"a model that did not see fold {fold + 1}")
             seen, rows = default_features(pictures, say), np.flatnonzero(folds != fold)
-            head = ensemble(CANDIDATES[0], seen.features, pictures, rows, 0)
+            head = ensemble(Member(), seen.features, pictures, rows, 0)
             write_model(path, seen.trunk, head, seen.features[:PLAIN, :FEW], pictures)
     return paths
 

@@ -14,6 +14,9 @@ from emolens.learn.rounding import pack, round_pointwise
 
 COLOURS = 3
 BATCH_VALUES = 2**19
+PLAIN_NET = ("Conv", "Relu", "MaxPool")
+MOBILE_NET = ("Conv", "Clip", "Add")
+"""What stands between convolutions in a VGG, and in an EfficientNet-Lite; all of it is turned to eight bits."""
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime carries no types
@@ -25,11 +28,6 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime car
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._batches, None)
-
-
-PLAIN_NET = ("Conv", "Relu", "MaxPool")
-MOBILE_NET = ("Conv", "Clip", "Add")
-"""What stands between convolutions in a VGG, and in an EfficientNet-Lite; all of it is turned to eight bits."""
 
 
 def quantise(

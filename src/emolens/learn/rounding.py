@@ -34,9 +34,8 @@ DEAD = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """A pointwise convolution in eight bits: its node, the names of its input, its weights, their scales, its bias."""
+    """A pointwise convolution in eight bits, by the names of what it takes."""
 
-    node: onnx.NodeProto
     inputs: str
     weights: str
     scales: str
@@ -122,7 +121,7 @@ def _pointwise(graph: onnx.GraphProto, given: dict[str, onnx.TensorProto]) -> It
         inputs, weights, bias = (turned[name] for name in node.input)
         dims = given[weights[0]].dims
         if tuple(dims[2:]) == (1, 1) and dims[1] > 1 and np.prod(dims) >= LEAST:
-            yield _Layer(node, node.input[0], weights[0], weights[1], bias[0], bias[1], inputs[1])
+            yield _Layer(node.input[0], weights[0], weights[1], bias[0], bias[1], inputs[1])
 
 
 def _moments(whole: onnx.ModelProto, names: list[str], images: np.ndarray) -> dict[str, _Moments]:
