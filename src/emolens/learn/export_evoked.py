@@ -98,9 +98,9 @@ def write_evoked(
             shrink_weights(draft)
 
     compared = agreement if int8 else partial(parity, kind="float32")
-    shown = some_of(pictures)
+    shown = _some_of(pictures)
     card = _card(pictures, out.stem, trunk_range(net.trunk), temperatures, metrics, origin)
-    return finish(write, card, shown, answers(net, shown)["logits"], compared, out)
+    return _finish(write, card, shown, answers(net, shown)["logits"], compared, out)
 
 
 def write_joined(
@@ -117,13 +117,13 @@ def write_joined(
 
     `told` (2, N, D) is what the trunk tells of the pictures and of their mirror images.
     """
-    shown = some_of(pictures)
+    shown = _some_of(pictures)
     views = [head(torch.from_numpy(view[:: _step(pictures)]).float())["logits"].detach().numpy() for view in told]
     card = _card(pictures, out.stem, (trunk.mean, trunk.std), temperatures, metrics, origin)
-    return finish(partial(join, trunk.path, head), card, shown, np.mean(views, axis=0), agreement, out)
+    return _finish(partial(join, trunk.path, head), card, shown, np.mean(views, axis=0), agreement, out)
 
 
-def finish(
+def _finish(
     write: Callable[[Path], None],
     card: ModelCard,
     shown: np.ndarray,
@@ -147,7 +147,7 @@ def finish(
     return ModelCard.read(out.with_suffix(".json"))
 
 
-def some_of(pictures: LabelledPictures) -> np.ndarray:
+def _some_of(pictures: LabelledPictures) -> np.ndarray:
     """The pictures that show that file and net agree."""
     return pictures.images[:: _step(pictures)]
 

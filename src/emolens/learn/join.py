@@ -85,6 +85,9 @@ def _averaged(whole: onnx.ModelProto) -> onnx.ModelProto:
     values = pen.node("Clip", _mean(pen, "head.values"), *(pen.float(bound) for bound in SCALE))
     pen.output(values, "values", ["n", *pen.shape("head.values")[1:]])
     pen.output(_halves(pen, "maps")[0], "features", ["n", *pen.shape("maps")[1:]])
+    version = max(each.version for each in whole.opset_import if each.domain == "")
+    del whole.opset_import[:]  # the quantiser names domains that nothing uses, and merging names them again
+    whole.opset_import.append(helper.make_opsetid("", version))
     return whole
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,25 +44,25 @@ def quantise(
     48 px a sixth less time, and half as many answers other than the net's. With `four_bits` the weights of pointwise
     convolutions take four bits, see `rounding`.
     """
-    folded = out.with_suffix(".folded.onnx")
-    quant_pre_process(str(model), str(folded), skip_symbolic_shape=True)
-    quantize_static(
-        str(folded),
-        str(out),
-        _Pictures(images),
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=list(kinds),
-        nodes_to_exclude=[*_on_the_picture(folded), *_with_a_constant(folded)],
-        per_channel=True,
-        reduce_range=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=CalibrationMethod.MinMax,
-    )
-    if four_bits:
-        round_pointwise(out, folded, images)
-        pack(out)
-    folded.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        folded = Path(folder) / "folded.onnx"
+        quant_pre_process(str(model), str(folded), skip_symbolic_shape=True)
+        quantize_static(
+            str(folded),
+            str(out),
+            _Pictures(images),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(kinds),
+            nodes_to_exclude=[*_on_the_picture(folded), *_with_a_constant(folded)],
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+        if four_bits:
+            round_pointwise(out, folded, images)
+            pack(out)
 
 
 def _on_the_picture(model: Path) -> list[str]:

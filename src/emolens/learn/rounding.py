@@ -7,6 +7,7 @@ Cholesky factors). What is left of it on average goes into the bias.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from emolens.models.graph_pen import setting
 from emolens.models.session import open_session
 
 BITS = 4
@@ -28,8 +30,10 @@ PLACES = 256
 DAMPING = 0.01
 """Added to the inputs' mean squares, as a share of their mean, so that inputs that hardly vary do no harm."""
 BLOCK = 64
-DEAD = 1e-6
-"""A weight row below this says nothing; it gets a scale that its bias fits into."""
+SMALLEST = 1e-12
+"""Of a row's largest weight: the size of a step must be a number that can be divided by."""
+FITS = 2**30
+"""The largest bias in its steps, half of what 32 bits hold: sums are added to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ class _Layer:
     bias: str
     bias_scales: str
     input_scale: str
+
+    @property
+    def original(self) -> tuple[str, str]:
+        """The names of weights and bias in the net of floats."""
+        return self.weights.removesuffix("_quantized"), self.bias.removesuffix("_quantized")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,39 +65,40 @@ def round_pointwise(model: Path, original: Path, images: np.ndarray) -> None:
     """Round the weights of the pointwise convolutions of `model` to four bits, from those of the float `original`.
 
     `model` is what `quantise` made of `original`, and is written over; `images`, float32 (N, C, H, W), are what it is
-    fed. Its weights still take a byte each; see `pack`.
+    fed. Its weights still take a byte each; see `pack`. Layers that share a constant with another, are grouped or have
+    no bias stay as they are.
     """
     whole = onnx.load(str(model))
     floats = {each.name: each for each in onnx.load(str(original)).graph.initializer}
     given = {each.name: each for each in whole.graph.initializer}
-    layers = list(_pointwise(whole.graph, given))
+    layers = [each for each in _pointwise(whole.graph, given) if all(name in floats for name in each.original)]
     if not layers:
         return
     moments = _moments(whole, sorted({layer.inputs for layer in layers}), images)
     for layer in layers:
-        values = numpy_helper.to_array(floats[layer.weights.removesuffix("_quantized")])[:, :, 0, 0].astype(np.float64)
-        seen = moments[layer.inputs]
-        steps, scales = rounded(values, seen.products)
+        values, bias = (numpy_helper.to_array(floats[name]).astype(np.float64) for name in layer.original)
+        values, seen = values[:, :, 0, 0], moments[layer.inputs]
+        input_scale = numpy_helper.to_array(given[layer.input_scale])
+        steps, scales = rounded(values, seen.products, np.abs(bias) / (input_scale * FITS))
         _put(given[layer.weights], steps[:, :, None, None].astype(np.int8))
         _put(given[layer.scales], scales[:, 0].astype(np.float32))
-        bias = numpy_helper.to_array(floats[layer.bias.removesuffix("_quantized")])
         bias = bias - (steps * scales - values) @ seen.means
-        input_scale = numpy_helper.to_array(given[layer.input_scale])
         bias_scales = (scales[:, 0] * input_scale).astype(np.float32)
         _put(given[layer.bias], np.round(bias / bias_scales).astype(np.int32))
         _put(given[layer.bias_scales], bias_scales)
     onnx.save(whole, str(model))
 
 
-def rounded(weights: np.ndarray, products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def rounded(weights: np.ndarray, products: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Steps (O, K) from -TOP to TOP, and their sizes (O, 1), whose product stands for `weights` (O, K).
 
-    `products` (K, K) are the mean products of the inputs: what is kept small is the change of the outputs.
+    `products` (K, K) are the mean products of the inputs: what is kept small is the change of the outputs. Sizes are
+    `least` (O,) and more.
     """
     own = np.diag(products)
-    scales = _scales(weights, own)
+    scales = np.maximum(_scales(weights, own), least[:, None])
     order = np.argsort(-own)  # those that weigh most while all others can still make up for them
-    damped = products[np.ix_(order, order)] + DAMPING * own.mean() * np.eye(len(own))
+    damped = products[np.ix_(order, order)] + DAMPING * (own.mean() or 1.0) * np.eye(len(own))
     upper = np.linalg.cholesky(np.linalg.inv(damped)).T
     left, steps = weights[:, order], np.empty_like(weights)
     for start in range(0, len(own), BLOCK):
@@ -105,22 +115,28 @@ def rounded(weights: np.ndarray, products: np.ndarray) -> tuple[np.ndarray, np.n
 def _scales(weights: np.ndarray, weighing: np.ndarray) -> np.ndarray:
     """The size of a step for each output (O, 1), which may cut off the largest weights, by the least squared error."""
     largest = np.abs(weights).max(axis=1, keepdims=True)
-    sizes = np.linspace(0.5, 1, 26)[:, None, None] * np.maximum(largest, DEAD) / TOP  # (tries, O, 1)
+    sizes = (
+        np.linspace(0.5, 1, 26)[:, None, None] * np.maximum(largest, np.finfo(np.float32).tiny) / TOP
+    )  # (tries, O, 1)
     errors = [
         (np.square(np.clip(np.round(weights / s), -TOP, TOP) * s - weights) * weighing).sum(axis=1) for s in sizes
     ]
-    best = np.take_along_axis(sizes[:, :, 0], np.argmin(errors, axis=0)[None], axis=0)[0][:, None]
-    return np.where(largest < DEAD, 1e-3, best)
+    best = np.take_along_axis(sizes[:, :, 0], np.argmin(errors, axis=0)[None], axis=0)
+    return np.asarray(best.reshape(-1, 1))
 
 
 def _pointwise(graph: onnx.GraphProto, given: dict[str, onnx.TensorProto]) -> Iterator[_Layer]:
     turned = {node.output[0]: node.input for node in graph.node if node.op_type == "DequantizeLinear"}
+    uses = Counter(name for node in graph.node for name in node.input)
     for node in graph.node:
         if node.op_type != "Conv" or len(node.input) < 3 or not all(name in turned for name in node.input):
             continue
         inputs, weights, bias = (turned[name] for name in node.input)
+        own = [*weights[:2], *bias[:2], node.input[1], node.input[2]]
+        if weights[0] not in given or any(uses[name] > 1 for name in own) or setting(node, "group", 1) > 1:
+            continue
         dims = given[weights[0]].dims
-        if tuple(dims[2:]) == (1, 1) and dims[1] > 1 and np.prod(dims) >= LEAST:
+        if tuple(dims[2:]) == (1, 1) and np.prod(dims) >= LEAST:
             yield _Layer(node.input[0], weights[0], weights[1], bias[0], bias[1], inputs[1])
 
 
@@ -159,7 +175,7 @@ def pack(model: Path) -> None:
     nodes: list[onnx.NodeProto] = []
     for weights in [each for each in graph.initializer if each.data_type == onnx.TensorProto.INT8]:
         steps = numpy_helper.to_array(weights)
-        if steps.size >= LEAST and steps.size % 2 == 0 and np.abs(steps).max(initial=0) <= TOP:
+        if steps.size >= LEAST and steps.size % 2 == 0 and steps.min() >= -TOP and steps.max() <= TOP:
             graph.initializer.remove(weights)
             graph.initializer.extend(
                 [
@@ -182,12 +198,13 @@ def pack(model: Path) -> None:
 def _drop_zero_points(graph: onnx.GraphProto) -> None:
     """Leave out the zero points of constants where each is 0, which is what their absence means."""
     given = {each.name: each for each in graph.initializer}
+    empty = {name for name, each in given.items() if not numpy_helper.to_array(each).any()}
     for node in graph.node:
-        if node.op_type != "DequantizeLinear" or len(node.input) < 3 or node.input[0] not in given:
-            continue
-        if not numpy_helper.to_array(zero := given[node.input[2]]).any():
-            graph.initializer.remove(zero)
+        if node.op_type == "DequantizeLinear" and node.input[0] in given and set(node.input[2:]) & empty:
             del node.input[2]
+    used = {name for node in graph.node for name in node.input}
+    for name in empty - used:
+        graph.initializer.remove(given[name])
 
 
 def _derive_bias_scales(graph: onnx.GraphProto) -> list[onnx.NodeProto]:

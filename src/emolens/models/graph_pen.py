@@ -39,16 +39,10 @@ class GraphPen:
         return self._shapes[name]
 
     def number(self, name: str) -> np.ndarray:
-        """The value of a constant in floats, also of one that is kept in eight bits."""
-        if name in self._constants:
-            return np.asarray(numpy_helper.to_array(self._constants[name]))
-        made = self.maker(name)
-        if made.op_type == "Cast":
-            return self.number(made.input[0]).astype(np.float32)
-        if made.op_type != "Mul":
+        """The value of a constant."""
+        if name not in self._constants:
             raise self.other(f"{name!r} is no constant")
-        values, scale = (self.number(part) for part in made.input)
-        return np.asarray(values * scale)
+        return np.asarray(numpy_helper.to_array(self._constants[name]))
 
     def other(self, why: str) -> ModelError:
         """What to raise for a model that is built in another way."""

