@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -21,6 +20,7 @@ from emolens.models.graph_pen import setting
 from emolens.models.session import open_session
 
 BITS = 4
+LOW = 2**BITS - 1
 TOP = 2 ** (BITS - 1) - 1
 """The largest weight, in steps; the smallest is -TOP."""
 LEAST = 4096
@@ -162,16 +162,11 @@ def _moments(whole: onnx.ModelProto, names: list[str], images: np.ndarray) -> di
 def pack(model: Path) -> None:
     """Store weights that four bits are enough for as two to a byte, and nothing that follows from other numbers.
 
-    The halves of the steps lie in the low and in the high bits. Runtimes work out once what depends on constants alone,
-    when a file is opened, so the net runs as with a byte a weight.
+    Each byte stands for two neighbours, found in a table. Runtimes work out what depends on constants alone once, when
+    a file is opened, so the net runs as with a byte a weight.
     """
     whole = onnx.load(str(model))
     graph = whole.graph
-    shared: dict[str, np.ndarray] = {
-        "low": np.array(2**BITS - 1, np.uint8),
-        "shift": np.array(BITS, np.uint8),
-        "middle": np.array(TOP + 1, np.int32),
-    }
     nodes: list[onnx.NodeProto] = []
     for weights in [each for each in graph.initializer if each.data_type == onnx.TensorProto.INT8]:
         steps = numpy_helper.to_array(weights)
@@ -185,7 +180,9 @@ def pack(model: Path) -> None:
             )
             nodes += _unpacking(weights.name)
     if nodes:
-        graph.initializer.extend(numpy_helper.from_array(value, f"packed.{name}") for name, value in shared.items())
+        codes = np.arange(256, dtype=np.uint8)
+        table = np.stack([codes & LOW, codes >> BITS], axis=1).astype(np.int8) - (TOP + 1)
+        graph.initializer.append(numpy_helper.from_array(table.astype(np.int8), "packed.table"))
     _drop_zero_points(graph)
     nodes += _derive_bias_scales(graph)
     del graph.value_info[:]  # runtimes infer them
@@ -223,22 +220,17 @@ def _derive_bias_scales(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
 
 
 def packed(steps: np.ndarray) -> np.ndarray:
-    """Steps of any even number as bytes, uint8: the first half in the low bits, the second in the high."""
-    low, high = (steps.reshape(-1).astype(np.int16) + TOP + 1).astype(np.uint8).reshape(2, -1)
+    """Steps of any even number as bytes, uint8: of two neighbours the first in the low bits, the second in the high."""
+    low, high = (steps.reshape(-1, 2).astype(np.int16) + TOP + 1).astype(np.uint8).T
     return np.asarray(low | (high << BITS))
 
 
-def _unpacking(name: str) -> Iterator[onnx.NodeProto]:
-    def made(kind: str, step: str, *inputs: str, **settings: Any) -> onnx.NodeProto:
-        return helper.make_node(kind, list(inputs), [f"{name}.{step}" if step else name], **settings)
-
-    yield made("BitwiseAnd", "first", f"{name}.packed", "packed.low")
-    yield made("BitShift", "second", f"{name}.packed", "packed.shift", direction="RIGHT")
-    yield made("Concat", "codes", f"{name}.first", f"{name}.second", axis=0)
-    yield made("Cast", "wide", f"{name}.codes", to=onnx.TensorProto.INT32)
-    yield made("Sub", "signed", f"{name}.wide", "packed.middle")
-    yield made("Reshape", "shaped", f"{name}.signed", f"{name}.shape")
-    yield made("Cast", "", f"{name}.shaped", to=onnx.TensorProto.INT8)
+def _unpacking(name: str) -> list[onnx.NodeProto]:
+    return [
+        helper.make_node("Cast", [f"{name}.packed"], [f"{name}.codes"], to=onnx.TensorProto.INT32),
+        helper.make_node("Gather", ["packed.table", f"{name}.codes"], [f"{name}.pairs"]),
+        helper.make_node("Reshape", [f"{name}.pairs", f"{name}.shape"], [name]),
+    ]
 
 
 def _put(tensor: onnx.TensorProto, values: np.ndarray) -> None:
