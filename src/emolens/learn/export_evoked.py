@@ -21,7 +21,7 @@ from emolens.learn.config import EvokedRecipe
 from emolens.learn.export import embed, parity, publish, write_onnx
 from emolens.learn.join import TrunkFile, join
 from emolens.learn.nets.backbone import trunk_range
-from emolens.learn.nets.wheel import EmotionWheelNet, WheelHead
+from emolens.learn.nets.wheel import WheelHead
 from emolens.learn.predict_evoked import BothViews, answers, load_evoked
 from emolens.learn.quantise import shrink_weights
 from emolens.learn.runs import recipe_of
@@ -44,9 +44,10 @@ LIMITS = (
 def export_evoked(run: Path, data: Path, out: Path, int8: bool = False, checkpoint: str = "last") -> ModelCard:
     """Write `out` and its card from a run on evoked emotions; both temperatures are fitted on its `val`.
 
-    It gives valence and arousal where the run learnt them.
+    It gives valence and arousal where the run learnt them. Weights take eight bits with `int8`, else they are float32.
 
-    Raises `ModelError` where the folder holds no such run, or the file does not agree with its net.
+    Raises `ModelError`, and writes nothing, where the folder holds no such run, or the file does not agree with its
+    net, see `agreement`.
     """
     recipe = recipe_of(run, EvokedRecipe)
     net, val = load_evoked(run, checkpoint), pictures_of(recipe, data, "val")
@@ -54,7 +55,16 @@ def export_evoked(run: Path, data: Path, out: Path, int8: bool = False, checkpoi
     fitted = fit_temperature(logits, val.targets), fit_temperature(logits, one_hot_top(val.targets))
     words = f"emolens train {recipe.name}, {recipe.optim.epochs} epochs, seed {recipe.seed} ({recipe.source})"
     origin = Origin(recipe.data.name, words, "its rows of train", valued=recipe.loss.values > 0)
-    return write_evoked(net, val, fitted, (), out, origin, int8)
+
+    def write(draft: Path) -> None:
+        outputs = ("logits", *(("values",) if origin.valued else ()), "features")
+        write_onnx(BothViews(net).eval(), val.images.shape[1], draft, 3, outputs)
+        if int8:
+            shrink_weights(draft)
+
+    card = _card(val, out.stem, trunk_range(net.trunk), fitted, (), origin)
+    compared = agreement if int8 else partial(parity, kind="float32")
+    return _finish(write, card, _some_of(val), logits[:: _step(val)], compared, out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,33 +86,6 @@ class Origin:
         return Licences(code="MIT", data=terms, weights="for academic research only, as the data", commercial=False)
 
 
-def write_evoked(
-    net: EmotionWheelNet,
-    pictures: LabelledPictures,
-    temperatures: tuple[float, float],
-    metrics: Sequence[Metric],
-    out: Path,
-    origin: Origin,
-    int8: bool = True,
-) -> ModelCard:
-    """Write `out` and its card, the weights in int8 or in float32. `pictures` show that file and net agree.
-
-    `temperatures` are those of the distribution and of the confidence. Raises `ModelError`, and writes nothing, where
-    they do not agree, see `agreement`.
-    """
-
-    def write(draft: Path) -> None:
-        outputs = ("logits", *(("values",) if origin.valued else ()), "features")
-        write_onnx(BothViews(net).eval(), pictures.images.shape[1], draft, 3, outputs)
-        if int8:
-            shrink_weights(draft)
-
-    compared = agreement if int8 else partial(parity, kind="float32")
-    shown = _some_of(pictures)
-    card = _card(pictures, out.stem, trunk_range(net.trunk), temperatures, metrics, origin)
-    return _finish(write, card, shown, answers(net, shown)["logits"], compared, out)
-
-
 def write_joined(
     trunk: TrunkFile,
     head: WheelHead,
@@ -113,9 +96,10 @@ def write_joined(
     out: Path,
     origin: Origin,
 ) -> ModelCard:
-    """Write `out` and its card from a trunk's file and a head, see `join`; otherwise as `write_evoked`.
+    """Write `out` and its card from a trunk's file and a head, see `join`. Raises `ModelError` as `export_evoked` does.
 
-    `told` (2, N, D) is what the trunk tells of the pictures and of their mirror images.
+    `told` (2, N, D) is what the trunk tells of the pictures and of their mirror images; `temperatures` are those of the
+    distribution and of the confidence.
     """
     shown = _some_of(pictures)
     views = [head(torch.from_numpy(view[:: _step(pictures)]).float())["logits"].detach().numpy() for view in told]

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import timm
+import torch
 from torch import Tensor, nn
 
 from emolens.data.pictures import LabelledPictures
 from emolens.files import replacing
-from emolens.learn import rounding
+from emolens.learn import quantise, rounding
 from emolens.learn.export import write_onnx
-from emolens.learn.nets.backbone import LITE0, LITE2, backbone, trunk_range
+from emolens.learn.nets.backbone import LITE0, LITE2, TrunkRange, backbone
 from emolens.learn.nets.side_by_side import SideBySide
 from emolens.learn.nets.wheel import EmotionWheelNet, WheelHead
-from emolens.learn.quantise import MOBILE_NET, quantise
 from emolens.learn.studies.frozen import Look
 from emolens.models.session import open_session
 
@@ -31,8 +31,8 @@ SHOWN = 96
 """Pictures that the ranges of activations and the rounding of weights are read off; no label has part in it."""
 
 
-class Told(nn.Module):
-    """Without a head: `pooled` (N, D), the statistics that heads see, and the `maps` (N, C, h, w) of the last layer."""
+class Headless(nn.Module):
+    """A net's `pooled` (N, D), the statistics that heads see, and `maps` (N, C, h, w) of its last layer."""
 
     def __init__(self, trunk: nn.Module, taps: tuple[str, ...]) -> None:
         super().__init__()
@@ -49,23 +49,24 @@ def default_trunk(weights: str = "wheel") -> SideBySide:
 
 
 def recipe_digest() -> str:
-    """Eight hex digits of what a trunk's file is made by, so that one made otherwise is not taken for it."""
-    versions = onnxruntime.__version__, timm.__version__
-    made_by = (LITE0, LITE2, TAPS, SHOWN, MOBILE_NET, rounding.BITS, rounding.PLACES, rounding.DAMPING, versions)
-    return hashlib.sha256(repr(made_by).encode()).hexdigest()[:8]
+    """Eight hex digits of the code and the libraries that a trunk's file is made by: made otherwise, it is another."""
+    made_by = hashlib.sha256(f"onnxruntime {onnxruntime.__version__}, timm {timm.__version__}".encode())
+    for path in (__file__, rounding.__file__, quantise.__file__):
+        made_by.update(Path(path).read_bytes())
+    return made_by.hexdigest()[:8]
 
 
 def write_trunk(trunk: SideBySide, pictures: LabelledPictures, path: Path) -> None:
     """Write `trunk` with its statistics as ONNX, in eight bits, its pointwise weights in four.
 
-    Takes `images`, normalised (N, 3, S, S), and gives `pooled` and `maps` as `Told` does.
+    Takes `images`, normalised (N, 3, S, S), and gives `pooled` and `maps` as `Headless` does.
     """
     taps = tuple(f"trunks.{at}.{tap}" for at in range(len(trunk.trunks)) for tap in TAPS)
     shown = normalised(pictures.images[np.linspace(0, len(pictures) - 1, min(SHOWN, len(pictures))).astype(int)], trunk)
     with tempfile.TemporaryDirectory() as folder, replacing(path) as draft:
         whole = Path(folder) / "whole.onnx"
-        write_onnx(Told(trunk, taps).eval(), pictures.images.shape[1], whole, 3, ("pooled", "maps"))
-        quantise(whole, shown, draft, MOBILE_NET, four_bits=True)
+        write_onnx(Headless(trunk, taps).eval(), pictures.images.shape[1], whole, 3, ("pooled", "maps"))
+        quantise.quantise(whole, shown, draft, quantise.MOBILE_NET, four_bits=True)
 
 
 def looking(path: Path, trunk: nn.Module) -> Look:
@@ -80,5 +81,5 @@ def looking(path: Path, trunk: nn.Module) -> Look:
 
 def normalised(images: np.ndarray, trunk: nn.Module) -> np.ndarray:
     """Pictures, RGB uint8 (N, S, S, 3), as a trunk's weights need them, float32 (N, 3, S, S)."""
-    low, span = (np.array(each, np.float32).reshape(1, 3, 1, 1) for each in trunk_range(trunk))
-    return np.ascontiguousarray((images.transpose(0, 3, 1, 2).astype(np.float32) - low) / span)
+    levels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
+    return np.ascontiguousarray(TrunkRange(trunk)(levels).numpy())
