@@ -53,7 +53,8 @@ class GlobalFeatures:
         if not pictures:
             return np.zeros((0, FEATURES), np.float32)
         seen = np.stack([self._look(picture) for picture in pictures])
-        found: np.ndarray = self._pooled(seen) @ self.matrix
+        # Not `@`: its threads of BLAS wait for each other while others read pictures, a quarter of the processor time.
+        found: np.ndarray = np.einsum("nc,cd->nd", self._pooled(seen), self.matrix)
         return found
 
     def keep(self, folder: Path) -> None:
