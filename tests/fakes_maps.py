@@ -29,16 +29,22 @@ def statistics_weights(seed: int = 0) -> dict[str, np.ndarray]:
     return found
 
 
-def statistics_model(path: Path, traced: bool = True, card: ModelCard | None = None) -> Path:
+def statistics_model(path: Path, traced: bool = True, card: ModelCard | None = None, middle: bool = False) -> Path:
     """A net built as the shipped one is: two views, two layers, their means and root mean squares, a hidden layer.
 
-    Layers have 8 x 8 and 4 x 4 places. `traced` gives it the output `evidence`.
+    Layers have 8 x 8 and 4 x 4 places. `traced` gives it the output `evidence`; with `middle` the second view is the
+    mirrored middle half of the picture.
     """
     card = card or evoked_card(size=SIZE)
     node, constants = helper.make_node, statistics_weights()
     numbers = {"last_axis": 3, "back": -1, "end": -(2**31)}
+    near = [
+        node("Slice", ["all_turned", "start", "stop", "sides"], ["half_turned"]),
+        node("Resize", ["half_turned", "", "double"], ["turned"], mode="linear"),
+    ]
     nodes = [
-        node("Slice", ["frames", "back", "end", "last_axis", "back"], ["turned"]),
+        node("Slice", ["frames", "back", "end", "last_axis", "back"], ["all_turned"]),
+        *(near if middle else [node("Identity", ["all_turned"], ["turned"])]),
         node("Concat", ["frames", "turned"], ["views"], axis=0),
         node("Conv", ["views", "fine"], ["fine_raw"], strides=[2, 2]),
         node("Relu", ["fine_raw"], ["fine_layer"]),
@@ -66,7 +72,9 @@ def statistics_model(path: Path, traced: bool = True, card: ModelCard | None = N
     ]
     initial = [numpy_helper.from_array(np.array([value], np.int64), name) for name, value in numbers.items()]
     initial += [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    initial.append(numpy_helper.from_array(np.array([2, 3], np.int64), "places"))
+    pairs = {"places": [2, 3], "sides": [2, 3], "start": [SIZE // 4] * 2, "stop": [SIZE - SIZE // 4] * 2}
+    initial += [numpy_helper.from_array(np.array(value, np.int64), name) for name, value in pairs.items()]
+    initial.append(numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "double"))
     initial += [numpy_helper.from_array(np.float32(v), name) for name, v in (("tiny", 1e-6), ("half", 0.5))]
     return _written(path, card, nodes, initial, {"logits": ["n", CLASSES]}, traced)
 

@@ -35,11 +35,12 @@ def test_the_answer_stays_the_same_to_the_bit(tmp_path, frames):
     assert after.answers(frames, (EVIDENCE,))[EVIDENCE].shape == (3, CLASSES, 8, 8)
 
 
-def test_it_is_the_chain_rule(tmp_path, frames):
+@pytest.mark.parametrize("middle", [False, True])
+def test_it_is_the_chain_rule(tmp_path, frames, middle):
     torch = pytest.importorskip("torch")
     from torch.nn import functional
 
-    path = statistics_model(tmp_path / "net.onnx")
+    path = statistics_model(tmp_path / "net.onnx", middle=middle)
     w = {name: torch.from_numpy(value) for name, value in statistics_weights().items()}
     card = ModelCard.read(path.with_suffix(".json"))
     images = (torch.from_numpy(frames).permute(0, 3, 1, 2).float() - card.mean[0]) / card.std[0]
@@ -65,7 +66,12 @@ def test_it_is_the_chain_rule(tmp_path, frames):
             start += 2 * layer.shape[1]
         return sum(found)
 
-    wanted = (places(images) + places(images.flip(-1)).flip(-1)) / 2
+    edge = SIZE // 4
+    near = functional.interpolate(images[..., edge:-edge, edge:-edge], scale_factor=2, mode="bilinear")
+    back = places((near if middle else images).flip(-1)).flip(-1)
+    if middle:  # two by two of its places are one of the picture's, all of them in its middle
+        back = functional.pad(4 * functional.avg_pool2d(back, 2), (2, 2, 2, 2))
+    wanted = (places(images) + back) / 2
     np.testing.assert_allclose(evidence(path, frames), wanted.detach().numpy(), rtol=1e-3, atol=1e-3)
 
 

@@ -6,12 +6,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch.nn import functional
 
 from emolens.data.pictures import LabelledPictures
-from emolens.learn.join import join
+from emolens.learn.join import TrunkFile, join, middle_part
 from emolens.learn.nets.backbone import backbone
 from emolens.learn.nets.side_by_side import SideBySide
 from emolens.learn.nets.wheel import WheelHead
+from emolens.learn.studies.frozen import Views, varied
 from emolens.learn.studies.trunk import looking, normalised, write_trunk
 from emolens.models.evidence import insert_evidence
 from emolens.models.session import open_session
@@ -52,7 +54,7 @@ def joined(written: Path, trunk: SideBySide, pictures: LabelledPictures) -> tupl
     width = looking(written, trunk)(pictures.images[:1]).shape[1]
     head = WheelHead(width, len(EMOTION6), hidden=16).eval()
     path = written.with_name("joined.onnx")
-    join(written, head, path)
+    join(TrunkFile(written, (0.0,) * 3, (1.0,) * 3), head, path)
     return path, head
 
 
@@ -80,6 +82,35 @@ def test_a_joined_file_is_the_head_on_what_the_trunk_tells_of_both_views(
     assert found[2].shape == (6, 2560, 2, 2)
     again = session.run(None, {"images": normalised(mirrored, trunk)})
     np.testing.assert_allclose(again[0], found[0], atol=1e-5)
+
+
+def test_a_middle_part_has_whole_pixels_and_lies_in_the_middle() -> None:
+    assert middle_part(256, 0.75) == (32, 224)
+    assert middle_part(256, 1) == (0, 256)
+    assert middle_part(65, 0.5) == (16, 49)
+
+
+def test_the_second_view_may_be_the_middle_of_the_picture(
+    joined: tuple[Path, WheelHead], written: Path, trunk: SideBySide, pictures: LabelledPictures, tmp_path: Path
+) -> None:
+    head, path = joined[1], tmp_path / "near.onnx"
+    join(TrunkFile(written, (0.0,) * 3, (1.0,) * 3, 0.75), head, path)
+    shown = {"images": normalised(pictures.images, trunk)}
+    part = torch.from_numpy(shown["images"])[..., 8:56, 8:56]
+    near = functional.interpolate(part, (SIZE, SIZE), mode="bilinear").flip(-1).numpy()
+    told = [open_session(written).run(["pooled"], {"images": images})[0] for images in (shown["images"], near)]
+    logits = torch.stack([head(torch.from_numpy(each))["logits"] for each in told]).mean(dim=0).detach().numpy()
+    found = open_session(path).run(None, shown)[0]
+    np.testing.assert_allclose(found, logits, atol=0.02)  # the head's weights take eight bits
+    assert np.abs(found - open_session(joined[0]).run(None, shown)[0]).max() > 0.05
+    whole = onnx.load(str(path))
+    insert_evidence(whole)
+    onnx.checker.check_model(whole)
+    evidence = open_session(whole.SerializeToString()).run(["evidence"], shown)[0]
+    assert evidence.shape == (6, 7, 4, 4)
+    taught = [varied(image, 1, Views(middle=0.75), np.random.default_rng(0)) for image in pictures.images]
+    scale = np.ptp(shown["images"]) / np.ptp(pictures.images)  # of a level; heads are taught on whole levels
+    np.testing.assert_allclose(normalised(np.stack(taught), trunk), near, atol=1.01 * scale)
 
 
 def test_a_joined_file_can_be_traced(

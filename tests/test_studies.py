@@ -91,6 +91,8 @@ def test_views_are_the_picture_its_mirror_image_and_parts_of_it() -> None:
     chance = np.random.default_rng(1)
     np.testing.assert_array_equal(varied(picture, 0, Views(), chance), picture)
     np.testing.assert_array_equal(varied(picture, 1, Views(), chance), picture[:, ::-1])
+    near = varied(picture, 1, Views(middle=0.5), chance)
+    np.testing.assert_array_equal(near[[0, -1]][:, [0, -1]], picture[[4, 11]][:, [11, 4]])
     part = varied(picture, 2, Views(), chance)
     assert part.shape == picture.shape
     assert (part != picture).any()

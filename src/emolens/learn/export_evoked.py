@@ -1,4 +1,4 @@
-"""An evoked model as one file: both views of the picture averaged, ONNX with its card, held to its net."""
+"""An evoked model as one file: two views of the picture averaged, ONNX with its card, held to its net."""
 
 from __future__ import annotations
 
@@ -98,13 +98,13 @@ def write_joined(
 ) -> ModelCard:
     """Write `out` and its card from a trunk's file and a head, see `join`. Raises `ModelError` as `export_evoked` does.
 
-    `told` (2, N, D) is what the trunk tells of the pictures and of their mirror images; `temperatures` are those of the
+    `told` (2, N, D) is what the trunk tells of both views of the pictures; `temperatures` are those of the
     distribution and of the confidence.
     """
     shown = _some_of(pictures)
     views = [head(torch.from_numpy(view[:: _step(pictures)]).float())["logits"].detach().numpy() for view in told]
     card = _card(pictures, out.stem, (trunk.mean, trunk.std), temperatures, metrics, origin)
-    return _finish(partial(join, trunk.path, head), card, shown, np.mean(views, axis=0), agreement, out)
+    return _finish(partial(join, trunk, head), card, shown, np.mean(views, axis=0), agreement, out)
 
 
 def _finish(

@@ -1,4 +1,4 @@
-"""A trunk's file and a head as one model of what pictures evoke: both views of the picture averaged."""
+"""A trunk's file and a head as one model of what pictures evoke: two views of the picture averaged."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, compose, helper
+from onnx import TensorProto, compose, helper, numpy_helper
 from torch import Tensor, nn
 
 from emolens.data.pictures import SCALE
@@ -18,17 +19,18 @@ from emolens.learn.nets.wheel import WheelHead
 from emolens.learn.quantise import shrink_weights
 from emolens.models.graph_pen import GraphPen
 
-BACKWARDS = (-1, -(2**31), 3, -1)
-"""Start, end, axis and step of a slice that mirrors pictures (N, C, H, W)."""
-
 
 @dataclass(frozen=True, slots=True)
 class TrunkFile:
-    """A trunk as ONNX, and the mean and the std, in levels 0 to 255, that it wants each colour normalised by."""
+    """A trunk as ONNX, and the mean and the std, in levels 0 to 255, that it wants each colour normalised by.
+
+    `middle` is the side of the middle part, in sides of the picture, whose mirror image is the second view.
+    """
 
     path: Path
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    middle: float = 1.0
 
 
 class _InUnits(nn.Module):
@@ -43,37 +45,49 @@ class _InUnits(nn.Module):
         return {"logits": found["logits"], "values": unscaled(found["values"])}
 
 
-def join(trunk: Path, head: WheelHead, out: Path) -> None:
-    """Write the model that shows a picture and its mirror image to `trunk`, and what it tells of both to `head`.
+def join(trunk: TrunkFile, head: WheelHead, out: Path) -> None:
+    """Write the model that shows two views of a picture to `trunk`, and what it tells of both to `head`.
 
-    `trunk` takes `images` and gives `pooled` (N, D), which the head sees, and `maps` (N, C, h, w). The model gives
-    `logits` (N, K) and `values` (N, 2) of both views averaged, and as `features` the maps of the picture. The head's
-    weights take eight bits.
+    The views are the picture, and its middle part enlarged and mirrored: seen from nearer it tells more that is new
+    than the mirror image of all of it. The trunk takes `images` and gives `pooled` (N, D), which the head sees, and
+    `maps` (N, C, h, w). The model gives `logits` (N, K) and `values` (N, 2) of both views averaged, and as `features`
+    the maps of the picture. The head's weights take eight bits.
     """
     with tempfile.TemporaryDirectory() as folder:
         part = Path(folder) / "head.onnx"
-        whole = onnx.load(str(trunk))
+        whole = onnx.load(str(trunk.path))
         width = whole.graph.output[0].type.tensor_type.shape.dim[1].dim_value
         write_inputs_onnx(_InUnits(head).eval(), {"pooled": torch.zeros(2, width)}, part, ("logits", "values"))
         shrink_weights(part)
         answers = onnx.load(str(part))
-    whole = compose.merge_models(_views(whole), whole, io_map=[("both", "images")])
+    whole = compose.merge_models(_views(whole, trunk.middle), whole, io_map=[("both", "images")])
     answers.ir_version = whole.ir_version
     answers = compose.add_prefix(answers, "head.", rename_inputs=False, rename_outputs=True)
     whole = compose.merge_models(whole, answers, io_map=[("pooled", "pooled")])
     onnx.save(_averaged(whole), str(out))
 
 
-def _views(trunk: onnx.ModelProto) -> onnx.ModelProto:
-    """From `images` (N, C, H, W) to `both`: they, and behind them their mirror images."""
+def middle_part(side: int, middle: float) -> tuple[int, int]:
+    """Where the middle part of a side of so many pixels begins and ends; `middle` is its share, to whole pixels."""
+    start = round(side * (1 - middle) / 2)
+    return start, side - start
+
+
+def _views(trunk: onnx.ModelProto, middle: float) -> onnx.ModelProto:
+    """From `images` (N, C, H, W) to `both`: they, and behind them their middle parts, enlarged and mirrored."""
     sizes = [dim.dim_value for dim in trunk.graph.input[0].type.tensor_type.shape.dim][1:]
     told = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, *sizes])
             for name, rows in (("images", "n"), ("both", "views"))]  # fmt: skip
-    parts = [helper.make_tensor(f"mirror.{at}", TensorProto.INT64, [1], [value]) for at, value in enumerate(BACKWARDS)]
-    nodes = [
-        helper.make_node("Slice", ["images", *(part.name for part in parts)], ["mirrored"]),
-        helper.make_node("Concat", ["images", "mirrored"], ["both"], axis=0),
-    ]
+    (top, bottom), (left, right) = (middle_part(side, middle) for side in sizes[1:])
+    numbers = {"starts": [top, right - 1], "ends": [bottom, left - 1 if left else -(2**31)], "axes": [2, 3],
+               "steps": [1, -1]}  # fmt: skip
+    parts = [numpy_helper.from_array(np.array(value, np.int64), f"views.{name}") for name, value in numbers.items()]
+    nodes = [helper.make_node("Slice", ["images", *(part.name for part in parts)], ["part"])]
+    if (bottom - top, right - left) != tuple(sizes[1:]):
+        scales = np.array([1, 1, sizes[1] / (bottom - top), sizes[2] / (right - left)], np.float32)
+        parts.append(numpy_helper.from_array(scales, "views.scales"))
+        nodes.append(helper.make_node("Resize", ["part", "", "views.scales"], ["enlarged"], mode="linear"))
+    nodes.append(helper.make_node("Concat", ["images", nodes[-1].output[0]], ["both"], axis=0))
     graph = helper.make_graph(nodes, "views", [told[0]], [told[1]], parts)
     return helper.make_model(graph, opset_imports=trunk.opset_import, ir_version=trunk.ir_version)
 

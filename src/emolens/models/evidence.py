@@ -5,7 +5,8 @@ mean square. So what one place brought to each logit has a closed form: the logi
 is a product of matrices through the few layers of the head, times what that place adds to the statistic. That is
 Grad-CAM's idea (Selvaraju et al. 2017, arXiv:1610.02391) place by place, as in HiResCAM (Draelos, Carin 2020,
 arXiv:2011.08891), for every class at once, with no gradient at run time and no second pass. Nothing else in the file
-changes. Layers of different sizes are added at the size of the finest; views of a picture are averaged, unmirrored.
+changes. Layers of different sizes are added at the size of the finest; a second view, mirrored and perhaps of the
+middle of the picture alone, is put back where it came from and averaged with the first.
 """
 
 from __future__ import annotations
@@ -52,12 +53,13 @@ def insert_evidence(whole: onnx.ModelProto, where: str = "the model") -> None:
     written.CopyFrom(whole)
     pen = GraphPen(written, where)
     layers, mirrored = _head(pen)
+    middle = _middle(pen) if mirrored else None
     statistics = _statistics(pen, layers[-1].input[0])
     slope = _slope(pen, layers)
     parts = [_of_layer(pen, slope, each) for each in statistics]
-    total = _added(pen, parts, [pen.shape(each.layer)[2:] for each in statistics])
-    total = _unmirrored(pen, total) if mirrored else total
-    finest = max(pen.shape(each.layer)[2:] for each in statistics)
+    sizes = [pen.shape(each.layer)[2:] for each in statistics]
+    total, finest = _added(pen, parts, sizes), max(sizes)
+    total = _put_back(pen, total, finest, middle) if middle else total
     pen.output(total, EVIDENCE, [_batch(written), pen.shape("logits")[1], *finest])
     whole.CopyFrom(written)
 
@@ -157,11 +159,34 @@ def _added(pen: GraphPen, parts: list[str], sizes: list[list[int]]) -> str:
     return total
 
 
-def _unmirrored(pen: GraphPen, name: str) -> str:
-    """The mean of the first half of the views and of the second, turned back."""
+def _middle(pen: GraphPen) -> tuple[float, float]:
+    """Height and width of the part that the mirrored view shows, in sides of the picture, which it is enlarged to."""
+    picture = pen.shape(pen.graph.input[0].name)[1:]
+    for node in pen.graph.node:
+        if node.op_type == "Resize" and pen.shape(node.output[0])[1:] == picture:
+            part = pen.shape(node.input[0])
+            return part[2] / picture[1], part[3] / picture[2]
+    return 1.0, 1.0
+
+
+def _put_back(pen: GraphPen, name: str, size: list[int], middle: tuple[float, float]) -> str:
+    """The mean of the first half of maps of this size and of the second, mirrored, each place where it came from."""
     plain, mirrored = pen.nodes("Split", 2, name, axis=0, num_outputs=2)
-    turned = pen.node("Slice", mirrored, *(pen.constant([at]) for at in (-1, -(2**31), 3, -1)))
+    rows, columns = (_places(count, share) for count, share in zip(size, middle, strict=True))
+    turned = pen.node("MatMul", pen.constant(rows), mirrored)
+    turned = pen.node("MatMul", turned, pen.constant(np.ascontiguousarray(columns[:, ::-1].T)))
     return pen.node("Mul", pen.node("Add", plain, turned), pen.float(0.5))
+
+
+def _places(count: int, share: float) -> np.ndarray:
+    """How much of each of `count` places of the middle part, this `share` of a side, lies in each of all of it: (n, n).
+
+    Columns sum to 1, so that nothing that was brought is lost.
+    """
+    cell, start = share / count, (1 - share) / 2
+    low = np.maximum(np.arange(count)[:, None] / count, start + cell * np.arange(count))
+    high = np.minimum(np.arange(1, count + 1)[:, None] / count, start + cell * np.arange(1, count + 1))
+    return np.asarray(np.maximum(high - low, 0) / cell, np.float32)
 
 
 def _batch(whole: onnx.ModelProto) -> int | str:

@@ -10,11 +10,12 @@ from PIL import Image
 
 from emolens.data.pictures import LabelledPictures
 from emolens.files import replacing
+from emolens.learn.join import middle_part
 from emolens.learn.studies.folds import fingerprint
 from emolens.places import home
 
 PLAIN = 2
-"""The first views: the picture as it is, and mirrored. Figures are read off these, training draws from all."""
+"""The first views: the picture, and its mirrored middle. Figures are read off these, training draws from all."""
 BATCH = 8
 
 Look = Callable[[np.ndarray], np.ndarray]
@@ -23,8 +24,12 @@ Look = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """How a picture is varied: the least share of it that a random view shows, and how far its ratio may bend."""
+    """How a picture is varied: the least share of it that a random view shows, and how far its ratio may bend.
 
+    `middle` is the side of the part that the mirrored view shows, in sides of the picture; 1 is all of it.
+    """
+
+    middle: float = 1.0
     random: int = 4
     least: float = 0.45
     bend: float = 0.25
@@ -34,17 +39,23 @@ class Views:
         return PLAIN + self.random
 
 
-def frozen_features(pictures: LabelledPictures, look: Look, name: str, say: Callable[[str], None]) -> np.ndarray:
+WHOLE = Views()
+"""The mirrored view shows all of the picture."""
+
+
+def frozen_features(
+    pictures: LabelledPictures, look: Look, name: str, say: Callable[[str], None], views: Views = WHOLE
+) -> np.ndarray:
     """What `look` tells of every picture in every view, float16 (views, N, D).
 
-    View 0 is the picture, view 1 its mirror image, the others are random. They are kept in the cache under the `name`
-    of the trunk, and read from there.
+    View 0 is the picture, view 1 the mirror image of its middle, the others are random. They are kept in the cache
+    under the `name` of the trunk, and read from there.
     """
-    views = Views()
     kept = home() / "features" / f"{name}-{fingerprint(pictures)}"
     found = []
     for view in range(len(views)):
-        path = kept / f"view-{view}.npy"
+        part = f"-{views.middle:g}" if view == 1 and views.middle < 1 else ""
+        path = kept / f"view-{view}{part}.npy"
         if not path.is_file():
             say(f"features of {len(pictures)} pictures, view {view + 1} of {len(views)}")
             kept.mkdir(parents=True, exist_ok=True)
@@ -64,10 +75,20 @@ def _features(look: Look, images: np.ndarray, view: int, views: Views) -> np.nda
 
 
 def varied(image: np.ndarray, view: int, views: Views, chance: np.random.Generator) -> np.ndarray:
-    """One view of a picture, uint8 (S, S, 3): as it is, mirrored, or a random part of it in another light."""
+    """One view of a picture, uint8 (S, S, 3): all of it, its mirrored middle, or a random part of it in other light."""
     if view >= PLAIN:
         image = _relit(_part(image, views, chance), views.light, chance)
+    elif view:
+        image = _middle(image, views.middle)
     return np.ascontiguousarray(image[:, ::-1]) if view % 2 else image
+
+
+def _middle(image: np.ndarray, middle: float) -> np.ndarray:
+    """The middle part, enlarged linearly, as the file of a joined model does it."""
+    side = image.shape[0]
+    start, end = middle_part(side, middle)
+    part = Image.fromarray(image[start:end, start:end])
+    return np.asarray(part.resize((side, side), Image.Resampling.BILINEAR))
 
 
 def _part(image: np.ndarray, views: Views, chance: np.random.Generator) -> np.ndarray:

@@ -22,7 +22,11 @@ EPSILON = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """How one head is built and taught. With so few pictures, what is left out at random decides."""
+    """How one head is built and taught. With so few pictures, what is left out at random decides.
+
+    `values` and `farthest` are the weights, beside the cross-entropy, of valence and arousal and of the largest error
+    of a class, which is the Chebyshev distance.
+    """
 
     hidden: int = 256
     hidden_dropout: float = 0.6
@@ -32,6 +36,7 @@ class Member:
     rate: float = 1e-3
     decay: float = 0.05
     values: float = 0.5
+    farthest: float = 1.0
     batch: int = 64
 
 
@@ -56,7 +61,7 @@ def teach_member(
         for took in chance.permutation(rows)[: steps * settings.batch].reshape(steps, -1):
             view = chance.integers(0, len(features), len(took))
             seen = torch.from_numpy(features[view, took]).float()
-            loss = _loss(head, *mixed_rows(seen, wanted[took], settings.mixup), classes, settings.values)
+            loss = _loss(head, *mixed_rows(seen, wanted[took], settings.mixup), classes, settings)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -72,10 +77,13 @@ def mixed_rows(seen: Tensor, wanted: Tensor, alpha: float) -> tuple[Tensor, Tens
     return blended[:, :, 0, 0], targets
 
 
-def _loss(head: WheelHead, seen: Tensor, wanted: Tensor, classes: int, values: float) -> Tensor:
-    found = head(seen)
-    loss = functional.cross_entropy(found["logits"], wanted[:, :classes])
-    return loss + values * value_loss(found["values"], wanted[:, classes:]) if values else loss
+def _loss(head: WheelHead, seen: Tensor, wanted: Tensor, classes: int, settings: Member) -> Tensor:
+    found, shares = head(seen), wanted[:, :classes]
+    loss = functional.cross_entropy(found["logits"], shares)
+    if settings.farthest:
+        errors = (found["logits"].softmax(dim=1) - shares).abs()
+        loss = loss + settings.farthest * errors.amax(dim=1).mean()
+    return loss + settings.values * value_loss(found["values"], wanted[:, classes:]) if settings.values else loss
 
 
 def _normalise(head: WheelHead, features: np.ndarray) -> None:
