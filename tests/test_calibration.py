@@ -19,5 +19,18 @@ def test_votes_and_top_labels_want_different_temperatures() -> None:
     assert fit_temperature(logits, one_hot_top(votes)) < 0.2
 
 
+def test_the_largest_error_counts_where_it_is_weighed() -> None:
+    chance = np.random.default_rng(2)
+    logits = chance.normal(0, 1, (400, 7)).astype(np.float32)
+    votes = np.array(
+        [chance.multinomial(15, row) / 15 for row in softmax(logits + chance.normal(0, 0.8, logits.shape))]
+    )
+    fitted = {weight: fit_temperature(logits, votes, weight) for weight in (0, 1, 100)}
+    farthest = {w: np.abs(softmax(logits / t) - votes).max(axis=1).mean() for w, t in fitted.items()}
+    assert farthest[100] < farthest[1] < farthest[0]
+    around = [np.abs(softmax(logits / t) - votes).max(axis=1).mean() for t in np.geomspace(0.3, 3, 200)]
+    assert farthest[100] == pytest.approx(min(around), abs=1e-3)
+
+
 def test_the_first_of_equals_is_the_top() -> None:
     assert one_hot_top(np.array([[0.4, 0.4, 0.2]])).tolist() == [[1, 0, 0]]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 from typer.testing import CliRunner
 
@@ -13,13 +14,15 @@ from emolens.cli import app
 from emolens.data.pictures import LabelledPictures
 from emolens.data.splits import emotion6_folds
 from emolens.errors import DataError, UnknownName
+from emolens.evaluation.distributions import per_picture
+from emolens.learn.nets.wheel import WheelHead
 from emolens.learn.studies import study
 from emolens.learn.studies.emotion_wheel_page import write_report
 from emolens.learn.studies.evoked_default import Answers, without_neutral
 from emolens.learn.studies.folds import distributed, fixed_folds
 from emolens.learn.studies.frozen import Views, varied
 from emolens.learn.studies.heads import Arm, grid, teach
-from emolens.learn.studies.members import Member, answers, joined_heads, narrowed, teach_member
+from emolens.learn.studies.members import Member, answers, joined_heads, member_loss, narrowed, teach_member
 from emolens.taxonomy import EKMAN6, EMOTION6
 
 N, D = 160, 12
@@ -84,6 +87,16 @@ def test_several_heads_as_one_give_their_mean(world: World) -> None:
     np.testing.assert_allclose(logits, np.mean([each[0] for each in apart], axis=0), atol=1e-5)
     np.testing.assert_allclose(values, np.mean([each[1] for each in apart], axis=0), atol=1e-5)
     assert np.abs(values).max() < 1.5  # from -1 to 1, not standard deviations
+
+
+def test_the_largest_error_of_a_class_counts() -> None:
+    torch.manual_seed(0)
+    head, seen = WheelHead(4, 6).eval(), torch.randn(5, 4)
+    wanted = torch.cat([torch.rand(5, 6).softmax(dim=1), torch.rand(5, 2)], dim=1)
+    without, beside = (member_loss(head, seen, wanted, 6, Member(farthest=weight)) for weight in (0, 2))
+    shares = head(seen)["logits"].softmax(dim=1).detach().numpy()
+    chebyshev = per_picture(shares, wanted[:, :6].numpy())["chebyshev"].mean()
+    assert float(beside - without) == pytest.approx(2 * chebyshev, rel=1e-5)
 
 
 def test_views_are_the_picture_its_mirror_image_and_parts_of_it() -> None:

@@ -79,9 +79,9 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
     folds = fixed_folds(pictures)
     chosen, told = _choices(features, pictures, folds, say)
     answered = [_out_of_fold(chosen, features, pictures, folds, seed, say) for seed in range(effort.seeds)]
-    found = [cross_tempered(each, pictures, folds) for each in answered]
-    figures = judged(found[0], pictures, folds)
     final = max(set(chosen), key=chosen.count)
+    found = [cross_tempered(each, pictures, folds, final.farthest) for each in answered]
+    figures = judged(found[0], pictures, folds)
     everything = np.arange(len(pictures))
     head = ensemble(final, features, pictures, everything, 0)
     results = {
@@ -98,8 +98,8 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
     page = out / "results.json"
     with replacing(page) as draft:
         draft.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    wanted = (pictures.targets, one_hot_top(pictures.targets))
-    spread, confident = (fit_temperature(answered[0].logits, targets) for targets in wanted)
+    spread = fit_temperature(answered[0].logits, pictures.targets, final.farthest)
+    confident = fit_temperature(answered[0].logits, one_hot_top(pictures.targets))
     model = out / "evoked_emotion6.onnx"
     card = write_joined(seen.trunk, head, features[:PLAIN], pictures, (spread, confident), figures, model, ORIGIN)
     say(f"{card.name}: {card.parity}")
@@ -159,12 +159,15 @@ def _out_of_fold(
     return Answers(logits, unscaled_array(values))
 
 
-def cross_tempered(found: Answers, pictures: LabelledPictures, folds: np.ndarray) -> Answers:
-    """The same answers, the logits of each fold divided by the temperature that fits the answers in the other folds."""
+def cross_tempered(found: Answers, pictures: LabelledPictures, folds: np.ndarray, farthest: float) -> Answers:
+    """The same answers, the logits of each fold divided by the temperature that fits the answers in the other folds.
+
+    It fits by the loss that heads are taught by, see `Member.farthest`.
+    """
     logits = found.logits.copy()
     for fold in range(int(folds.max()) + 1):
         others = folds != fold
-        logits[~others] /= fit_temperature(found.logits[others], pictures.targets[others])
+        logits[~others] /= fit_temperature(found.logits[others], pictures.targets[others], farthest)
     return Answers(logits, found.values)
 
 

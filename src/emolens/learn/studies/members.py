@@ -61,7 +61,7 @@ def teach_member(
         for took in chance.permutation(rows)[: steps * settings.batch].reshape(steps, -1):
             view = chance.integers(0, len(features), len(took))
             seen = torch.from_numpy(features[view, took]).float()
-            loss = _loss(head, *mixed_rows(seen, wanted[took], settings.mixup), classes, settings)
+            loss = member_loss(head, *mixed_rows(seen, wanted[took], settings.mixup), classes, settings)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -77,7 +77,8 @@ def mixed_rows(seen: Tensor, wanted: Tensor, alpha: float) -> tuple[Tensor, Tens
     return blended[:, :, 0, 0], targets
 
 
-def _loss(head: WheelHead, seen: Tensor, wanted: Tensor, classes: int, settings: Member) -> Tensor:
+def member_loss(head: WheelHead, seen: Tensor, wanted: Tensor, classes: int, settings: Member) -> Tensor:
+    """What a head is taught to make small, on features (n, D) and what is wanted of them, (n, K + 2)."""
     found, shares = head(seen), wanted[:, :classes]
     loss = functional.cross_entropy(found["logits"], shares)
     if settings.farthest:
