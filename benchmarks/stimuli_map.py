@@ -244,7 +244,8 @@ def write_random(path: Path, what: str, pictures: LabelledPictures) -> None:
     from emolens.learn.join import TrunkFile
     from emolens.learn.nets.backbone import trunk_range
     from emolens.learn.nets.wheel import WheelHead
-    from emolens.learn.studies.evoked_default import default_features
+    from emolens.learn.studies.evoked_default import MIDDLE, default_features
+    from emolens.learn.studies.frozen import Views, varied
     from emolens.learn.studies.trunk import default_trunk, looking, write_trunk
 
     torch.manual_seed(1)
@@ -252,10 +253,11 @@ def write_random(path: Path, what: str, pictures: LabelledPictures) -> None:
     if what == "head":
         file = default_features(pictures, say).trunk
     else:
-        file = TrunkFile(cache() / "random-trunk.onnx", *trunk_range(trunk))
+        file = TrunkFile(cache() / "random-trunk.onnx", *trunk_range(trunk), MIDDLE)
         write_trunk(trunk, pictures, file.path)
     few, look = pictures.images[:FEW], looking(file.path, trunk)
-    told = np.stack([look(few), look(np.ascontiguousarray(few[:, :, ::-1]))])
+    second = np.stack([varied(image, 1, Views(MIDDLE), np.random.default_rng(0)) for image in few])
+    told = np.stack([look(few), look(second)])
     head = WheelHead(told.shape[2], len(pictures.taxonomy), hidden=512).eval()
     write_model(path, file, head, told, pictures)
 

@@ -11,7 +11,7 @@ import pytest
 from emolens.errors import ModelError
 from emolens.models.card import EVIDENCE, ModelCard
 from emolens.models.classifier import Classifier
-from emolens.models.evidence import add_evidence
+from emolens.models.evidence import add_evidence, middle_places
 from emolens.places import sha256
 from fakes import evoked_model
 from fakes_maps import CLASSES, SIZE, statistics_model, statistics_weights
@@ -73,6 +73,14 @@ def test_it_is_the_chain_rule(tmp_path, frames, middle):
         back = functional.pad(4 * functional.avg_pool2d(back, 2), (2, 2, 2, 2))
     wanted = (places(images) + back) / 2
     np.testing.assert_allclose(evidence(path, frames), wanted.detach().numpy(), rtol=1e-3, atol=1e-3)
+
+
+def test_the_middle_is_put_back_whole_and_in_the_middle():
+    places = middle_places(4, 0.75)  # cells of three sixteenths, from two sixteenths on, into cells of four
+    wanted = [[2 / 3, 0, 0, 0], [1 / 3, 1, 0, 0], [0, 0, 1, 1 / 3], [0, 0, 0, 2 / 3]]
+    np.testing.assert_allclose(places, wanted, atol=1e-6)
+    np.testing.assert_allclose(middle_places(16, 0.75).sum(axis=0), 1, atol=1e-6)
+    np.testing.assert_array_equal(middle_places(8, 1), np.eye(8))
 
 
 def test_a_mirrored_picture_has_the_mirrored_evidence(tmp_path, frames):

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
 from emolens.data.pictures import LabelledPictures
@@ -111,6 +112,27 @@ def test_the_second_view_may_be_the_middle_of_the_picture(
     taught = [varied(image, 1, Views(middle=0.75), np.random.default_rng(0)) for image in pictures.images]
     scale = np.ptp(shown["images"]) / np.ptp(pictures.images)  # of a level; heads are taught on whole levels
     np.testing.assert_allclose(normalised(np.stack(taught), trunk), near, atol=1.01 * scale)
+
+
+@pytest.mark.parametrize("side", [65, 254])
+def test_the_middle_is_enlarged_to_whole_pixels_of_any_size(side: int, tmp_path: Path) -> None:
+    node, free = helper.make_node, ["n", 3, side, side]
+    nodes = [node("ReduceMean", ["images", "places"], ["pooled"], keepdims=0), node("Identity", ["images"], ["maps"])]
+    told = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in (("images", free), ("pooled", ["n", 3]), ("maps", free))]  # fmt: skip
+    places = numpy_helper.from_array(np.array([2, 3], np.int64), "places")
+    graph = helper.make_graph(nodes, "means", told[:1], told[1:], [places])
+    trunk, path = tmp_path / "means.onnx", tmp_path / "joined.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9), str(trunk))
+    torch.manual_seed(0)
+    head, images = WheelHead(3, 7, hidden=4).eval(), torch.rand(2, 3, side, side)
+    join(TrunkFile(trunk, (0.0,) * 3, (1.0,) * 3, 0.75), head, path)
+    start, end = middle_part(side, 0.75)
+    images[..., start:end, start:end] += 3
+    near = functional.interpolate(images[..., start:end, start:end], (side, side), mode="bilinear")
+    wanted = sum(head(view.mean(dim=(2, 3)))["logits"] for view in (images, near)) / 2
+    found = open_session(path).run(["logits"], {"images": images.numpy()})[0]
+    np.testing.assert_allclose(found, wanted.detach().numpy(), atol=0.02)  # the head's weights take eight bits
 
 
 def test_a_joined_file_can_be_traced(

@@ -84,9 +84,10 @@ def _views(trunk: onnx.ModelProto, middle: float) -> onnx.ModelProto:
     parts = [numpy_helper.from_array(np.array(value, np.int64), f"views.{name}") for name, value in numbers.items()]
     nodes = [helper.make_node("Slice", ["images", *(part.name for part in parts)], ["part"])]
     if (bottom - top, right - left) != tuple(sizes[1:]):
-        scales = np.array([1, 1, sizes[1] / (bottom - top), sizes[2] / (right - left)], np.float32)
-        parts.append(numpy_helper.from_array(scales, "views.scales"))
-        nodes.append(helper.make_node("Resize", ["part", "", "views.scales"], ["enlarged"], mode="linear"))
+        parts.append(numpy_helper.from_array(np.array(sizes[1:], np.int64), "views.sizes"))
+        nodes.append(
+            helper.make_node("Resize", ["part", "", "", "views.sizes"], ["enlarged"], mode="linear", axes=[2, 3])
+        )
     nodes.append(helper.make_node("Concat", ["images", nodes[-1].output[0]], ["both"], axis=0))
     graph = helper.make_graph(nodes, "views", [told[0]], [told[1]], parts)
     return helper.make_model(graph, opset_imports=trunk.opset_import, ir_version=trunk.ir_version)

@@ -161,24 +161,27 @@ def _added(pen: GraphPen, parts: list[str], sizes: list[list[int]]) -> str:
 
 def _middle(pen: GraphPen) -> tuple[float, float]:
     """Height and width of the part that the mirrored view shows, in sides of the picture, which it is enlarged to."""
-    picture = pen.shape(pen.graph.input[0].name)[1:]
-    for node in pen.graph.node:
-        if node.op_type == "Resize" and pen.shape(node.output[0])[1:] == picture:
-            part = pen.shape(node.input[0])
-            return part[2] / picture[1], part[3] / picture[2]
-    return 1.0, 1.0
+    along = (each for each in pen.graph.node if each.op_type == "Concat" and setting(each, "axis", -1) == 0)
+    views = next(along, None)
+    if views is None or pen.made_by(views.input[1]) != "Resize":
+        return 1.0, 1.0
+    enlarged = pen.maker(views.input[1])
+    part, whole = pen.shape(enlarged.input[0])[2:], pen.shape(enlarged.output[0])[2:]
+    if not all((*part, *whole)):
+        raise pen.other("the size of its pictures is free")
+    return part[0] / whole[0], part[1] / whole[1]
 
 
 def _put_back(pen: GraphPen, name: str, size: list[int], middle: tuple[float, float]) -> str:
     """The mean of the first half of maps of this size and of the second, mirrored, each place where it came from."""
     plain, mirrored = pen.nodes("Split", 2, name, axis=0, num_outputs=2)
-    rows, columns = (_places(count, share) for count, share in zip(size, middle, strict=True))
+    rows, columns = (middle_places(count, share) for count, share in zip(size, middle, strict=True))
     turned = pen.node("MatMul", pen.constant(rows), mirrored)
     turned = pen.node("MatMul", turned, pen.constant(np.ascontiguousarray(columns[:, ::-1].T)))
     return pen.node("Mul", pen.node("Add", plain, turned), pen.float(0.5))
 
 
-def _places(count: int, share: float) -> np.ndarray:
+def middle_places(count: int, share: float) -> np.ndarray:
     """How much of each of `count` places of the middle part, this `share` of a side, lies in each of all of it: (n, n).
 
     Columns sum to 1, so that nothing that was brought is lost.

@@ -30,6 +30,10 @@ class GraphPen:
         node: onnx.NodeProto = self._makers[name]
         return node
 
+    def made_by(self, name: str) -> str:
+        """The kind of node that gives a value, empty for an input or a constant."""
+        return str(self._makers[name].op_type) if name in self._makers else ""
+
     def shape(self, name: str) -> list[int]:
         """The sizes of a value, 0 where they are free."""
         if name in self._constants:

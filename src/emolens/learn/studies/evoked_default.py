@@ -23,7 +23,7 @@ from emolens.learn.nets.backbone import trunk_range
 from emolens.learn.nets.wheel import WheelHead
 from emolens.learn.studies import Effort, Say
 from emolens.learn.studies.folds import distributed, fingerprint, fixed_folds
-from emolens.learn.studies.frozen import PLAIN, Views, frozen_features
+from emolens.learn.studies.frozen import PLAIN, frozen_features
 from emolens.learn.studies.members import Member, answers, joined_heads, narrowed, teach_member
 from emolens.learn.studies.trunk import default_trunk, looking, recipe_digest, write_trunk
 from emolens.models.card import Metric
@@ -33,10 +33,10 @@ from emolens.taxonomy import EKMAN6, EMOTION6
 
 SIZE = 256
 MEMBERS = 4
-VIEWS = Views(middle=0.75)
-"""Chosen on inner folds among .66, .75, .84, .9 and all of the picture."""
+MIDDLE = 0.75
+"""Side of the part that the second view shows, see `Views`: chosen on inner folds among .66, .75, .84, .9 and 1."""
 CANDIDATES = (Member(hidden_dropout=0.4), Member())
-"""What is chosen among, by the KL divergence on the inner fold."""
+"""What is chosen among, by the KL divergence on the inner fold. All weigh the largest error alike."""
 RANK = 112
 """Of the first layer of all heads: 6,384 numbers a picture times 1,024 units would be larger than the trunk."""
 
@@ -113,8 +113,8 @@ def default_features(pictures: LabelledPictures, say: Say) -> Seen:
     if not path.is_file():
         say("the trunk in eight bits")
         write_trunk(trunk, pictures, path)
-    features = frozen_features(pictures, looking(path, trunk), sha256(path)[:12], say, VIEWS)
-    return Seen(TrunkFile(path, *trunk_range(trunk), VIEWS.middle), features)
+    features = frozen_features(pictures, looking(path, trunk), sha256(path)[:12], say, MIDDLE)
+    return Seen(TrunkFile(path, *trunk_range(trunk), MIDDLE), features)
 
 
 def ensemble(

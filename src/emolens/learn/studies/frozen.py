@@ -15,7 +15,8 @@ from emolens.learn.studies.folds import fingerprint
 from emolens.places import home
 
 PLAIN = 2
-"""The first views: the picture, and its mirrored middle. Figures are read off these, training draws from all."""
+"""The first views: the picture, and the mirror image of its middle or of all of it. Figures are read off these,
+training draws from all."""
 BATCH = 8
 
 Look = Callable[[np.ndarray], np.ndarray]
@@ -39,22 +40,19 @@ class Views:
         return PLAIN + self.random
 
 
-WHOLE = Views()
-"""The mirrored view shows all of the picture."""
-
-
 def frozen_features(
-    pictures: LabelledPictures, look: Look, name: str, say: Callable[[str], None], views: Views = WHOLE
+    pictures: LabelledPictures, look: Look, name: str, say: Callable[[str], None], middle: float = 1.0
 ) -> np.ndarray:
     """What `look` tells of every picture in every view, float16 (views, N, D).
 
-    View 0 is the picture, view 1 the mirror image of its middle, the others are random. They are kept in the cache
-    under the `name` of the trunk, and read from there.
+    View 0 is the picture, view 1 the mirror image of its middle part, see `Views`, the others are random. They are kept
+    in the cache under the `name` of the trunk, and read from there.
     """
+    views = Views(middle)
     kept = home() / "features" / f"{name}-{fingerprint(pictures)}"
     found = []
     for view in range(len(views)):
-        part = f"-{views.middle:g}" if view == 1 and views.middle < 1 else ""
+        part = f"-{middle:g}" if view == 1 and middle < 1 else ""
         path = kept / f"view-{view}{part}.npy"
         if not path.is_file():
             say(f"features of {len(pictures)} pictures, view {view + 1} of {len(views)}")
@@ -84,7 +82,7 @@ def varied(image: np.ndarray, view: int, views: Views, chance: np.random.Generat
 
 
 def _middle(image: np.ndarray, middle: float) -> np.ndarray:
-    """The middle part, enlarged linearly, as the file of a joined model does it."""
+    """The middle part, enlarged linearly, as the file of a joined model does it, but in whole levels."""
     side = image.shape[0]
     start, end = middle_part(side, middle)
     part = Image.fromarray(image[start:end, start:end])

@@ -25,7 +25,7 @@ class Member:
     """How one head is built and taught. With so few pictures, what is left out at random decides.
 
     `values` and `farthest` are the weights, beside the cross-entropy, of valence and arousal and of the largest error
-    of a class, which is the Chebyshev distance.
+    of a class, which is the Chebyshev distance, both after mixup.
     """
 
     hidden: int = 256
