@@ -47,10 +47,12 @@ def torch_answer(backbones: list[str], size: int, threads: int) -> Answer:
     import timm
     import torch
 
+    from emolens.learn.join import middle_part
+    from emolens.learn.studies.evoked_default import MIDDLE
     from emolens.pictures.images import open_image, stretched
 
     torch.set_num_threads(threads)
-    edge = size // 8  # the second view is three quarters of the side
+    start, end = middle_part(size, MIDDLE)
     trunks = [timm.create_model(name, num_classes=0, global_pool="").eval() for name in backbones]
     heads = torch.nn.Linear(sum(trunk.num_features for trunk in trunks), 9)  # seven classes, valence, arousal
 
@@ -58,7 +60,7 @@ def torch_answer(backbones: list[str], size: int, threads: int) -> Answer:
         levels = stretched(open_image(os.fsdecode(path)), size).transpose(2, 0, 1)[None].astype(np.float32)
         with torch.inference_mode():
             frame = torch.from_numpy(np.ascontiguousarray(levels)) / 127.5 - 1  # or the layout of the file slows torch
-            middle = frame[..., edge : size - edge, edge : size - edge].flip(-1)
+            middle = frame[..., start:end, start:end].flip(-1)
             views = torch.cat([frame, torch.nn.functional.interpolate(middle, (size, size), mode="bilinear")])
             found = heads(torch.cat([trunk(views).mean(dim=(2, 3)) for trunk in trunks], dim=1)).mean(dim=0)
             shares = found[:7].softmax(dim=0)

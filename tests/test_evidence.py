@@ -11,7 +11,7 @@ import pytest
 from emolens.errors import ModelError
 from emolens.models.card import EVIDENCE, ModelCard
 from emolens.models.classifier import Classifier
-from emolens.models.evidence import add_evidence, middle_places
+from emolens.models.evidence import add_evidence, insert_evidence, middle_places
 from emolens.places import sha256
 from fakes import evoked_model
 from fakes_maps import CLASSES, SIZE, statistics_model, statistics_weights
@@ -102,6 +102,15 @@ def test_a_model_that_rests_on_no_statistics_is_refused_and_left_as_it_was(tmp_p
     with pytest.raises(ModelError, match=r"can be traced to places.*it has no map"):
         add_evidence(path, path)
     assert path.read_bytes() == before
+
+
+def test_a_model_of_pictures_of_any_size_is_refused(tmp_path):
+    path = statistics_model(tmp_path / "plain.onnx", traced=False)
+    whole = onnx.load(str(path))
+    for side in whole.graph.input[0].type.tensor_type.shape.dim[2:]:
+        side.dim_param = "side"
+    with pytest.raises(ModelError, match="the size of its layers is free"):
+        insert_evidence(whole)
 
 
 def test_the_shipped_model_is_traced():

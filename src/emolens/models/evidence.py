@@ -55,9 +55,11 @@ def insert_evidence(whole: onnx.ModelProto, where: str = "the model") -> None:
     layers, mirrored = _head(pen)
     middle = _middle(pen) if mirrored else None
     statistics = _statistics(pen, layers[-1].input[0])
+    sizes = [pen.shape(each.layer)[2:] for each in statistics]
+    if not all(side for size in sizes for side in size):
+        raise pen.other("the size of its layers is free")
     slope = _slope(pen, layers)
     parts = [_of_layer(pen, slope, each) for each in statistics]
-    sizes = [pen.shape(each.layer)[2:] for each in statistics]
     total, finest = _added(pen, parts, sizes), max(sizes)
     total = _put_back(pen, total, finest, middle) if middle else total
     pen.output(total, EVIDENCE, [_batch(written), pen.shape("logits")[1], *finest])
@@ -162,10 +164,10 @@ def _added(pen: GraphPen, parts: list[str], sizes: list[list[int]]) -> str:
 def _middle(pen: GraphPen) -> tuple[float, float]:
     """Height and width of the part that the mirrored view shows, in sides of the picture, which it is enlarged to."""
     along = (each for each in pen.graph.node if each.op_type == "Concat" and setting(each, "axis", -1) == 0)
-    views = next(along, None)
-    if views is None or pen.made_by(views.input[1]) != "Resize":
+    views = next((each.input for each in along if len(each.input) == 2), None)
+    if views is None or pen.made_by(views[1]) != "Resize":
         return 1.0, 1.0
-    enlarged = pen.maker(views.input[1])
+    enlarged = pen.maker(views[1])
     part, whole = pen.shape(enlarged.input[0])[2:], pen.shape(enlarged.output[0])[2:]
     if not all((*part, *whole)):
         raise pen.other("the size of its pictures is free")
