@@ -40,8 +40,12 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def made(name: str, classes: int = 7) -> nn.Module:
+    return made_of(TINY[name], classes)
+
+
+def made_of(config: Net, classes: int = 7) -> nn.Module:
     torch.manual_seed(0)
-    return build(TINY[name], classes)
+    return build(config, classes)
 
 
 def pictures(name: str, n: int = 6) -> Tensor:
@@ -148,6 +152,16 @@ def test_dan_sees_pictures_as_imagenet_nets_do() -> None:
     torch.testing.assert_close(seen[0], torch.ones(2, 3, 8, 8))
 
 
+def test_what_goes_back_through_a_head_of_dan_keeps_the_layout_of_its_maps() -> None:
+    layouts = []
+    net = made_of(TINY["dan"]).to(memory_format=torch.channels_last)
+    for view in net.heads[0].views:  # type: ignore[union-attr,index]
+        view[1].register_full_backward_hook(lambda _module, _inputs, given: layouts.append(given[0]))  # type: ignore[index]
+    net(pictures("dan").contiguous(memory_format=torch.channels_last))["logits"].square().sum().backward()
+    assert len(layouts) == 3
+    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in layouts)
+
+
 # --- trunks -------------------------------------------------------------------------------------------------------
 
 
@@ -158,6 +172,12 @@ def test_the_residual_net_is_resnet_18_but_for_its_stem_and_head() -> None:
     ours = SmallResNet((64, 128, 256, 512), channels=3)
     assert body(ours) == body(timm.create_model("resnet18", num_classes=0))
     assert ours(torch.zeros(1, 3, 48, 48)).shape == (1, 512, 6, 6)
+
+
+def test_a_first_layer_of_stride_2_halves_the_picture() -> None:
+    config = DanNet(size=48, widths=(4, 8, 16), blocks=1, stride=2)
+    assert made_of(config)(torch.zeros(2, 1, 48, 48))["attention"].shape == (2, 4, 6, 6)
+    assert made_of(config.model_copy(update={"stride": 1}))(torch.zeros(2, 1, 48, 48))["attention"].shape[2:] == (12, 12)
 
 
 def test_the_net_for_phones_is_small() -> None:

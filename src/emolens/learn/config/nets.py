@@ -32,6 +32,7 @@ class ResNet(_Net):
     name: Literal["resnet"] = "resnet"
     widths: tuple[int, ...] = Field(default=(64, 128, 256, 512), min_length=1, description="of its stages")
     blocks: int = Field(default=2, gt=0, description="of each stage; 2 is ResNet-18, 1 ResNet-10")
+    stride: int = Field(default=1, ge=1, le=2, description="of the first layer; 2 halves the picture there")
 
 
 class DepthwiseNet(_Net):
@@ -73,6 +74,7 @@ class DanNet(_Net):
         default=(), description="stages of a ResNet with a small stem instead of the backbone, for small faces"
     )
     blocks: int = Field(default=2, gt=0, description="of each of these stages")
+    stride: int = Field(default=1, ge=1, le=2, description="of the first layer of that ResNet")
     dropout: float = Field(default=0, ge=0, lt=1, description="before the linear layer; the paper has none")
 
 

@@ -18,7 +18,8 @@ def build(config: Net, classes: int, pretrained: bool = False) -> nn.Module:
     if isinstance(config, VggNet):
         return Vgg(classes, config.widths, config.dropout)
     if isinstance(config, ResNet):
-        return Classifier(SmallResNet(config.widths, config.blocks), classes, dropout=config.dropout)
+        small = SmallResNet(config.widths, config.blocks, stride=config.stride)
+        return Classifier(small, classes, dropout=config.dropout)
     if isinstance(config, DepthwiseNet):
         return Classifier(Depthwise(config.widths), classes, dropout=config.dropout)
     if isinstance(config, DanNet):
@@ -29,7 +30,7 @@ def build(config: Net, classes: int, pretrained: bool = False) -> nn.Module:
 
 def _dan_trunk(config: DanNet, pretrained: bool) -> nn.Module:
     if config.widths:
-        return SmallResNet(config.widths, config.blocks, channels=3)
+        return SmallResNet(config.widths, config.blocks, channels=3, stride=config.stride)
     return backbone(config.backbone, _weights(config, pretrained))
 
 

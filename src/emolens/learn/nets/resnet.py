@@ -27,13 +27,13 @@ class SmallResNet(nn.Module):
     """Stages of residual blocks behind a 3 x 3 stem that keeps the side; each stage but the first halves it.
 
     The stem of ResNet for ImageNet quarters the side, which leaves a face of 48 pixels two places at the end; with this
-    one six remain. Maps (N, channels, H, W) to features (N, widths[-1], h, w).
+    one six remain. A `stride` of 2 halves it there already. Maps (N, channels, H, W) to features (N, widths[-1], h, w).
     """
 
-    def __init__(self, widths: tuple[int, ...], blocks: int = 2, channels: int = 1) -> None:
+    def __init__(self, widths: tuple[int, ...], blocks: int = 2, channels: int = 1, stride: int = 1) -> None:
         super().__init__()
         self.channels, self.num_features = channels, widths[-1]
-        self.stem = _convolution(channels, widths[0], 3)
+        self.stem = _convolution(channels, widths[0], 3, stride)
         stages = [_stage(widths[0], widths[0], blocks, 1)]
         stages += [_stage(inputs, outputs, blocks, 2) for inputs, outputs in pairwise(widths)]
         self.stages = nn.Sequential(*stages)
