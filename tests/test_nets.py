@@ -12,8 +12,8 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from emolens.errors import ModelError, UnknownName
-from emolens.learn.config import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet
+from emolens.errors import ModelError, OptionError, UnknownName
+from emolens.learn.config import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet, changed
 from emolens.learn.export import write_onnx
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.nets import build
@@ -21,6 +21,8 @@ from emolens.learn.nets.backbone import WHEELS, backbone
 from emolens.learn.nets.dan import IMAGENET_MEAN, IMAGENET_STD, Dan
 from emolens.learn.nets.depthwise import Depthwise
 from emolens.learn.nets.resnet import SmallResNet
+from emolens.learn.nets.vgg import Vgg
+from emolens.learn.recipes import recipe
 
 SIDE = 32
 TINY: dict[str, Net] = {
@@ -172,6 +174,18 @@ def test_the_residual_net_is_resnet_18_but_for_its_stem_and_head() -> None:
     ours = SmallResNet((64, 128, 256, 512), channels=3)
     assert body(ours) == body(timm.create_model("resnet18", num_classes=0))
     assert ours(torch.zeros(1, 3, 48, 48)).shape == (1, 512, 6, 6)
+
+
+def test_the_blocks_of_a_vgg_are_as_deep_as_asked() -> None:
+    net = Vgg(8, (4, 6), depths=(1, 3))
+    shapes = [tuple(each.weight.shape[:2]) for each in net.modules() if isinstance(each, nn.Conv2d)]
+    assert shapes == [(4, 1), (6, 4), (6, 6), (6, 6)]
+
+
+@pytest.mark.parametrize("depths", ["[1,2]", "[2,2,2,0]"])
+def test_depths_that_do_not_fit_the_widths_are_named(depths: str) -> None:
+    with pytest.raises(OptionError, match=r"do not fit together: net\.depths=\[.* with net\.widths="):
+        changed(recipe("expression_ferplus"), [f"net.depths={depths}"])
 
 
 def test_a_first_layer_of_stride_2_halves_the_picture() -> None:

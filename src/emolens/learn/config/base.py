@@ -102,7 +102,8 @@ def changed(config: Model, settings: Sequence[str]) -> Model:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        came = f"setting {field}={first['input']!r}" if field else "settings do not fit together"
+        alone = field and not isinstance(first["input"], dict)  # else it is a section, whose settings contradict
+        came = f"setting {field}={first['input']!r}" if alone else "settings do not fit together"
         raise OptionError(f"{came}: {first['msg'].removeprefix('Value error, ')}") from None
 
 

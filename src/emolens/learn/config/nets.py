@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from emolens.learn.config.base import Section
 
@@ -24,6 +24,14 @@ class VggNet(_Net):
 
     name: Literal["vgg"] = "vgg"
     widths: tuple[int, ...] = Field(default=(32, 64, 128, 256), min_length=1)
+    depths: tuple[int, ...] = Field(default=(), description="convolutions of each block; two each where it is empty")
+
+    @model_validator(mode="after")
+    def _has_a_depth_a_block(self) -> VggNet:
+        if self.depths and (len(self.depths) != len(self.widths) or min(self.depths) < 1):
+            came = f"net.depths={[*self.depths]} with net.widths={[*self.widths]}"
+            raise ValueError(f"{came}; needs as many depths, each 1 or more, or [] for two each")
+        return self
 
 
 class ResNet(_Net):

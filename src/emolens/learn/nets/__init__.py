@@ -16,7 +16,7 @@ from emolens.learn.nets.vgg import Vgg
 def build(config: Net, classes: int, pretrained: bool = False) -> nn.Module:
     """The net that a recipe names: with fresh weights, or with those that its backbone starts from if `pretrained`."""
     if isinstance(config, VggNet):
-        return Vgg(classes, config.widths, config.dropout)
+        return Vgg(classes, config.widths, config.dropout, config.depths)
     if isinstance(config, ResNet):
         small = SmallResNet(config.widths, config.blocks, stride=config.stride)
         return Classifier(small, classes, dropout=config.dropout)
