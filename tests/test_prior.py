@@ -7,11 +7,13 @@ import pytest
 from emolens.analyzer import Analyzer
 from emolens.errors import OptionError
 from emolens.evaluation.asking import for_population
-from emolens.models.classifier import Classifier
+from emolens.models.classifier import Classifier, softmax
 from emolens.models.prior import estimated_prior, read_prior, reweighted, shifted
 from emolens.taxonomy import FERPLUS, GROUP3
 from fakes import linear_card, linear_model
 from fakes_predictions import table
+
+EVEN = np.full(3, 1 / 3)
 
 
 def test_reweighting_by_hand() -> None:
@@ -60,18 +62,30 @@ def test_a_class_that_the_population_lacks_is_never_said() -> None:
 def test_a_file_names_every_class(tmp_path: Path) -> None:
     path = tmp_path / "shares.json"
     path.write_text(json.dumps({"negative": 1, "neutral": 2, "positive": 1}))
-    assert read_prior(str(path), GROUP3) == pytest.approx([0.25, 0.5, 0.25])
-    assert read_prior("uniform", GROUP3) == pytest.approx([1 / 3] * 3)
-    assert read_prior("data", GROUP3) is None
+    assert read_prior(str(path), GROUP3, EVEN) == pytest.approx([0.25, 0.5, 0.25])
+    assert read_prior("uniform", GROUP3, np.array([0.7, 0.2, 0.1])) == pytest.approx([1 / 3] * 3)
+    assert read_prior("data", GROUP3, EVEN) is None
     path.write_text('{"negative": 1}')
     with pytest.raises(OptionError, match="names negative; needs negative, neutral, positive"):
-        read_prior(str(path), GROUP3)
+        read_prior(str(path), GROUP3, EVEN)
     for text, says in (("[1]", "not a JSON object"), ('{"negative":-1,"neutral":1,"positive":1}', "must be 0 or more")):
         path.write_text(text)
         with pytest.raises(OptionError, match=says):
-            read_prior(str(path), GROUP3)
-    with pytest.raises(OptionError, match="needs data, uniform, or a JSON file"):
-        read_prior("unifrom", GROUP3)
+            read_prior(str(path), GROUP3, EVEN)
+    with pytest.raises(OptionError, match="needs data, uniform, uniform:0.2, or a JSON file"):
+        read_prior("unifrom", GROUP3, EVEN)
+
+
+def test_a_part_of_the_way_to_even_shares_is_logit_adjustment() -> None:
+    trained, logits = np.array([0.7, 0.2, 0.1]), np.random.default_rng(0).normal(size=(5, 3))
+    shares = read_prior("uniform:0.3", GROUP3, trained)
+    assert shares is not None
+    adjusted = softmax(logits - 0.3 * np.log(trained))  # Menon et al. 2021, tau .3
+    np.testing.assert_allclose(reweighted(softmax(logits), trained, shares), adjusted, atol=1e-6)
+    assert read_prior("uniform:1", GROUP3, trained) == pytest.approx(EVEN)
+    for name in ("uniform:0", "uniform:1.5", "uniform:half", "uniform:", "uniform:nan"):
+        with pytest.raises(OptionError, match="a number above 0, at most 1 is needed"):
+            read_prior(name, GROUP3, trained)
 
 
 def test_a_table_says_what_it_was_re_weighted_to() -> None:

@@ -54,8 +54,8 @@ class Analyzer:
     what makes the group from the faces, where no model for it is given; by default `group.group_affect`, in which what
     the picture evokes takes the part `group_scene`, 0 to 1. `limits`: how large, small and slow a picture may be.
     `by_emotion`: with the task `stimuli`, a map for each emotion beside that of the whole picture.
-    `prior`: `uniform`, or a JSON file of the shares of the expressions among the people to be seen, where they are
-    unlike the training set's; results then name it in `model`.
+    `prior`: `uniform`, a part of the way there as `uniform:0.2`, or a JSON file of the shares of the expressions among
+    the people to be seen, where they are unlike the training set's; results then name it in `model`.
 
     `detector` is None where no face is looked for.
 
@@ -100,7 +100,7 @@ class Analyzer:
         self._evoked_named = tasks is not None or "evoked" in given
         self.tasks = wanted
         if prior is not None:
-            self.expect(*population(prior, self.model.classes))
+            self.expect(*population(prior, self.model))
 
     def expect(self, shares: np.ndarray, name: str) -> None:
         """Read faces from here on for people among whom the expressions have these shares (K,); `name` is theirs.

@@ -13,9 +13,8 @@ from emolens.faces.detector import FaceDetector
 from emolens.group import GroupModel, group_affect
 from emolens.models.catalogue import entries, where
 from emolens.models.classifier import Classifier, read_card
-from emolens.models.prior import read_prior
+from emolens.models.prior import read_prior, trained_prior
 from emolens.records import Task
-from emolens.taxonomy import Taxonomy
 
 OnError: TypeAlias = Literal["record", "raise", "skip"]
 
@@ -113,12 +112,12 @@ def served_tasks(wanted: tuple[Task, ...], model: Classifier, named: bool) -> tu
     return wanted
 
 
-def population(prior: str | Path, classes: Taxonomy) -> tuple[np.ndarray, str]:
-    """The shares (K,) of `classes` that `prior` means, `uniform` or a JSON file, and what results call them.
+def population(prior: str | Path, model: Classifier) -> tuple[np.ndarray, str]:
+    """The shares (K,) of a model's classes that `prior` means, as `uniform` or a JSON file, and what results call them.
 
     Raises `OptionError` for `data`, whose shares are known only once all was seen, and what `read_prior` raises.
     """
-    shares = read_prior(str(prior), classes)
+    shares = read_prior(str(prior), model.classes, trained_prior(model.card.prior, model.card.name))
     if shares is None:
         raise OptionError("prior 'data' is estimated from all pictures at once, as 'emolens analyze --prior data' does")
     return shares, Path(prior).name

@@ -60,8 +60,9 @@ Prior = Annotated[
     str | None,
     typer.Option(
         "--prior",
-        metavar="data|uniform|FILE",
-        help="Re-weight for people unlike the training set's: a JSON file of shares, or estimated from these pictures.",
+        metavar="data|uniform[:W]|FILE",
+        help="Re-weight for people unlike the training set's: a JSON file of shares, estimated from these pictures, or "
+        "even shares; uniform:0.2 goes a fifth of the way, rare expressions are missed less.",
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit code 1 if any picture could not be read.")]

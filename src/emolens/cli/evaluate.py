@@ -87,7 +87,7 @@ def evaluate(
     cam: Annotated[int, typer.Option(metavar="N", min=0, help="Of a run: show where it looked in N pictures.")] = 0,
     prior: Annotated[
         str | None,
-        typer.Option(metavar="data|uniform|FILE", help="Re-weight for a population unlike the training set's."),
+        typer.Option(metavar="data|uniform[:W]|FILE", help="Re-weight for a population unlike the training set's."),
     ] = None,
     dataset: DataSet = None,
     classes: Classes = None,
@@ -170,11 +170,11 @@ def _check_exists(model: str) -> None:
 
 def _check_wishes(model: str, record: bool, prior: str | None, cam: int) -> None:
     """Raises `OptionError` for what cannot be done with what was given, before any work."""
-    from emolens.models.prior import read_shares
+    from emolens.models.prior import read_shares, way_to_uniform
 
     if record and (not model.endswith(".onnx") or prior):
         raise OptionError("--record is for an ONNX model as it is: without --prior, and not for a run or a table")
-    if prior and prior not in ("data", "uniform"):
+    if prior and prior != "data" and way_to_uniform(prior) is None:
         read_shares(prior)  # a file that cannot be read is told before the model is asked
     if cam and not Path(model).is_dir():
         raise OptionError(f"--cam needs the net itself: give a run folder, not {model}")

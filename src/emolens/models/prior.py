@@ -57,15 +57,18 @@ def trained_prior(shares: tuple[float, ...], model: str) -> np.ndarray:
     return np.array(shares, np.float64)
 
 
-def read_prior(name: str, taxonomy: Taxonomy) -> np.ndarray | None:
+def read_prior(name: str, taxonomy: Taxonomy, trained: np.ndarray) -> np.ndarray | None:
     """The shares (K,) that an option names: `uniform`, or a JSON file `{"anger": 0.1, ...}`. None for `data`.
 
-    Raises `OptionError` where the file does not give every class of `taxonomy` a share of 0 or more.
+    `uniform:0.2` goes a fifth of the way from the shares in training, `trained` (K,), to even ones, in their logarithms:
+    logit adjustment after training with tau .2 (Menon et al. 2021, arXiv 2007.07314). Raises `OptionError` for a way
+    that is not between 0 and 1, and where a file does not give every class of `taxonomy` a share of 0 or more.
     """
     if name == "data":
         return None
-    if name == "uniform":
-        return np.full(len(taxonomy), 1 / len(taxonomy))
+    if (way := way_to_uniform(name)) is not None:
+        evened = np.maximum(trained, SMALLEST) ** (1 - way)
+        return np.asarray(evened / evened.sum())
     given = read_shares(name)
     if set(given) != set(taxonomy.classes):
         raise OptionError(f"{name}: names {', '.join(given) or 'nothing'}; needs {', '.join(taxonomy.classes)}")
@@ -75,12 +78,28 @@ def read_prior(name: str, taxonomy: Taxonomy) -> np.ndarray | None:
     return np.asarray(shares / shares.sum())
 
 
+def way_to_uniform(name: str) -> float | None:
+    """How far towards even shares `uniform` (1) or `uniform:0.2` goes; None for what is neither."""
+    kind, colon, text = name.partition(":")
+    if kind != "uniform":
+        return None
+    try:
+        way = float(text) if colon else 1.0
+    except ValueError:
+        way = -1.0
+    if not 0 < way <= 1:
+        raise OptionError(
+            f"--prior is {name!r}; after 'uniform:' a number above 0, at most 1 is needed, as uniform:0.2"
+        )
+    return way
+
+
 def read_shares(name: str) -> dict[str, float]:
     """Label -> share, as a JSON file has them. Raises `OptionError` where it has none."""
     try:
         return {canonical(label): float(share) for label, share in json.loads(Path(name).read_text("utf-8")).items()}
     except FileNotFoundError:
-        raise OptionError(f"--prior is {name!r}; needs data, uniform, or a JSON file of shares") from None
+        raise OptionError(f"--prior is {name!r}; needs data, uniform, uniform:0.2, or a JSON file of shares") from None
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise OptionError(f'{name}: not a JSON object such as {{"anger": 0.1, ...}} ({error})') from None
 
