@@ -72,7 +72,7 @@ def test_a_file_names_every_class(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(OptionError, match=says):
             read_prior(str(path), GROUP3, EVEN)
-    with pytest.raises(OptionError, match="needs data, uniform, uniform:0.2, or a JSON file"):
+    with pytest.raises(OptionError, match=r"needs data, uniform, uniform:0\.2, or a JSON file"):
         read_prior("unifrom", GROUP3, EVEN)
 
 

@@ -84,8 +84,8 @@ def stated(
 def for_population(predictions: Predictions, prior: str) -> tuple[Predictions, np.ndarray]:
     """The table for a population, and the shares (K,) it was re-weighted to.
 
-    `prior` is what `read_prior` takes; `data` are the shares that the predictions themselves speak for, which no label is
-    asked for. Raises `OptionError` where the shares in training are not known.
+    `prior` is what `read_prior` takes; `data` are the shares that the predictions themselves speak for, which no
+    label is asked for. Raises `OptionError` where the shares in training are not known.
     """
     trained = trained_prior(predictions.prior, predictions.name)
     wanted = read_prior(prior, predictions.taxonomy, trained)
