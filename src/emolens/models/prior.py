@@ -60,8 +60,8 @@ def trained_prior(shares: tuple[float, ...], model: str) -> np.ndarray:
 def read_prior(name: str, taxonomy: Taxonomy, trained: np.ndarray) -> np.ndarray | None:
     """The shares (K,) that an option names: `uniform`, or a JSON file `{"anger": 0.1, ...}`. None for `data`.
 
-    `uniform:0.2` goes a fifth of the way from the shares in training, `trained` (K,), to even ones, in logarithms: logit
-    adjustment after training with tau .2 (Menon et al. 2021, arXiv 2007.07314). Raises `OptionError` for a way
+    `uniform:0.2` goes a fifth of the way from the shares in training, `trained` (K,), to even ones, in logarithms:
+    logit adjustment after training with tau .2 (Menon et al. 2021, arXiv 2007.07314). Raises `OptionError` for a way
     that is not between 0 and 1, and where a file does not give every class of `taxonomy` a share of 0 or more.
     """
     if name == "data":
