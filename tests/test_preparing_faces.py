@@ -171,6 +171,12 @@ def test_a_run_that_was_killed_goes_on_and_ends_alike(prepared: Path, gaf: Path,
     code, said = run("faces", tmp_path / "gaf", "--out", half, "--min-face", 40)
     assert code == 2
     assert "begun with other settings" in said
+    manifest = json.loads((half / "faces.json").read_text())
+    del manifest["about"]["second_look"]  # as a version of emolens without it left it
+    (half / "faces.json").write_text(json.dumps(manifest))
+    code, said = run("faces", tmp_path / "gaf", "--out", half, "--grid")
+    assert code == 2
+    assert "second_look None there, [0.25, 0.1, 0.95] now" in " ".join(said.split())
 
 
 def test_the_old_layout_there_and_back(prepared: Path, gaf: Path, tmp_path: Path) -> None:

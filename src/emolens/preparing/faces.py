@@ -13,7 +13,7 @@ import numpy as np
 from emolens.data.face_columns import PictureFaces
 from emolens.errors import InputError, OptionError
 from emolens.faces.group_frames import eye_frames, grid_frames, sphereface_frames
-from emolens.faces.mtcnn import CELL, MTCNN
+from emolens.faces.mtcnn import AGAIN, CELL, MTCNN
 from emolens.models.session import cores
 from emolens.pictures.decoding import decode
 from emolens.preparing.wanted import Wanted
@@ -43,8 +43,14 @@ class Settings:
             raise OptionError(f"--min-score is {self.min_score}, needs more than 0 and less than 1")
 
     def about(self) -> dict[str, Any]:
-        """The settings in JSON's terms, as a prepared folder keeps them."""
-        return {"detector": MTCNN.name, "min_face": self.min_face, "min_score": self.min_score, "grid": self.grid}
+        """The settings in JSON's terms, as a prepared folder keeps them, and what of the detector may change."""
+        return {
+            "detector": MTCNN.name,
+            "second_look": list(AGAIN),  # folders of before it have none: mixed with it they would hold two detectors
+            "min_face": self.min_face,
+            "min_score": self.min_score,
+            "grid": self.grid,
+        }
 
 
 def find_faces(
