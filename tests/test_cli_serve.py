@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from emolens.cli import app
 from emolens.notice import LANGUAGES, notice
+from emolens.server.service import Service
 from fakes import linear_model
 from serving import PNG
 
@@ -95,12 +96,40 @@ def test_what_must_be_changed_is_one_line(tmp_path):
         (("--host", "no.such.host.invalid"), "--host no.such.host.invalid"),
         (("--queue", "0"), "queue=0"),
         (("--max-mb", "lots"), "--max-mb is 'lots'"),
+        (("--allow-host", "https://app.example"), "needs a name without scheme and port, such as app.example"),
         (("--detector", "nobody", "--port", "0"), "unknown detector"),
     ):
         said = run("serve", *arguments)
         assert said.exit_code == 2, arguments
         assert words in said.stderr
         assert said.stderr.count("\n") == 1
+
+
+def started_with(monkeypatch, tmp_path, *options: str) -> Service:
+    """The bounds that the command gives its service, which is not started."""
+    made = []
+    monkeypatch.setattr("emolens.server.app.create_app", lambda analyzer, service: made.append(service))
+    monkeypatch.setattr("emolens.server.running.run", lambda app, sock: sock.close())
+    said = run("serve", "--port", "0", "--model", str(linear_model(tmp_path / "linear.onnx")), *options)
+    assert said.exit_code == 0, said.output
+    return made[0]
+
+
+@pytest.mark.parametrize(("given", "request_mib", "held_mib"), [("0.5", 64, 256), ("70", 140, 280), ("20", 64, 256)])
+def test_what_a_request_may_hold_follows_what_a_picture_may(monkeypatch, tmp_path, given, request_mib, held_mib):
+    service = started_with(monkeypatch, tmp_path, "--max-mb", given)
+    assert service.max_bytes == float(given) * 2**20
+    assert (service.request_bytes, service.held_bytes) == (request_mib * 2**20, held_mib * 2**20)
+    assert service.request_bytes > service.max_bytes * 4 / 3  # as a data URI
+
+
+def test_names_of_a_proxy_join_those_of_this_machine(monkeypatch, tmp_path):
+    service = started_with(monkeypatch, tmp_path, "--allow-host", "App.example", "--allow-host", "b.example")
+    assert service.proxies == ("app.example", "b.example")
+    assert service.hosts == ("localhost", "127.0.0.1", "[::1]")
+    anywhere = started_with(monkeypatch, tmp_path, "--host", "0.0.0.0", "--allow-host", "app.example")
+    assert anywhere.hosts == ("localhost", "127.0.0.1", "[::1]", "0.0.0.0")
+    assert started_with(monkeypatch, tmp_path, "--host", "0.0.0.0").hosts == ()
 
 
 def test_the_notice_is_in_six_languages_and_five_are_drafts():

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from emolens.errors import InputError, NotFound, OptionError, TooLarge, TooSmall, Unreadable
+from emolens.errors import InputError, NotFound, OptionError, TooLarge, TooSmall, Unreadable, Unsupported
 from emolens.pictures.images import open_image
 from emolens.pictures.limits import Limits
 
@@ -422,6 +422,33 @@ def test_a_closed_file(tmp_path):
     file.close()
     with pytest.raises(Unreadable, match="cannot be read"):
         open_image(file)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\0\0\0\x18ftypisom\0\0\2\0isommp42",
+        b"\0\0\0\x14ftypqt  \0\0\2\0qt  ",
+        b"\0\0\0\x08wide",
+        b"\x1aE\xdf\xa3",
+        b"RIFF\0\0\0\0AVI LIST",
+    ],
+)
+def test_a_video_is_called_a_video(head):
+    with pytest.raises(Unsupported, match="a video, not a picture; run 'emolens video'"):
+        open_image(head + bytes(100))
+
+
+def test_a_raw_photo_is_not_called_a_video():
+    with pytest.raises(Unsupported, match="not a picture that can be read"):
+        open_image(b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(100))
+
+
+def test_a_heic_of_another_first_brand_is_one():
+    """What decides is any of the brands: here the first is of a camera, and HEIC comes behind."""
+    pytest.importorskip("pillow_heif")
+    with pytest.raises(Unreadable, match="cannot be decoded"):
+        open_image(b"\0\0\0\x18ftypabcd\0\0\0\0heicmif1" + bytes(100))
 
 
 def test_messages_hold_no_content():

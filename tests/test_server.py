@@ -21,10 +21,11 @@ from typer.testing import CliRunner
 from emolens import __version__, analyze
 from emolens.analyzer import Analyzer
 from emolens.cli import app as command
+from emolens.server import examples
 from emolens.server.app import create_app
 from emolens.server.guards import HEADERS
 from emolens.server.pages import WEB
-from emolens.server.schema import EXAMPLE, Answer
+from emolens.server.schema import Answer, FilmAnswer, Models
 from emolens.tables import nested
 from emolens.watching.summary import NOTICE
 from fakes import linear_model
@@ -108,6 +109,8 @@ def test_several_pictures_keep_their_order_and_a_broken_one_is_a_result(client):
     [
         (b"hello", 415, "not a picture that can be read"),
         (b"%PDF-1.7 ...", 415, "not a picture"),
+        (b"\0\0\0\x18ftypisom\0\0\2\0isommp42" + bytes(40), 415, "a.png: a video, not a picture; send it to /v1/video"),
+        (b"\x1aE\xdf\xa3" + bytes(40), 415, "send it to /v1/video"),
         (PNG[:200], 422, "cannot be decoded"),
         (encoded(picture(12, 300)), 422, "12 x 300 pixels"),
         (b"", 422, "empty"),
@@ -189,6 +192,26 @@ def test_the_annotated_picture_is_as_wide_as_what_came(client):
     assert client.post("/v1/annotate", files=[upload(), upload()]).status_code == 413
 
 
+@pytest.mark.parametrize("form", ["TIFF", "JPEG"])
+def test_a_plain_picture_is_upright_at_its_size_with_nothing_drawn_on_it_and_no_model_asked(analyzer, form):
+    flat = np.full((60, 90, 3), (200, 40, 60), np.uint8)
+    turned, written = Image.Exif(), io.BytesIO()
+    turned[274] = 6  # a quarter turn (TIFF 6.0, tag 274)
+    Image.fromarray(flat).save(written, form, exif=turned)
+    with client_of(analyzer) as client:
+        looks = len(analyzer.detector.batches)
+        answer = client.post("/v1/annotate?plain=true", content=written.getvalue(), headers=PNG_TYPE)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+        shown = Image.open(io.BytesIO(answer.content))
+        assert shown.size == (60, 90)
+        assert np.abs(np.asarray(shown).astype(int) - (200, 40, 60)).max() <= 4  # what JPEG costs
+        assert len(analyzer.detector.batches) == looks
+        assert client.post("/v1/annotate?plain=true", files=[upload("a.png", b"hello")]).status_code == 415
+        assert client.post("/v1/annotate?plain=true", files=[upload()] * 2).status_code == 413
+        told = client.get("/openapi.json").json()["paths"]["/v1/annotate"]["post"]["parameters"]
+        assert [one["name"] for one in told] == ["plain"]
+
+
 def test_every_answer_has_the_headers_and_none_allows_another_site(client):
     for path in ("/", "/healthz", "/v1/models", "/openapi.json", "/web/page.js", "/nowhere", "/metrics"):
         headers = client.get(path).headers
@@ -229,6 +252,43 @@ def test_pages_of_other_sites_and_other_names_are_refused(client, analyzer):
         answer = friendly.get("/v1/models", headers={"origin": "https://app.example"})
         assert answer.headers["access-control-allow-origin"] == "https://app.example"
         assert friendly.get("/v1/models", headers={"origin": "https://evil.example"}).status_code == 403
+
+
+def test_an_allowed_site_reads_refusals_and_when_to_come_again(analyzer):
+    site = "https://app.example"
+    with client_of(analyzer, origins=(site,), api_key=KEY) as client:
+        refused = client.post("/v1/analyze", files=[upload()], headers={"origin": site})
+        assert refused.status_code == 401
+        assert refused.headers["access-control-allow-origin"] == site
+        assert "Retry-After" in refused.headers["access-control-expose-headers"]
+        asking = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        assert client.options("/v1/analyze", headers={"origin": site, **asking}).status_code == 200
+        stranger = client.options("/v1/analyze", headers={"origin": "https://evil.example", **asking})
+        assert stranger.status_code == 400
+        assert "access-control-allow-origin" not in stranger.headers
+
+
+@pytest.mark.parametrize("host", ["app.example", "app.example:443", "127.0.0.1:8000"])
+def test_the_page_works_through_a_proxy_whose_name_is_allowed(analyzer, client, host):
+    """A proxy sends its own name as the host, or ours; a browser always sends the proxy's as the origin."""
+    headers = {"host": host, "origin": "https://app.example"}
+    with client_of(analyzer, proxies=("app.example",)) as behind:
+        assert behind.get("/", headers={"host": host}).status_code == 200
+        assert behind.post("/v1/analyze", files=[upload()], headers=headers).status_code == 200
+        for origin in ("https://evil.example", "http://localhost:3000", "null", "http://["):
+            refused = behind.post("/v1/analyze", files=[upload()], headers={**headers, "origin": origin})
+            assert refused.status_code == 403, origin
+        assert behind.get("/", headers={"host": "evil.example"}).status_code == 421
+    refused = client.post("/v1/analyze", files=[upload()], headers=headers)
+    assert (refused.status_code, "--allow-" in refused.json()["detail"]) in ((403, True), (421, True))
+
+
+def test_a_head_that_is_too_large_is_refused_though_it_came_at_once(client):
+    refused = client.get("/v1/models", headers={"x-a": "a" * 40_000})
+    assert refused.status_code == 431
+    assert "at most 32 KiB are read" in refused.json()["detail"]
+    assert client.get("/v1/models?" + "a" * 33_000).status_code == 431
+    assert client.get("/v1/models", headers={"x-a": "a" * 30_000}).status_code == 200
 
 
 def test_with_a_key_all_but_the_page_and_its_health_need_it(analyzer):
@@ -307,15 +367,67 @@ def test_openapi_has_examples_and_says_how_it_refuses(client):
     post = told["paths"]["/v1/analyze"]["post"]
     assert set(post["requestBody"]["content"]) >= {"multipart/form-data", "application/json"}
     assert post["responses"]["200"]["content"]["application/json"]["example"]["results"]
-    assert {"401", "408", "413", "415", "422", "429", "503"} <= post["responses"].keys()
+    assert {"401", "403", "408", "413", "421", "431", "415", "422", "429", "503"} <= post["responses"].keys()
     assert "Retry-After" in post["responses"]["503"]["headers"]
+
+
+def test_the_requests_in_openapi_are_answered(client):
+    told = client.get("/openapi.json").json()["paths"]
+    for path in ("/v1/analyze", "/v1/annotate"):
+        content = told[path]["post"]["requestBody"]["content"]
+        for name, pictures in (("one", 1), ("several", 2)):
+            form = content["multipart/form-data"]["examples"][name]["value"]
+            ways = [
+                client.post(path, files=[(field, (None, one)) for field, given in form.items() for one in given]),
+                client.post(path, json=content["application/json"]["examples"][name]["value"]),
+            ]
+            assert [way.status_code for way in ways] == [200 if path == "/v1/analyze" or pictures == 1 else 413] * 2
+            if path == "/v1/analyze":
+                assert all(len(way.json()["results"]) == pictures for way in ways)
+
+
+def test_openapi_names_the_key_where_there_is_one(client, analyzer):
+    assert "securitySchemes" not in client.get("/openapi.json").json()["components"]
+    with client_of(analyzer, api_key=KEY) as locked:
+        told = locked.get("/openapi.json", headers={"authorization": f"Bearer {KEY}"}).json()
+    scheme = told["components"]["securitySchemes"]["key"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    needing = {path for path, found in told["paths"].items() for one in found.values() if one.get("security")}
+    assert needing == told["paths"].keys() - {"/healthz"}
+    for path, found in told["paths"].items():
+        for one in found.values():
+            assert {"403", "421", "431"} <= one["responses"].keys(), path
+
+
+def test_the_answers_in_openapi_have_the_form_of_real_ones(client, tmp_path):
+    pytest.importorskip("av")
+    from videos import canvas, write_video
+
+    told = client.get("/openapi.json").json()["paths"]
+    models = told["/v1/models"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
+    given = client.get("/v1/models").json()
+    assert {**models, "models": None} == {**given, "models": None}
+    assert models["models"][0].items() <= given["models"][0].items()  # OpenAPI leaves out what is null
+    Models.model_validate(models)
+    assert told["/v1/video"]["post"]["responses"]["200"]["content"]["application/json"]["example"]["summary"]
+    example = examples.FILM
+    FilmAnswer.model_validate(example)
+    path = write_video(tmp_path / "clip.mp4", [canvas(96, 64)] * 6, rate=6)
+    real = client.post("/v1/video", files=[("file", ("clip.mp4", path.read_bytes(), "video/mp4"))]).json()
+    assert example.keys() == real.keys()
+    assert example["timeline"].keys() <= real["timeline"].keys()
+    shown, given = example["summary"], real["summary"]
+    assert shown.keys() == given.keys()
+    for name in ("people", "moments"):
+        assert shown[name][0].keys() == given[name][0].keys()
+    assert shown["group"].keys() == given["group"].keys()
 
 
 def test_the_example_of_openapi_is_the_real_answer_for_the_astronaut(client):
     """Its shape and its face, told by the shipped model, so that the documents cannot drift away from it."""
     skimage = pytest.importorskip("skimage.data")
-    Answer.model_validate(EXAMPLE)
-    face = EXAMPLE["results"][0]["faces"][0]
+    Answer.model_validate(examples.ANSWER)
+    face = examples.ANSWER["results"][0]["faces"][0]
     real = nested(analyze(skimage.astronaut()))["faces"][0]
     np.testing.assert_allclose(face["box"], real["box"], atol=1)
     np.testing.assert_allclose(face["landmarks"], real["landmarks"], atol=1)
@@ -348,6 +460,7 @@ def test_what_is_no_short_video_is_refused(analyzer, tmp_path):
         answer = client.post("/v1/video", files=[("file", ("clip.mp4", path.read_bytes(), "video/mp4"))])
         assert answer.status_code == 413
         assert "clip.mp4: a video of 3 s" in answer.json()["detail"]
+        assert answer.json()["detail"].endswith("send a shorter part, or run 'emolens video'")
         assert client.post("/v1/video", files=[upload()]).status_code == 415
         assert client.post("/v1/video", json={"source": URI}).status_code == 422
         for list_of_names in (

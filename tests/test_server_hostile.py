@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import io
 import json
@@ -13,13 +14,18 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import anyio
 import pytest
+from fastapi import Request
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
 from emolens.pictures import urls
-from emolens.server import running
+from emolens.server import bodies, desk, running
+from emolens.server.admission import Admission
 from emolens.server.app import create_app
+from emolens.server.metrics import Metrics
+from emolens.server.problems import Problem
 from emolens.server.service import Service
 from serving import PNG, TwoFaces, client_of, encoded, linear_analyzer, picture, served
 
@@ -227,6 +233,8 @@ def test_a_public_url_is_fetched_and_its_name_shown_without_secrets(fetching, si
     assert answer.status_code == 200, answer.text
     assert answer.json()["results"][0]["status"] == "ok"
     assert "abc" not in answer.text
+    shown = fetching.post("/v1/annotate?plain=true", json={"source": f"http://public.test:{site}/a.png"})
+    assert Image.open(io.BytesIO(shown.content)).size == (64, 64)
 
 
 @pytest.mark.parametrize(
@@ -242,6 +250,32 @@ def test_a_name_that_changes_its_mind_is_asked_once(fetching, site):
     """DNS rebinding: public when it is checked, inside a moment later; the connection goes where the check was."""
     answer = fetching.post("/v1/analyze", json={"source": f"http://rebinding.test:{site}/a.png"})
     assert answer.status_code == 200
+
+
+def test_no_more_urls_are_fetched_at_once_when_those_who_asked_have_left(analyzer, monkeypatch):
+    """Each thread lives until its clock ends it, so it keeps its place until then; what still waited never starts."""
+    go, began = threading.Event(), []
+
+    def fetch(url, limits):
+        began.append(url)
+        assert go.wait(60)
+        return PNG
+
+    async def leave(asked):
+        tasks = [asyncio.ensure_future(room._picture(f"http://public.test/{n}", visit, True)) for n in asked]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    monkeypatch.setattr(desk, "fetch", fetch)
+    room = desk.Desk(analyzer, Service(), Metrics())
+    with room.admission.visit("a") as visit:
+        for start in (0, 10, 20):
+            asyncio.run(leave(range(start, start + 10)))
+    go.set()
+    room.close()
+    assert began == [f"http://public.test/{n}" for n in range(desk.FETCHES)]
 
 
 def talk(port: int, *parts: bytes, wait: float = 20) -> bytes:
@@ -373,10 +407,11 @@ def test_the_queue_and_one_clients_share_are_bounded(tmp_path):
 
 
 def test_nobody_works_for_a_client_who_has_left(tmp_path):
-    go, detector = threading.Event(), TwoFaces()
+    began, go, detector = threading.Event(), threading.Event(), TwoFaces()
     detect = detector.detect_batch
 
     def held(images):
+        began.set()
         assert go.wait(60)
         return detect(images)
 
@@ -391,8 +426,7 @@ def test_nobody_works_for_a_client_who_has_left(tmp_path):
 
     with served(app) as port, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(well, port)
-        while inside(port) != "1.0":
-            pass
+        assert began.wait(60)  # so that the other one cannot be looked at before it leaves
         with socket.create_connection(("127.0.0.1", port)) as leaving:
             leaving.sendall(request)
             while inside(port) != "2.0":
@@ -432,6 +466,55 @@ def test_a_deep_or_odd_json_is_refused(client):
     ):
         answer = client.post("/v1/analyze", content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"[]," * 50_000, "100000 of [ { , in the JSON body, at most 16384 are read"),
+        (b'{"a": 0},' * 50_000, "100000 of [ { , in"),
+        (b'"data:",' * 50_000, "50000 of [ { , in"),
+        (b"\\u0041" * 1_100_000, "1100000 of \\ in the JSON body, at most 1048576 are read"),
+    ],
+)
+def test_a_json_of_very_many_parts_is_refused_before_it_is_parsed(client, monkeypatch, body, words):
+    monkeypatch.setattr(bodies, "json", None)
+    answer = client.post("/v1/analyze", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(words)
+
+
+PART = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data; boundary=other", PART + b"--x--"),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\n\r\n--x--"),
+        ("multipart/form-data; boundary=x", PART * 17 + b"--x--"),
+        ("multipart/form-data", PART + b"--x--"),
+        ("image/png", bytes(2000)),
+    ],
+)
+@pytest.mark.parametrize("cut", [1, 50])
+def test_nothing_is_waited_for_once_a_body_that_is_refused_is_all_here(kind, body, cut):
+    """One more message is asked for only while one is announced: nothing would come but the end of the visit."""
+    chunks = [body[:-cut], body[-cut:]]
+    messages = [{"type": "http.request", "body": one, "more_body": one is chunks[0]} for one in chunks]
+
+    async def receive():
+        return messages.pop(0)
+
+    async def read():
+        request = Request({"type": "http", "headers": [(b"content-type", kind.encode())]}, receive)
+        service = Service(request_bytes=1000) if kind == "image/png" else Service()
+        with Admission(service).visit("a") as visit:
+            await bodies.read_sources(request, service, visit)
+
+    with pytest.raises(Problem):
+        anyio.run(read)
+    assert messages == []
 
 
 def test_bodies_made_from_openapi_find_no_fault(analyzer):

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emolens.pictures.sources import expand, source_name
+from emolens.errors import TooLarge
+from emolens.pictures import sources
+from emolens.pictures.limits import Limits
+from emolens.pictures.sources import expand, read_source, source_name
 
 
 @pytest.fixture
@@ -128,3 +131,27 @@ def test_a_link_that_leads_to_itself_does_not_hide_its_neighbours(photos):
     found = [Path(name).name for name in expand([str(photos)])]
     assert "ring.png" in found
     assert len(found) > 1
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        (
+            "data:image/png;base64," + "%41" * 500_000,
+            "500000 percent escapes, at most 262144 are read; give it as base64",
+        ),
+        ("data:image/png," + "%41" * 500_000, "500000 percent escapes"),
+        ("data:image/png," + "A" * 2_000_000, "1.91 MiB encoded, at most 1 MiB are read"),
+        ("data:image/png," + "%41" * 1_100_000, "1.05 MiB encoded"),
+        ("data:image/png;base64," + "A" * 2_000_000, "1.43 MiB encoded"),
+    ],
+)
+def test_a_data_uri_that_is_too_large_is_refused_before_it_is_unpacked(monkeypatch, uri, words):
+    monkeypatch.setattr(sources, "unquote_to_bytes", lambda _: pytest.fail("it was unpacked"))
+    with pytest.raises(TooLarge, match=words):
+        read_source(uri, Limits(max_bytes=2**20))
+
+
+def test_an_escape_counts_as_the_byte_that_it_stands_for():
+    assert read_source("data:," + "%41" * 1000, Limits(max_bytes=1000)) == b"A" * 1000
+    assert read_source("data:;base64," + "%51UF%42" * 250, Limits(max_bytes=750)) == b"AAA" * 250  # QUFB

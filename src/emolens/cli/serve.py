@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from emolens.errors import MissingExtra, OptionError
 
 KEY = "EMOLENS_API_KEY"
 LEAST_KEY = 16
+NAME = re.compile(r"[\w.-]+|\[[\da-fA-F:.]+\]")
 
 _PORT = number("--port", int, "a whole number")
 _COUNT = number("--max-mb", float, "a number of MiB")
@@ -46,6 +48,10 @@ Urls = Annotated[bool, typer.Option("--allow-urls", help="Fetch pictures by URL,
 Origins = Annotated[
     list[str] | None,
     typer.Option("--allow-origin", metavar="URL", help="A site whose pages may call (CORS). Repeatable."),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", metavar="NAME", help="A name under which a proxy shows the page. Repeatable."),
 ]
 MaxMb = Annotated[
     float | None, typer.Option("--max-mb", metavar="N", parser=_COUNT, help="MiB of a picture; by default 20.")
@@ -78,6 +84,7 @@ def serve(
     api_key_file: KeyFile = None,
     allow_urls: Urls = False,
     allow_origin: Origins = None,
+    allow_host: Names = None,
     task: Tasks = None,
     detector: Detector = "auto",
     model: Models = None,
@@ -100,12 +107,11 @@ def serve(
     try:
         from emolens.server.app import create_app
         from emolens.server.running import open_socket, run
-        from emolens.server.service import LOOPBACK, Service
+        from emolens.server.service import LOOPBACK, Service, bytes_for
     except ImportError:
         raise MissingExtra("the service", "serve") from None
     near = _is_loopback(host)
     limits = {
-        "max_bytes": None if max_mb is None else round(max_mb * 2**20),
         "max_pixels": None if max_megapixels is None else round(max_megapixels * 1e6),
         "max_faces": max_faces,
         "answer_seconds": timeout,
@@ -114,15 +120,19 @@ def serve(
         "batch": batch_size,
     }
     given: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
+    if max_mb is not None:
+        given |= bytes_for(round(max_mb * 2**20))
     key = _key(api_key_file)
-    hosts = tuple(dict.fromkeys((*LOOPBACK, f"[{host}]" if ":" in host else host.lower()))) if near else ()
-    service = Service(api_key=key, allow_urls=allow_urls, hosts=hosts, origins=tuple(allow_origin or ()), **given)
+    proxies = tuple(map(_name, allow_host or ()))
+    shown = f"[{host}]" if ":" in host else host
+    given["hosts"] = tuple(dict.fromkeys((*LOOPBACK, shown.lower()))) if near or proxies else ()
+    origins = tuple(allow_origin or ())
+    service = Service(api_key=key, allow_urls=allow_urls, proxies=proxies, origins=origins, **given)
     sock = open_socket(host, port)
     limit_threads(threads)
     analyzer = load_analyzer(task, detector, model, False, abstain_below, min_face, min_score, None)
     if not near:
         _warn(host, key)
-    shown = f"[{host}]" if ":" in host else host
     typer.echo(f"emolens: http://{shown}:{sock.getsockname()[1]}  (Ctrl-C ends it)", err=True)
     run(create_app(analyzer, service), sock)
 
@@ -132,6 +142,12 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def _name(given: str) -> str:
+    if not NAME.fullmatch(given):
+        raise OptionError(f"--allow-host is {given!r}, needs a name without scheme and port, such as app.example")
+    return given.lower()
 
 
 def _key(file: str | None) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
@@ -25,6 +26,12 @@ from emolens.pictures.sources import read_source, source_name
 Source: TypeAlias = "str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray"
 
 FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, HEIC"
+HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+"""Brands of pictures in a file of ISO base media (ISO/IEC 23008-12)."""
+VIDEO = re.compile(rb"....(ftyp(?!crx )|moov|mdat|wide)|\x1aE\xdf\xa3|RIFF....AVI ", re.DOTALL)
+"""The first bytes of MP4 and MOV, but not of a raw photo of Canon's; of Matroska and WebM; of AVI."""
+A_VIDEO = "a video, not a picture; run 'emolens video'"
+"""What a video is told, for whoever is at the command line; the service names its own way."""
 
 
 def open_image(source: Source, *, channel_order: Literal["rgb", "bgr"] = "rgb", limits: Limits = LIMITS) -> np.ndarray:
@@ -105,8 +112,10 @@ def _factory(data: bytes, name: str) -> Any:
     for plugin, known in _SIGNATURES.items():
         if known(data[:16]):
             return _plugin(plugin)
-    if data[4:8] == b"ftyp":
+    if data[4:8] == b"ftyp" and _brands(data) & HEIF:
         return _heif(data[8:12], name)
+    if VIDEO.match(data):
+        raise Unsupported(f"{name}: {A_VIDEO}")
     raise Unsupported(f"{name}: not a picture that can be read; allowed: {FORMATS}")
 
 
@@ -119,6 +128,12 @@ _SIGNATURES: dict[str, Callable[[bytes], bool]] = {
     "Bmp": lambda head: head.startswith(b"BM"),
     "Avif": lambda head: head[4:12] in (b"ftypavif", b"ftypavis"),
 }
+
+
+def _brands(data: bytes) -> set[bytes]:
+    """What a file of ISO base media, such as HEIC or MP4, says to be (ISO/IEC 14496-12, 4.3)."""
+    end = max(12, min(int.from_bytes(data[:4], "big"), 256))
+    return {data[at : at + 4] for at in range(8, end, 4)}
 
 
 def _plugin(format_name: str) -> Any:

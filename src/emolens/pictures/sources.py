@@ -32,6 +32,8 @@ SUFFIXES = frozenset(
 URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 DATA_URI = re.compile(r"data:", re.IGNORECASE)
 GLOB = re.compile(r"[*?\[]")
+MOST_ESCAPES = 2**18
+"""Percent escapes in a data URI: enough for base64 of 6 MB whose every + and / is escaped."""
 MARK = "annotated by emolens"
 """Stands in the first bytes of every annotated picture, so that a second run does not take it for a photo."""
 _MARKED = re.compile(r"_(annotated|evoked|stimuli|emotions|map(16|_\w+)?)(_\d+)?\.(jpg|png)$")
@@ -232,15 +234,27 @@ def _read_data_uri(uri: str, limits: Limits) -> bytes:
     head, comma, body = uri.partition(",")
     if not comma:
         raise Unreadable(f"{name}: a data URI without a comma; give data:image/png;base64,<data>")
-    if not head.lower().rstrip().endswith(";base64"):
-        return unquote_to_bytes(body)
-    if len(body) * 3 // 4 > limits.max_bytes + 3:
-        raise _too_large(name, len(body) * 3 // 4, limits)
-    plain = b"".join(unquote_to_bytes(body).split()).translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
+    is_base64 = head.lower().rstrip().endswith(";base64")
+    _check_uri(name, body, is_base64, limits)
+    data = unquote_to_bytes(body)
+    if not is_base64:
+        return data
+    plain = b"".join(data.split()).translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
     try:
         return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
     except binascii.Error:
         raise Unreadable(f"{name}: not base64; give data:image/png;base64,<data>") from None
+
+
+def _check_uri(name: str, body: str, is_base64: bool, limits: Limits) -> None:
+    """Refuses what is too large before it is unpacked, where an escape of 3 characters takes 200 bytes."""
+    escapes = body.count("%")
+    size = len(body) - 2 * escapes
+    size = size * 3 // 4 if is_base64 else size
+    if size > limits.max_bytes + 3:
+        raise _too_large(name, size, limits)
+    if escapes > MOST_ESCAPES:
+        raise TooLarge(f"{name}: {escapes} percent escapes, at most {MOST_ESCAPES} are read; give it as base64")
 
 
 def _read_stream(stream: Any, limits: Limits) -> bytes:

@@ -27,6 +27,19 @@ REDIRECTS = (301, 302, 303, 307, 308)
 CHUNK = 1 << 16
 SECRET = re.compile(r"sig|token|secret|passw|credential|auth|key", re.IGNORECASE)
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+INSIDE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # IETF protocol assignments, RFC 6890; a cloud keeps its metadata at 192.0.0.192
+        "192.88.99.0/24",  # relays from 6to4, RFC 7526
+        "168.63.129.16/32",  # the host beneath an Azure machine
+        "64:ff9b:1::/48",  # an IPv4 address of the own network, RFC 8215
+        "3fff::/20",  # documentation, RFC 9637
+        "5f00::/16",  # segment routing inside one network, RFC 9602
+        "fec0::/10",  # site-local, RFC 3879
+    )
+)
+"""What `is_global` takes for public, at least in some Python, and leads inside or nowhere."""
 
 
 def fetch(url: str, limits: Limits = LIMITS) -> bytes:
@@ -72,6 +85,8 @@ def public_address(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return public_address(str(inner))
+    if any(ip in network for network in INSIDE):
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 
@@ -150,10 +165,10 @@ def _addresses(host: str, port: int, limits: Limits, deadline: float) -> list[st
         raise failed[0]
     if not found:
         raise TimeoutError("the name was not resolved in time")
-    inside = [a for a in found if not public_address(a)]
-    if inside and not limits.allow_private:
+    if not limits.allow_private and not all(map(public_address, found)):
+        # The address stays unsaid: who may not reach a name inside shall not learn what it stands for either.
         raise FetchError(
-            f"{as_shown(host)} is {inside[0]}, an address that is not public; download the picture and give its path, "
+            f"{as_shown(host)} has an address that is not public; download the picture and give its path, "
             "or in Python, where you trust the URL: Limits(allow_private=True)"
         )
     return list(dict.fromkeys(found))

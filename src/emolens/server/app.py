@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Literal
 
 import anyio.to_thread
-import numpy as np
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
-from PIL import Image
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from emolens import __version__
 from emolens.analyzer import Analyzer
-from emolens.drawing.photo import annotate
 from emolens.errors import EmolensError, InputError
 from emolens.pictures.limits import as_shown
-from emolens.pictures.sources import MARK, source_name
+from emolens.pictures.sources import source_name
 from emolens.records import PhotoResult
-from emolens.server import schema
+from emolens.server import examples, schema
 from emolens.server.bodies import Upload, read_sources
 from emolens.server.desk import Desk, watched
 from emolens.server.films import film_answer
@@ -34,11 +31,8 @@ from emolens.server.metrics import CONTENT_TYPE, Metrics
 from emolens.server.pages import add_pages
 from emolens.server.problems import Problem, as_response, problem_of
 from emolens.server.service import Service
-from emolens.server.worker import Answer
 from emolens.tables import nested
 from emolens.watching.summary import NOTICE
-
-MOST_OF_JPEG = 65_500  # pixels on a side that the format can hold
 
 
 def create_app(analyzer: Analyzer, service: Service | None = None) -> FastAPI:
@@ -50,7 +44,7 @@ def create_app(analyzer: Analyzer, service: Service | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await anyio.to_thread.run_sync(desk.worker.close)
+        await anyio.to_thread.run_sync(desk.close)
 
     app = FastAPI(
         title="emolens",
@@ -62,32 +56,38 @@ def create_app(analyzer: Analyzer, service: Service | None = None) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    if service.origins:
+    app.add_middleware(Guard, service=service, metrics=metrics)
+    if service.origins:  # outside the guard: an allowed site must be able to read refusals as well
         app.add_middleware(
             CORSMiddleware,
             allow_origins=service.origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization"],
+            expose_headers=["Retry-After"],
         )
-    app.add_middleware(Guard, service=service, metrics=metrics)
     _refusals(app)
-    _pictures(app, desk)
-    _facts(app, desk)
+    # The guard asks for the key; the document only says so.
+    key = HTTPBearer(auto_error=False, scheme_name="key", description="The key that this service was started with.")
+    locked = APIRouter(dependencies=[Security(key)] if service.api_key else [])
+    _pictures(locked, desk)
+    _facts(app, locked, desk)
+    app.include_router(locked)
     add_pages(app, desk)
     return app
 
 
-def _pictures(app: FastAPI, desk: Desk) -> None:
+def _pictures(locked: APIRouter, desk: Desk) -> None:
     """What pictures and videos are sent to."""
     with_maps = Query(None, description="Add what in a picture evokes what it evokes: maps as PNG.")
     with_csv = Query(False, alias="csv", description="Add the tidy rows as `emolens analyze --csv` writes them.")
+    plain = Query(False, description="Draw nothing: the upright picture itself, at its size, as browsers show it.")
 
-    @app.post(
+    @locked.post(
         "/v1/analyze",
         summary="What each face shows, how the group looks, what the photo evokes",
         description="One picture that cannot be read is a refusal; among several it is a result with a status.",
         responses={
-            200: {"model": schema.Answer, "content": {"application/json": {"example": schema.EXAMPLE}}},
+            200: {"model": schema.Answer, "content": {"application/json": {"example": examples.ANSWER}}},
             **schema.TROUBLES,
         },
         openapi_extra={"requestBody": schema.BODY},
@@ -104,31 +104,34 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
             told = {"results": [with_pictures(nested(one), one) for one in results], "notice": NOTICE}
             return JSONResponse({**told, "csv": desk.csv(results)} if with_csv else told)
 
-    @app.post(
+    @locked.post(
         "/v1/annotate",
-        summary="One picture with boxes, labels and the group drawn on it",
+        summary="One picture with boxes, labels and the group drawn on it, or `plain`",
         response_class=Response,
         responses={
-            200: {"description": "The picture.", "content": {"image/jpeg": {}, "image/png": {}}},
+            200: {
+                "description": "The picture.",
+                "content": {kind: {"schema": schema.FILE} for kind in ("image/jpeg", "image/png")},
+            },
             **schema.TROUBLES,
         },
         openapi_extra={"requestBody": schema.BODY},
     )
-    async def annotated(request: Request) -> Response:
+    async def annotated(request: Request, plain: bool = plain) -> Response:
         async with desk.visit(request) as visit:
             sources = await read_sources(request, desk.service, visit)
             if len(sources) > 1:
                 raise Problem(413, f"{len(sources)} pictures came, one is drawn at a time; send them one by one")
-            (answer,) = await desk.answers(request, sources, visit)
-            if isinstance(answer, InputError):
-                raise answer
-            data, kind = await anyio.to_thread.run_sync(_drawn, *answer)
+            data, kind = await desk.picture(request, sources[0], visit, plain)
             return Response(data, media_type=kind)
 
-    @app.post(
+    @locked.post(
         "/v1/video",
         summary="Who shows what, when, in a short video",
-        responses={200: {"model": schema.FilmAnswer}, **schema.TROUBLES},
+        responses={
+            200: {"model": schema.FilmAnswer, "content": {"application/json": {"example": examples.FILM}}},
+            **schema.TROUBLES,
+        },
         openapi_extra={"requestBody": schema.FILM_BODY},
     )
     async def video(request: Request, with_csv: bool = with_csv) -> JSONResponse:
@@ -146,21 +149,13 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
                 return JSONResponse({**told, "csv": desk.csv(frames)} if with_csv else told)
 
 
-def _result(answer: Answer | InputError, source: Upload | str) -> PhotoResult:
-    if isinstance(answer, InputError):
-        return PhotoResult(source_name(source), answer.status, message=problem_of(answer).reason)  # type: ignore[arg-type]
-    return answer[0]
+def _result(answer: PhotoResult | InputError, source: Upload | str) -> PhotoResult:
+    if isinstance(answer, PhotoResult):
+        return answer
+    return PhotoResult(source_name(source), answer.status, message=problem_of(answer).reason)  # type: ignore[arg-type]
 
 
-def _drawn(result: PhotoResult, picture: np.ndarray) -> tuple[bytes, str]:
-    drawn = Image.fromarray(annotate(picture, result))
-    form = "JPEG" if max(drawn.size) <= MOST_OF_JPEG else "PNG"
-    written = io.BytesIO()
-    drawn.save(written, form, quality=92, comment=MARK)
-    return written.getvalue(), f"image/{form.lower()}"
-
-
-def _facts(app: FastAPI, desk: Desk) -> None:
+def _facts(app: FastAPI, locked: APIRouter, desk: Desk) -> None:
     """What can be asked without a picture."""
     told = {
         "tasks": list(dict.fromkeys([*desk.analyzer.tasks, *(["stimuli"] if desk.worker.maps else [])])),
@@ -174,8 +169,13 @@ def _facts(app: FastAPI, desk: Desk) -> None:
         "version": __version__,
     }
 
-    @app.get(
-        "/v1/models", summary="The models that answer here, their terms, and the limits", response_model=schema.Models
+    @locked.get(
+        "/v1/models",
+        summary="The models that answer here, their terms, and the limits",
+        responses={
+            200: {"model": schema.Models, "content": {"application/json": {"example": told}}},
+            **schema.LOCKED,
+        },
     )
     async def models() -> JSONResponse:
         return JSONResponse(told)
@@ -184,14 +184,14 @@ def _facts(app: FastAPI, desk: Desk) -> None:
         "/healthz",
         summary="Whether pictures are answered",
         response_model=schema.Health,
-        responses={503: schema.TROUBLES[503]},
+        responses={**schema.DOOR, 503: schema.TROUBLES[503]},
     )
     async def health() -> JSONResponse:
         if not desk.worker.alive:
             raise Problem(503, "the model worker has ended; start the service again", 10)
         return JSONResponse({"status": "ok"})
 
-    @app.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
+    @locked.get("/metrics", summary="Numbers for Prometheus", response_class=Response, responses=schema.LOCKED)
     async def metrics() -> Response:
         return Response(desk.metrics.text(), media_type=CONTENT_TYPE)
 

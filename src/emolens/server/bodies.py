@@ -13,6 +13,7 @@ from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from emolens.pictures.limits import as_shown, as_size
 from emolens.pictures.sources import DATA_URI
@@ -22,6 +23,8 @@ from emolens.server.service import Service
 
 KINDS = "multipart/form-data, application/json, image/*, video/* or application/octet-stream"
 REMOTE = re.compile(r"https?://", re.IGNORECASE)
+MOST_MARKS = {b"[{,": 2**14, b"\\": 2**20}  # some writers of JSON escape each / of a data URI
+"""Of these in a JSON body, counted before it is parsed, since nobody else is served meanwhile."""
 LINGER = 2.0
 """Seconds for which a body that was refused is still read: a client that is sending hears no answer before its end."""
 
@@ -76,10 +79,14 @@ async def _read(request: Request, service: Service, visit: Visit) -> list[Upload
 
 
 async def _counted(request: Request, visit: Visit) -> AsyncGenerator[bytes, None]:
-    async for chunk in request.stream():
+    while not visit.ended:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        visit.ended = not message.get("more_body", False)  # known before the chunk is read, which may be refused
+        chunk = message.get("body", b"")
         visit.hold(len(chunk))
         yield chunk
-    visit.ended = True
 
 
 async def _whole(body: AsyncIterator[bytes]) -> bytes:
@@ -134,6 +141,11 @@ class _InMemory(MultiPartParser):
 
 def _named(body: bytes, service: Service) -> list[Upload | str]:
     """The sources of `{"source": "data:..."}` or `{"source": ["data:...", ...]}`."""
+    for marks, most in MOST_MARKS.items():
+        came = sum(body.count(mark) for mark in marks)
+        if came > most:
+            what = f"{came} of {' '.join(marks.decode())} in the JSON body"
+            raise Problem(422, f"{what}, at most {most} are read; send the picture itself in 'file'")
     try:
         source: Any = json.loads(body)["source"]
     except (ValueError, LookupError, TypeError, RecursionError):

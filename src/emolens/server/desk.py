@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from threading import Event
@@ -23,14 +24,16 @@ from emolens.records import PhotoResult
 from emolens.server.admission import SOON, Admission, Visit
 from emolens.server.bodies import Upload
 from emolens.server.metrics import Metrics
+from emolens.server.photos import Encoded, for_the_eye
 from emolens.server.problems import Problem
 from emolens.server.service import Service
-from emolens.server.worker import Answer, Worker
+from emolens.server.worker import Worker
 from emolens.tables import columns, rows
 from emolens.writers import csv_cells, csv_lines
 
 Value = TypeVar("Value")
 FETCHES = 4  # URLs fetched at once
+PAINTED = 2  # pictures made ready for the eye at once: each holds its pixels meanwhile
 
 
 class Desk:
@@ -41,7 +44,15 @@ class Desk:
         self.admission = Admission(service)
         self.worker = Worker(analyzer, service, metrics)
         self.films = asyncio.Lock()
-        self.fetches = anyio.CapacityLimiter(FETCHES)
+        # Pools of their own: who leaves is not waited for, yet what he left behind keeps its place until it has ended.
+        self._fetchers = ThreadPoolExecutor(FETCHES, thread_name_prefix="emolens-fetch")
+        self._painters = ThreadPoolExecutor(PAINTED, thread_name_prefix="emolens-paint")
+
+    def close(self) -> None:
+        """Answer what waits and end the threads."""
+        self.worker.close()
+        self._fetchers.shutdown()
+        self._painters.shutdown()
 
     @asynccontextmanager
     async def visit(self, request: Request) -> AsyncIterator[Visit]:
@@ -55,7 +66,7 @@ class Desk:
 
     async def answers(
         self, request: Request, sources: list[Upload | str], visit: Visit, maps: bool = False
-    ) -> list[Answer | InputError]:
+    ) -> list[PhotoResult | InputError]:
         """The answer for each source, or what kept it from being read. Raises `Problem` 503 after too long.
 
         With `maps` the answers hold stimuli maps; `Problem` 422 where no model here gives any.
@@ -64,13 +75,15 @@ class Desk:
             raise Problem(
                 422, "no map can be had here, it takes a model of what pictures evoke; leave task=stimuli out"
             )
-        wait = self.service.answer_seconds
-        try:
-            with anyio.fail_after(wait):
-                told = asyncio.gather(*(self._answer(source, visit, maps) for source in sources))
-                return await while_there(request, told)
-        except TimeoutError:
-            raise Problem(503, f"no answer within {wait:g} s, the service is busy; come again", SOON) from None
+        told = asyncio.gather(*(self._answer(source, visit, maps) for source in sources))
+        return await self._in_time(request, told)
+
+    async def picture(self, request: Request, source: Upload | str, visit: Visit, plain: bool) -> Encoded:
+        """A picture for the eye, drawn on, or `plain`: then no model looks at it.
+
+        Raises `InputError` for what cannot be read, `Problem` 503 after too long.
+        """
+        return await self._in_time(request, self._picture(source, visit, plain))
 
     def csv(self, results: Sequence[PhotoResult]) -> str:
         """The rows of results as `emolens analyze --csv` writes them."""
@@ -81,21 +94,41 @@ class Desk:
             lines.writerows(csv_cells(rows(result), names))
         return text.getvalue()
 
-    async def _answer(self, source: Upload | str, visit: Visit, maps: bool) -> Answer | InputError:
+    async def _in_time(self, request: Request, work: Awaitable[Value]) -> Value:
+        wait = self.service.answer_seconds
         try:
-            if isinstance(source, str) and URL.match(source):
-                data = await anyio.to_thread.run_sync(
-                    fetch, source, self.service.pictures, limiter=self.fetches, abandon_on_cancel=True
-                )
-                visit.hold(len(data))
-                source = Upload(data, source_name(source))
-            answer = await asyncio.wrap_future(self.worker.submit(source, maps))
+            with anyio.fail_after(wait):
+                return await while_there(request, work)
+        except TimeoutError:
+            raise Problem(503, f"no answer within {wait:g} s, the service is busy; come again", SOON) from None
+
+    async def _here(self, source: Upload | str, visit: Visit) -> Upload | str:
+        """The source, fetched where it is a URL."""
+        if not (isinstance(source, str) and URL.match(source)):
+            return source
+        loop = asyncio.get_running_loop()
+        data = await loop.run_in_executor(self._fetchers, fetch, source, self.service.pictures)
+        visit.hold(len(data))
+        return Upload(data, source_name(source))
+
+    async def _picture(self, source: Upload | str, visit: Visit, plain: bool) -> Encoded:
+        source = await self._here(source, visit)
+        result = None if plain else await self._answer(source, visit, maps=False)
+        if isinstance(result, InputError):
+            raise result
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._painters, for_the_eye, source, self.service.pictures, result)
+
+    async def _answer(self, source: Upload | str, visit: Visit, maps: bool) -> PhotoResult | InputError:
+        try:
+            source = await self._here(source, visit)
+            result = await asyncio.wrap_future(self.worker.submit(source, maps))
         except InputError as error:
             self.metrics.pictures.labels(error.status).inc()
             return error
-        self.metrics.pictures.labels(answer[0].status).inc()
-        self.metrics.faces.inc(len(answer[0].faces))
-        return answer
+        self.metrics.pictures.labels(result.status).inc()
+        self.metrics.faces.inc(len(result.faces))
+        return result
 
 
 async def watched(request: Request, watch: Callable[[Event], Value]) -> Value:

@@ -7,12 +7,12 @@ import logging
 import time
 import traceback
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from emolens.pictures.limits import as_size
 from emolens.server.metrics import Metrics
 from emolens.server.problems import Problem, as_response
 from emolens.server.service import Service
@@ -21,6 +21,8 @@ LOG = logging.getLogger("emolens.server")
 
 OPEN = ("/", "/healthz")
 """Paths that need no key; so does everything below /web/. They hold nothing but the page itself."""
+HEAD_BYTES = 32 * 2**10
+"""How large the head of a request may be."""
 NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src blob:; "
@@ -41,7 +43,7 @@ HEADERS: Mapping[str, str] = {
 
 
 class Guard:
-    """The outermost ASGI layer that is ours. Nothing that a request says about itself is written to the log."""
+    """Around all routes, inside CORS alone. Nothing that a request says about itself is written to the log."""
 
     def __init__(self, app: ASGIApp, service: Service, metrics: Metrics) -> None:
         self._app, self._service, self._metrics = app, service, metrics
@@ -85,18 +87,32 @@ class Guard:
 
 
 def check(scope: Scope, service: Service) -> None:
-    """Raises `Problem` for a host that is not ours, a page of another site, and a key that is not right."""
+    """Raises `Problem` for a large head, a host that is not ours, a page of another site, a key that is not right."""
+    _check_length(scope)
     headers = Headers(scope=scope)
     host = headers.get("host", "")
+    names = (*service.hosts, *service.proxies)
     # A site may point its own name at this machine; its pages then carry that name here (DNS rebinding).
-    if service.hosts and _name_of(host) not in service.hosts:
-        raise Problem(421, f"this service answers to {', '.join(service.hosts)} only")
+    if service.hosts and _name_of(host) not in names:
+        raise Problem(421, f"this service answers to {', '.join(names)} only; start it with --allow-host to add a name")
     origin = headers.get("origin")
-    # A preflight of an allowed site passes too: `service.origins` are let in by the CORS layer inside.
-    if origin is not None and origin not in service.origins and urlsplit(origin).netloc != host:
-        raise Problem(403, "pages of other sites may not call this service")
-    if service.api_key and not _is_open(scope["path"]) and scope["method"] != "OPTIONS":
+    if origin is not None and not _is_ours(origin, host, service):
+        raise Problem(403, "pages of other sites may not call this service; start it with --allow-origin to let one in")
+    if service.api_key and not _is_open(scope["path"]):
         _check_key(headers.get("authorization", ""), service.api_key)
+
+
+def _check_length(scope: Scope) -> None:
+    size = len(scope["path"]) + len(scope["query_string"]) + sum(len(k) + len(v) for k, v in scope["headers"])
+    if size > HEAD_BYTES:
+        raise Problem(431, f"the head has {as_size(size)}, at most {as_size(HEAD_BYTES)} are read; send fewer headers")
+
+
+def _is_ours(origin: str, host: str, service: Service) -> bool:
+    """Whether a page of this origin may call: our own, that of an allowed site, and our own as a proxy shows it."""
+    place = origin.partition("://")[2]
+    # A proxy may send its own name as our host or ours; the browser always names the proxy.
+    return origin in service.origins or place == host or _name_of(place) in service.proxies
 
 
 def _name_of(host: str) -> str:

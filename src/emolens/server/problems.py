@@ -5,7 +5,7 @@
 404  no such page                      421  called by a name that is not ours
 405  no such method here               422  a body or picture that is broken, too small or not allowed
 408  the body did not arrive in time   429  one client has its share inside already
-                                       503  the queue is full, or the answer took too long
+431  a head that is too large          503  the queue is full, or the answer took too long
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 from emolens.errors import EmolensError, FetchError, InputError, MissingExtra, TooLarge, Unsupported
+from emolens.pictures.images import A_VIDEO
 
 
 class Problem(Exception):  # noqa: N818  RFC 9457 calls it so
@@ -27,7 +28,8 @@ class Problem(Exception):  # noqa: N818  RFC 9457 calls it so
 
 
 def one_line(reason: str) -> str:
-    """A reason for somebody who is not in Python: on one line, without the hint for those who are."""
+    """A reason for somebody who is not in Python or at our command line: on one line, with what to do over HTTP."""
+    reason = reason.replace(A_VIDEO, "a video, not a picture; send it to /v1/video")
     return " ".join(reason.split()).split(", or in Python", 1)[0]
 
 

@@ -13,12 +13,11 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emolens.errors import OptionError
+from emolens.server.guards import HEAD_BYTES
 
 MOST_PORT = 65535
 HEADER_SECONDS = 10.0
 """How long the head of a request may take; bodies have a clock of their own."""
-HEADER_BYTES = 32 * 2**10
-"""How large the head of a request may be."""
 STOP_SECONDS = 30
 """How long requests that are inside may take to end once the service is asked to stop."""
 
@@ -90,7 +89,7 @@ def server_of(app: FastAPI) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
-        h11_max_incomplete_event_size=HEADER_BYTES,
+        h11_max_incomplete_event_size=HEAD_BYTES,  # the guard measures those that came at once
     )
     return uvicorn.Server(config)
 

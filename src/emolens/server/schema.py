@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from emolens.records import Status
+from emolens.server import examples
 
 
 class _Told(BaseModel):
@@ -120,8 +121,7 @@ class Health(_Told):
     status: str = Field(examples=["ok"])
 
 
-_FILE = {"type": "string", "format": "binary"}
-_PIXEL = "data:image/png;base64,iVBORw0KGgo..."
+FILE = {"type": "string", "format": "binary"}
 _SOURCE = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
 BODY: dict[str, Any] = {
     "required": True,
@@ -130,18 +130,20 @@ BODY: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "properties": {
-                    "file": {"type": "array", "items": _FILE, "description": "Pictures; repeat the field for more."},
+                    "file": {
+                        "type": "array",
+                        "items": FILE,
+                        "description": "Pictures, as files or as data URIs; repeat the field for more.",
+                    },
                     "url": {"type": "array", "items": {"type": "string"}, "description": "Where --allow-urls is set."},
                 },
             },
+            "examples": examples.FORMS,
         },
-        "application/octet-stream": {"schema": _FILE},
+        "application/octet-stream": {"schema": FILE},
         "application/json": {
             "schema": {"type": "object", "required": ["source"], "properties": {"source": _SOURCE}},
-            "examples": {
-                "one": {"summary": "A picture as a data URI", "value": {"source": _PIXEL}},
-                "several": {"summary": "Several", "value": {"source": [_PIXEL, _PIXEL]}},
-            },
+            "examples": examples.SOURCES,
         },
     },
 }
@@ -149,62 +151,22 @@ FILM_BODY: dict[str, Any] = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            "schema": {"type": "object", "required": ["file"], "properties": {"file": _FILE}},
+            "schema": {"type": "object", "required": ["file"], "properties": {"file": FILE}},
+            "examples": examples.FILM_FORMS,
         },
-        "application/octet-stream": {"schema": _FILE},
+        "application/octet-stream": {"schema": FILE},
     },
-}
-EXAMPLE: dict[str, Any] = {
-    "results": [
-        {
-            "source": "astronaut.png",
-            "status": "ok",
-            "message": "",
-            "size": [512, 512],
-            "detector": "mtcnn",
-            "faces": [
-                {
-                    "number": 1,
-                    "track_id": None,
-                    "box": [178.93, 58.5469, 268.612, 174.282],
-                    "score": 0.999957,
-                    "landmarks": [
-                        [204.01, 101.095],
-                        [246.343, 103.288],
-                        [224.948, 127.165],
-                        [201.599, 140.835],
-                        [244.916, 141.525],
-                    ],
-                    "status": "ok",
-                    "label": "happiness",
-                    "confidence": 0.999985,
-                    "entropy": 0.0172891,
-                    "distribution": {"neutral": 0.002, "happiness": 0.998},
-                }
-            ],
-            "group": {
-                "status": "ok",
-                "label": "positive",
-                "confidence": 0.998,
-                "entropy": 0.014,
-                "distribution": {"negative": 0.0, "neutral": 0.002, "positive": 0.998},
-                "contributions": [1.0],
-            },
-            "evoked": None,
-            "stimuli": None,
-            "models": {"expression_ferplus": {"task": "expression", "sha256": "…"}},
-            "schema_version": 1,
-        }
-    ],
-    "notice": "Apparent expression, not feeling: what a face shows is not what a person feels.",
 }
 REASONS = {
     401: "The key is missing or another one.",
+    403: "A page of another site calls, which is not allowed in.",
     408: "The body did not arrive in time.",
     413: "Too many bytes, pixels, faces, pictures or seconds.",
     415: "Not a kind of body or picture that is read.",
+    421: "Called by a name that is not this service's.",
     422: "Broken, too small, or not allowed.",
     429: "One client has its share inside; see Retry-After.",
+    431: "The head of the request is too large.",
     503: "The queue is full, or the answer took too long; see Retry-After.",
 }
 TROUBLES: dict[int | str, dict[str, Any]] = {
@@ -216,3 +178,6 @@ TROUBLES: dict[int | str, dict[str, Any]] = {
     }
     for code, reason in REASONS.items()
 }
+DOOR: dict[int | str, dict[str, Any]] = {code: TROUBLES[code] for code in (403, 421, 431)}
+"""What anything that is asked for may hear; where there is a key, `LOCKED` too."""
+LOCKED: dict[int | str, dict[str, Any]] = {401: TROUBLES[401], **DOOR}

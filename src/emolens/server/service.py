@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from emolens.errors import OptionError
 from emolens.pictures.limits import Limits
 
+REQUEST_BYTES, HELD_BYTES = 64 * 2**20, 256 * 2**20
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -22,7 +23,8 @@ class Service:
 
     `api_key` guards everything but the page and its health; empty means none. `allow_urls` lets a request name pictures
     by URL, whose host must be public. `hosts` are the names by which the service may be called, empty means any;
-    `origins` are other sites whose pages may call it, none by default.
+    `proxies` are further names, under which a proxy shows its page. `origins` are other sites whose pages may call it,
+    none by default.
 
     Raises `OptionError` for a number below 1.
     """
@@ -31,12 +33,12 @@ class Service:
     max_pixels: int = 40_000_000
     max_faces: int = 200
     max_files: int = 16
-    request_bytes: int = 64 * 2**20
+    request_bytes: int = REQUEST_BYTES
     upload_seconds: float = 30.0
     answer_seconds: float = 60.0
     queue: int = 64
     per_client: int = 32
-    held_bytes: int = 256 * 2**20
+    held_bytes: int = HELD_BYTES
     batch: int = 8
     film_seconds: float = 60.0
     film_fps: float = 5.0
@@ -44,6 +46,7 @@ class Service:
     api_key: str = ""
     allow_urls: bool = False
     hosts: tuple[str, ...] = LOOPBACK
+    proxies: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -61,3 +64,9 @@ class Service:
         """The limits that a client wants to know before it sends anything."""
         names = ("max_bytes", "max_pixels", "max_faces", "max_files", "request_bytes", "film_seconds")
         return {name: getattr(self, name) for name in names}
+
+
+def bytes_for(max_bytes: int) -> dict[str, int]:
+    """`max_bytes`, and what of `Service` must grow with it: as a data URI a picture is a third larger."""
+    request = max(REQUEST_BYTES, 2 * max_bytes)
+    return {"max_bytes": max_bytes, "request_bytes": request, "held_bytes": max(HELD_BYTES, 2 * request)}

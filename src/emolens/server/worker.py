@@ -14,7 +14,7 @@ import queue
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from threading import Thread
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +26,6 @@ from emolens.records import Face, PhotoResult
 from emolens.server.metrics import Metrics
 from emolens.server.service import Service
 
-Answer: TypeAlias = "tuple[PhotoResult, np.ndarray]"
-"""What is said about a picture, and its pixels, RGB uint8 (H, W, 3)."""
 ON_A_GPU = 2
 """Batches at once on a GPU: what is between two runs goes on beside a run. More would only be smaller."""
 
@@ -38,7 +36,7 @@ class _Job:
 
     source: Any
     maps: bool
-    answer: Future[Answer] = field(default_factory=Future)
+    answer: Future[PhotoResult] = field(default_factory=Future)
     name: str = ""
     pixels: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 3), np.uint8))
 
@@ -68,7 +66,7 @@ class Worker:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, source: Any, maps: bool = False) -> Future[Answer]:
+    def submit(self, source: Any, maps: bool = False) -> Future[PhotoResult]:
         """The answer to come for a picture: bytes, file object, data URI; its exception is an `InputError`.
 
         With `maps`, which must be had, it holds the stimuli maps too.
@@ -94,20 +92,23 @@ class Worker:
 
     def _decode(self) -> None:
         while (job := self._encoded.get()) is not None:
-            if job.answer.cancelled():
-                continue
-            try:
-                with self._metrics.stage("decode"):
-                    job.name, picture = decode(job.source, self._limits)
-            except Exception as error:  # such as no memory; the next picture may fit
-                _fail(job, error)
-                continue
-            job.source = None
-            if isinstance(picture, InputError):
-                _fail(job, picture)
-            else:
-                job.pixels = picture
-                self._decoded.put(job)
+            if not job.answer.cancelled():
+                self._decode_one(job)
+            del job  # its pixels must not wait for the next picture to be dropped
+
+    def _decode_one(self, job: _Job) -> None:
+        try:
+            with self._metrics.stage("decode"):
+                job.name, picture = decode(job.source, self._limits)
+        except Exception as error:  # such as no memory; the next picture may fit
+            _fail(job, error)
+            return
+        job.source = None
+        if isinstance(picture, InputError):
+            _fail(job, picture)
+        else:
+            job.pixels = picture
+            self._decoded.put(job)
 
     def _judge(self) -> None:
         running, most = set[Future[None]](), 0  # what is under way, and how much of it when the next batch is taken
@@ -120,7 +121,7 @@ class Worker:
                 alone = len(batch) == 1 and not running
                 running |= self._share_out(batch, alone)
                 most = 0 if alone else self._under_way
-            del batch, first  # the pixels must not wait for the next picture to be dropped
+            del batch, first  # as above
             if ended:
                 break
             while len(running) > most:  # till then the next batch gathers
@@ -161,7 +162,7 @@ class Worker:
                 batch[0].answer.set_exception(error)
             return
         for job, result in zip(batch, results, strict=True):
-            job.answer.set_result((replace(result, source=job.name), job.pixels))
+            job.answer.set_result(replace(result, source=job.name))  # without pixels: answers wait for each other
 
     def _judged(self, analyzer: Analyzer, batch: list[_Job], faces: list[list[Face]]) -> list[PhotoResult]:
         """The results in the order of the batch; pictures whose maps are wanted go through the models by themselves."""
