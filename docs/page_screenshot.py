@@ -15,16 +15,20 @@ import time
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import skimage
 from PIL import Image
 from playwright.sync_api import sync_playwright
+from scipy.spatial import cKDTree
 
 from emolens.analyzer import Analyzer
+from emolens.drawing.palette import COLOURS
 from emolens.server.app import create_app
 from emolens.server.running import open_socket, server_of
 
 PHOTO = Path(skimage.__file__).parent / "data" / "astronaut.png"
 TARGET = Path(__file__).with_name("page.png")
+FLAT = 64  # of the 256 colours, those of the page: a palette made for the photo alone turns small green bars blue
 
 
 def main() -> None:
@@ -40,8 +44,7 @@ def main() -> None:
     finally:
         server.should_exit = True
         thread.join()
-    picture = Image.open(io.BytesIO(shot)).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.NONE).save(TARGET, optimize=True)
+    small(Image.open(io.BytesIO(shot)).convert("RGB")).save(TARGET, optimize=True)
 
 
 def taken(address: str) -> bytes:
@@ -56,6 +59,19 @@ def taken(address: str) -> bytes:
         shot = page.screenshot(full_page=True)
         browser.close()
     return shot
+
+
+def small(picture: Image.Image) -> Image.Image:
+    """The picture in 256 colours: those of emotions and the page's own to the digit, the photo's as near as may be."""
+    counted = sorted(picture.getcolors(picture.width * picture.height), reverse=True)
+    flat = list(dict.fromkeys([*COLOURS.values(), *(colour for _, colour in counted)]))[:FLAT]
+    photo = np.reshape(picture.quantize(256 - FLAT).getpalette(), (-1, 3))[: 256 - FLAT]
+    palette = np.concatenate([flat, photo]).astype(np.uint8)
+    found, where = np.unique(np.asarray(picture).reshape(-1, 3), axis=0, return_inverse=True)
+    nearest = cKDTree(palette).query(found)[1].astype(np.uint8)[where.ravel()]  # Pillow's own search is not exact
+    few = Image.fromarray(nearest.reshape(picture.height, picture.width))
+    few.putpalette(palette.tobytes())
+    return few
 
 
 if __name__ == "__main__":

@@ -212,6 +212,25 @@ def test_a_plain_picture_is_upright_at_its_size_with_nothing_drawn_on_it_and_no_
         assert [one["name"] for one in told] == ["plain"]
 
 
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_a_plain_picture_that_browsers_show_stays_as_it_is_to_the_byte(client, form):
+    written = io.BytesIO()
+    Image.fromarray(picture(90, 60)).save(written, form)
+    answer = client.post("/v1/annotate?plain=true", content=written.getvalue(), headers=PNG_TYPE)
+    assert answer.headers["content-type"] == f"image/{form.lower()}"
+    assert answer.content == written.getvalue()
+    cut = client.post("/v1/annotate?plain=true", content=written.getvalue()[:60], headers=PNG_TYPE)
+    assert cut.status_code == 422
+
+
+def test_a_plain_heic_is_shown_as_jpeg(client):
+    heif, written = pytest.importorskip("pillow_heif"), io.BytesIO()
+    heif.from_pillow(Image.fromarray(picture(90, 60))).save(written)
+    answer = client.post("/v1/annotate?plain=true", content=written.getvalue(), headers=PNG_TYPE)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert Image.open(io.BytesIO(answer.content)).size == (90, 60)
+
+
 def test_every_answer_has_the_headers_and_none_allows_another_site(client):
     for path in ("/", "/healthz", "/v1/models", "/openapi.json", "/web/page.js", "/nowhere", "/metrics"):
         headers = client.get(path).headers

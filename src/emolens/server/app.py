@@ -111,7 +111,7 @@ def _pictures(locked: APIRouter, desk: Desk) -> None:
         responses={
             200: {
                 "description": "The picture.",
-                "content": {kind: {"schema": schema.FILE} for kind in ("image/jpeg", "image/png")},
+                "content": {kind: {"schema": schema.FILE} for kind in ("image/jpeg", "image/png", "image/webp")},
             },
             **schema.TROUBLES,
         },

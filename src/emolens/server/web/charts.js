@@ -48,7 +48,7 @@ export function wheel(distribution) {
   const middle = [draw("circle", { class: "grid", r: HUB })];
   if ("neutral" in distribution) middle.push(draw("circle", { fill: colour("neutral"), r: HUB * Math.sqrt(distribution.neutral) }));
   const told = sorted(distribution).map(([name, share]) => `${name} ${percent(share)}`).join(", ");
-  return draw("svg", { viewBox: "-170 -118 340 236", role: "img", "aria-label": `Emotion wheel: ${told}` }, ...rings, ...places, ...middle);
+  return draw("svg", { class: "wheel", viewBox: "-170 -118 340 236", role: "img", "aria-label": `Emotion wheel: ${told}` }, ...rings, ...places, ...middle);
 }
 
 function sector(angle, radius) {

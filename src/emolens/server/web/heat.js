@@ -12,9 +12,10 @@ export function heatPanel(item, redraw) {
   const card = make("section", { class: "card", id: "stimuli" }, make("h2", {}, "What in the picture evokes that"));
   if (heat.state === "ready") card.append(...controls(heat));
   else {
-    const ask = () => load(item, heat, redraw);
+    const ask = () => { if (heat.state !== "waiting") load(item, heat, redraw); };
     const words = { none: "Show the map", waiting: "Looking…", trouble: "Try again" }[heat.state];
-    card.append(make("div", { class: "actions" }, make("button", { type: "button", id: "heat-show", onclick: ask, disabled: heat.state === "waiting" }, words)));
+    const button = make("button", { type: "button", id: "heat-show", onclick: ask, "aria-disabled": heat.state === "waiting" && "true" }, words);
+    card.append(make("div", { class: "actions" }, button)); // not `disabled`, which would throw off the keyboard's focus
     if (heat.state === "trouble") card.append(make("p", { class: "trouble", role: "alert" }, heat.message));
   }
   return card;

@@ -29,8 +29,15 @@ async function ask(path, body, signal) {
   try {
     return await fetch(path, { method: "POST", body, headers, signal });
   } catch {
+    if (!signal?.aborted && await gone(body)) throw new Refused("The file cannot be read any more: it was moved, changed or deleted since it was chosen. Choose it again.", 410);
     throw new Refused("The service does not answer, or it cut the connection. Is it still running?", 0);
   }
+}
+
+// A file that cannot be read makes the browser fail as if the service were not there.
+async function gone(body) {
+  if (!(body instanceof FormData)) return false;
+  try { await body.get("file").slice(0, 1).arrayBuffer(); return false; } catch { return true; }
 }
 
 async function reason(response) {

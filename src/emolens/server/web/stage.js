@@ -5,10 +5,15 @@ import { faceColour, faceName } from "./panels.js";
 
 export function showPicture(item, chosen, choose) {
   const frame = make("div", { class: "frame" }, make("img", { src: item.shown, alt: `${item.name}, ${item.result.faces.length} faces marked` }));
-  const heat = heatOver(item);
-  if (heat) frame.append(heat);
-  if (!item.drawn) frame.append(...item.result.faces.map((face, n) => box(face, n, item.result.size, n === chosen, choose)));
+  frame.append(...item.result.faces.map((face, n) => box(face, n, item.result.size, n === chosen, choose)));
   by("stage").replaceChildren(frame);
+  layHeat(item);
+}
+
+// Between the picture and its boxes, which stay as they are: the keyboard may stand on one of them.
+export function layHeat(item) {
+  const layer = heatOver(item);
+  if (layer) by("stage").querySelector(".frame img").after(layer);
 }
 
 function box(face, n, [width, height], pressed, choose) {
@@ -56,6 +61,13 @@ export function showTimeline(item) {
     const fit = () => { frame.style.height = `${frame.contentDocument.body.scrollHeight + 4}px`; };
     new frame.contentWindow.ResizeObserver(fit).observe(frame.contentDocument.body);
     fit();
+    light();
   });
   by("stage").replaceChildren(frame);
+}
+
+// The frame of a timeline as light or dark as the page, which may not be as the system is.
+export function light() {
+  const seen = by("stage").querySelector("iframe")?.contentDocument?.documentElement, { theme } = document.documentElement.dataset;
+  if (seen && theme) seen.dataset.theme = theme;
 }
