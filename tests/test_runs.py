@@ -255,6 +255,19 @@ def test_a_run_stops_when_val_gains_nothing(archive: Path, tmp_path: Path) -> No
     assert 3 <= len(figures(tmp_path / "run", "val_kl")) < 9
 
 
+def test_the_last_checkpoint_is_of_the_last_epoch_and_the_best_of_the_best(archive: Path, tmp_path: Path) -> None:
+    fit(small("optim.lr=0.5", "optim.schedule=step", "optim.epochs=6"), archive, tmp_path / "run", progress=False)
+    found = figures(tmp_path / "run", "val_kl")
+    assert found[-1] > min(found)  # else nothing is shown
+    epochs = {name: read_epoch(tmp_path / "run", name) for name in ("last", "best")}
+    assert epochs == {"last": 5, "best": found.index(min(found))}
+
+
+def read_epoch(run: Path, which: str) -> int:
+    content = torch.load(run / "checkpoints" / f"{which}.ckpt", weights_only=True)
+    return int(content["epoch"])
+
+
 # --- folds --------------------------------------------------------------------------------------------------------
 
 

@@ -64,7 +64,9 @@ def _trainer(recipe: Recipe, run: Path, progress: bool, devices: Devices, watche
     optim = recipe.optim
     callbacks: list[Callback] = [
         *([Progress()] if progress else []),
-        ModelCheckpoint(run / "checkpoints", "best", monitor=watched, save_last=True, enable_version_counter=False),
+        ModelCheckpoint(run / "checkpoints", "best", monitor=watched, enable_version_counter=False),
+        # Lightning's own `save_last` copies the best so far: a run that got worse would end, and resume, epochs ago.
+        ModelCheckpoint(run / "checkpoints", "last", enable_version_counter=False),
     ]
     if optim.ema:
         callbacks.append(EMAWeightAveraging(decay=optim.ema))
