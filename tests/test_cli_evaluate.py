@@ -159,7 +159,7 @@ def test_ensembles_stand_side_by_side_and_are_written(tmp_path: Path) -> None:
         (("evaluate", "nowhere.onnx"), "no such model file, run folder or predictions table"),
         (("evaluate", "MODEL"), "must be asked about pictures: give --data DIR"),
         (("evaluate", "MODEL", "--data", "ARCHIVE", "--by", "gender"), "unknown attribute of FER+ 'gender'"),
-        (("evaluate", "MODEL", "--prior", "no.json"), "--prior is 'no.json'; needs data, uniform, uniform:0.2, or a JSON file"),
+        (("evaluate", "MODEL", "--prior", "no.json"), "--prior is 'no.json'; needs data, uniform"),
         (("evaluate", "MODEL", "--data", "ARCHIVE", "--cam", "3"), "--cam needs the net itself: give a run folder"),
         (("evaluate", "TABLE"), "unknown split of model0 'val'. Known: test"),
         (("evaluate", "TABLE", "--split", "test", "--against", "OTHER"), "has 30 rows, model0 has 10"),
