@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,14 @@ def test_a_net_with_other_classes_is_judged_on_those_it_shares(rows: Rows) -> No
     less = stated(rows, Taxonomy("six", RAFDB.classes[:6]), six, six, six)
     assert 0 < len(less) < len(rows)  # rows that people called neutral are not asked about
     assert set(less.taxonomy.classes) == set(AFFECTNET7.classes) - {"neutral"}
+    for table in (found, less):  # the four row sets of FER+ are those of its eight classes
+        (view,) = views(table, rows)
+        assert view.targets.shape == (len(table), len(table.taxonomy))
+
+
+def test_the_combined_set_is_judged_in_fewer_classes_too(rows: Rows) -> None:
+    kept = replace(rows, name="ck_raf_aff").in_classes(EKMAN6)  # no reader has that name: three sets do
+    assert kept.taxonomy == EKMAN6
 
 
 def test_a_prepared_folder_of_any_set_is_opened_by_its_own_name(tmp_path: Path) -> None:

@@ -191,6 +191,21 @@ def test_a_loss_that_is_no_number_is_named_and_what_was_saved_stays(archive: Pat
     assert (tmp_path / "run" / "recipe.json").is_file()
 
 
+def test_weights_that_are_no_numbers_are_told_before_they_are_saved(archive: Path, tmp_path: Path) -> None:
+    # The loss of a step is computed before it moves the weights, so that of an epoch's last step never shows.
+    wild = small(
+        "optim.lr=1e38", "optim.ema=0", "optim.epochs=1", "optim.warmup_epochs=0", "optim.batch=28", "optim.clip=0"
+    )
+    with pytest.raises(TrainingError, match=r"val_kl became (nan|inf) in epoch 0; what was saved before stays"):
+        fit(wild, archive, tmp_path / "run", progress=False)
+    assert not last_checkpoint(tmp_path / "run").exists()
+
+
+def test_a_seed_that_no_generator_takes_is_refused() -> None:
+    with pytest.raises(OptionError, match="setting seed=-1"):
+        small("seed=-1")
+
+
 @contextmanager
 def at_most(size: int) -> Iterator[None]:
     """No file may grow beyond `size` bytes: as a full disk, on any file system."""

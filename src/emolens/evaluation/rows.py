@@ -13,7 +13,7 @@ import numpy as np
 
 from emolens.data.base import OptionValue
 from emolens.data.faces import judged_rows, read_faces
-from emolens.data.given import prepared_folder
+from emolens.data.given import COMBINED, prepared_folder
 from emolens.data.manifest import is_prepared, read_manifest
 from emolens.data.pictures import affect_values
 from emolens.data.prepare import Progress
@@ -68,7 +68,7 @@ class Rows:
         """
         missing = [name for name in wanted.classes if name not in self.taxonomy.classes]
         kept = np.isin(np.array(self.taxonomy.classes), wanted.classes)
-        evoked = reader(self.name).info.task == "evoked"
+        evoked = self.name not in COMBINED and reader(self.name).info.task == "evoked"
         tops = self.targets[:, kept].sum(axis=1) > 0 if evoked else kept[self.targets.argmax(axis=1)]
         if missing or not tops.any():
             raise LabelError(
@@ -180,7 +180,8 @@ def views(predictions: Predictions, rows: Rows) -> list[Predictions]:
     are not in `rows`.
     """
     at = rows.places(predictions.ids)
-    if rows.taxonomy != FERPLUS or rows.name != "ferplus" or rows.prepared is None:
+    whole = rows.taxonomy == FERPLUS and predictions.taxonomy.classes == FERPLUS.classes
+    if not whole or rows.name != "ferplus" or rows.prepared is None:
         return [replace(predictions, data=rows.title, subset=predictions.subset or rows.subset)]
     found = []
     for name, (member, targets) in judged_rows(rows.prepared).items():

@@ -73,7 +73,7 @@ class Recipe(Section):
     source: str
     data: Data
     optim: Optim = Optim()
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _has_that_fold(self) -> Recipe:

@@ -66,6 +66,15 @@ class Task(lightning.LightningModule):
         # Each device sees all of val, so nothing needs to be gathered.
         self.log_dict(dict(self.figures(batch)), prog_bar=True, batch_size=self.count(batch))
 
+    def on_validation_epoch_end(self) -> None:
+        # Before a checkpoint is saved: weights that are no numbers would take the place of the last that are.
+        found = self.trainer.callback_metrics.get(self.watched)
+        if found is not None and not torch.isfinite(found):
+            raise TrainingError(
+                f"{self.watched} became {found.item()} in epoch {self.current_epoch}; what was saved before stays. "
+                "Try a smaller optim.lr, optim.clip=1 or optim.precision=float32"
+            )
+
     def configure_optimizers(self) -> Any:
         settings: Optim = self.recipe.optim
         moved = optimiser(self, settings)
