@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from emolens.evaluation.calibration import fit_temperature, one_hot_top
+from emolens.evaluation.calibration import at_its_bound, fit_temperature, one_hot_top
 from emolens.models.classifier import softmax
 
 
@@ -34,3 +34,11 @@ def test_the_largest_error_counts_where_it_is_weighed() -> None:
 
 def test_the_first_of_equals_is_the_top() -> None:
     assert one_hot_top(np.array([[0.4, 0.4, 0.2]])).tolist() == [[1, 0, 0]]
+
+
+def test_a_temperature_that_could_not_be_fitted_is_known_by_its_bound() -> None:
+    chance = np.random.default_rng(3)
+    labels = np.eye(4)[chance.integers(0, 4, 400)]
+    assert at_its_bound(fit_temperature(-5 * labels, labels))  # always wrong: the flatter, the better
+    assert at_its_bound(fit_temperature(labels / 10, labels))  # always right: the sharper, the better
+    assert not at_its_bound(fit_temperature(labels + chance.normal(0, 1, (400, 4)), labels))

@@ -133,6 +133,8 @@ def test_affectnet_in_its_three_forms(tmp_path):
     ]
     affectnet_folders(tmp_path / "folders")
     assert [r.label for r in reader("affectnet").read(tmp_path / "folders")] == ["neutral", "contempt", "surprise"]
+    judged = reader("affectnet").read(tmp_path / "csv", published_val="test")
+    assert [r.split for r in judged] == ["train", "test"]
 
 
 def test_affectnet_never_unpickles(tmp_path):

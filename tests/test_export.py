@@ -88,7 +88,9 @@ def test_the_card_beside_the_file_and_inside_it_say_the_same(runs: list[Path], a
     assert card.parity.max_difference < 1e-4
     assert card.parity.file_speed
     assert card.parity.net_speed
-    assert "seeds 0, 1" in card.training
+    assert re.findall(r"--set seed=(\d)", card.training) == ["1"]  # 0 is the recipe's own
+    assert card.training.count("emolens train expression_ferplus --set optim.epochs=8") == 2
+    assert card.dataset == "ferplus"
     (tmp_path / "pair.json").unlink()
     assert read_card(tmp_path / "pair.onnx") == card.model_copy(update={"sha256": ""})
 
@@ -105,6 +107,24 @@ def test_a_run_that_learnt_from_val_takes_its_temperatures_from_one_that_did_not
     after = export([tmp_path / "joined"], archive, tmp_path / "j.onnx", tempered_as=tmp_path / "before.onnx")
     assert (after.temperature, after.confidence_temperature) == (before.temperature, before.confidence_temperature)
     assert after.training_data.startswith("FER2013 Training and PublicTest pictures")
+
+
+def test_temperatures_are_fitted_on_pictures_that_the_run_did_not_learn_from(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    leaked = write_ferplus(tmp_path)
+    with np.load(leaked / "fer2013_ferplus.npz") as archive:
+        content = dict(archive)
+    content["images"][64:76] = content["images"][:12]  # twelve of the sixteen pictures of val
+    np.savez(leaked / "fer2013_ferplus.npz", **content)
+    card = export(runs[:1], leaked, tmp_path / "one.onnx")
+    assert card.parity is not None
+    assert card.parity.n == 4
+    content["images"][76:80] = content["images"][:4]
+    np.savez(leaked / "fer2013_ferplus.npz", **content)
+    with pytest.raises(ModelError, match="every picture of its val is in its train too"):
+        export(runs[:1], leaked, tmp_path / "none.onnx")
+    assert not (tmp_path / "none.onnx").exists()
 
 
 def test_an_exported_file_names_no_path_of_this_machine(runs: list[Path], archive: Path, tmp_path: Path) -> None:

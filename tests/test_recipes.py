@@ -16,7 +16,7 @@ from emolens.learn.loading import rows_of
 from emolens.learn.predict import load_member
 from emolens.learn.recipes import RECIPES, legacies, recipe
 from emolens.learn.runs import read_checkpoint
-from expression_sets import write_affectnet, write_ck_raf_aff, write_fer2013, write_lists, write_rafdb
+from expression_sets import AFF_VAL, write_affectnet, write_ck_raf_aff, write_fer2013, write_lists, write_rafdb
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "ferplus": write_fer2013,
@@ -88,6 +88,17 @@ def test_the_legacy_repeats_what_changed_the_numbers() -> None:
     assert recipe("dan_ck_raf_aff", legacy=True).loss.centres == "fixed"  # type: ignore[attr-defined]
     with pytest.raises(OptionError, match="no legacy variant; those that have one: dan_ck_raf_aff, efficientnet_b3"):
         recipe("dan_rafdb", legacy=True)
+
+
+def test_what_affectnet_reports_on_is_not_what_its_recipe_chooses_on(archives: Callable[[str], Path]) -> None:
+    found, root = small("dan_affectnet7"), archives("affectnet")
+    parts = {split: set(rows_of(found, root, split).ids.tolist()) for split in ("train", "val", "test")}
+    published = {path.parent.parent.name for path in root.glob("*/*/*.jpg")}
+    assert published == {"train", "val"}
+    assert all(one.startswith("val/") for one in parts["test"])
+    assert len(parts["test"]) == AFF_VAL * 7
+    assert parts["val"]
+    assert all(one.startswith("train/") for one in parts["train"] | parts["val"])
 
 
 def test_classes_that_the_data_lacks_are_named(archives: Callable[[str], Path], tmp_path: Path) -> None:

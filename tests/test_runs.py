@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,14 +25,21 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from typer.testing import CliRunner
 
 from emolens.cli import app
-from emolens.errors import CardError, ModelError, OptionError, OutputError, TrainingError
+from emolens.errors import CardError, ModelError, OptionError, OutputError, Stopped, TrainingError
 from emolens.learn.config import ExpressionRecipe, changed
 from emolens.learn.devices import Devices, Place
-from emolens.learn.fit import fit
+from emolens.learn.fit import _quiet_writers, fit
 from emolens.learn.folds import fit_folds
 from emolens.learn.predict import load_member
 from emolens.learn.recipes import recipe
-from emolens.learn.runs import WholeCheckpoints, check_resumed, last_checkpoint, load_weights, read_checkpoint
+from emolens.learn.runs import (
+    WholeCheckpoints,
+    check_resumed,
+    last_checkpoint,
+    load_weights,
+    read_checkpoint,
+    write_record,
+)
 from emolens.taxonomy import FER2013, RAFDB
 from expression_sets import write_fer2013
 
@@ -127,6 +137,86 @@ def test_a_process_that_is_really_killed_leaves_a_run_that_goes_on(archive: Path
     onward = changed(small("optim.epochs=500"), [f"optim.epochs={content['epoch'] + 2}"])
     fit(onward, archive, run, resume=True, progress=False)
     assert torch.load(last_checkpoint(run), weights_only=True)["epoch"] == content["epoch"] + 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to another process are POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_stop_says_how_to_go_on_and_ends_with_the_signals_code(
+    number: signal.Signals, archive: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = train_command(archive, run, "optim.epochs=500")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if last_checkpoint(run).is_file():
+            break
+        time.sleep(0.2)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    line = (
+        rf"emolens: {run}: stopped by {number.name} in epoch \d+; the epochs before it are saved, go on with --resume"
+    )
+    assert re.fullmatch(rf"{line}\n", said)
+
+
+def test_who_calls_fit_and_presses_ctrl_c_gets_an_error_and_keeps_ctrl_c(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def press(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(lightning.pytorch.callbacks.ModelCheckpoint, "on_train_batch_start", press)
+    with pytest.raises(Stopped, match="stopped by SIGINT in epoch 0; nothing was saved yet, begin again"):
+        fit(small(), archive, tmp_path / "run", progress=False)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_weights_that_are_no_numbers_are_refused_and_the_best_epoch_pointed_to(small_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(small_run, tmp_path / "run"))
+    content = torch.load(last_checkpoint(run), weights_only=True)
+    name = next(name for name in content["state_dict"] if name.startswith("net."))
+    content["state_dict"][name].fill_(float("nan"))
+    torch.save(content, last_checkpoint(run))
+    with pytest.raises(ModelError, match=r"last\.ckpt: holds weights that are no numbers; its best\.ckpt .* --best"):
+        load_member(run)
+    load_member(run, "best")
+    (run / "checkpoints" / "best.ckpt").unlink()
+    with pytest.raises(ModelError, match="no numbers; train the run again"):
+        load_member(run)
+
+
+def test_a_run_that_is_resumed_on_a_full_disk_keeps_its_recipe(small_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(small_run, tmp_path / "run"))
+    record = (run / "recipe.json").read_text()
+
+    def full(self: Path, *_: object, **__: object) -> int:
+        self.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(OutputError, match="No space left"):
+            write_record(small("optim.epochs=3"), run)
+    assert (run / "recipe.json").read_text() == record
+
+
+def test_a_thread_that_cannot_write_its_log_prints_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda about: told.append(about.exc_value))
+
+    def write(error: Exception) -> None:
+        raise error
+
+    full, ours = OSError(errno.ENOSPC, "full"), ValueError("a fault of ours")
+    with _quiet_writers():
+        for error in (full, ours):
+            thread = threading.Thread(target=write, args=(error,))
+            thread.start()
+            thread.join()
+    assert told == [ours]
 
 
 def test_a_run_is_resumed_as_it_was_begun_or_not_at_all(archive: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@
     │   ├── ChecksumError        bytes are not those that were pinned
     │   └── NotFetched           the weights are not on this machine yet
     ├── TrainingError        a run that cannot go on
+    │   └── Stopped              a run that a signal ended, which can be gone on with
     ├── OutputError          a result cannot be written
     └── MissingExtra         an optional dependency is not installed
 
@@ -109,6 +110,14 @@ class NotFetched(ModelError):
 
 class TrainingError(EmolensError):
     pass
+
+
+class Stopped(TrainingError):
+    """A signal ended the run; `number` is that of the signal."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class OutputError(EmolensError):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emolens.cli.leaving import fail
 from emolens.cli.printing import progress
-from emolens.errors import MissingExtra, OptionError
+from emolens.errors import MissingExtra, OptionError, Stopped
 
 if TYPE_CHECKING:
     from emolens.models.card import ModelCard
@@ -53,10 +54,15 @@ def train(
     run = out or Path("runs") / f"{chosen.name}-{chosen.seed}"
     prepared = _prepared(data, chosen.data.name, chosen.data.chosen)
     where = Devices(devices, nodes)
-    if folds is None:
-        lines = [f"trained: {fit(chosen, prepared, run, resume, devices=where)}"]
-    else:
-        lines = [str(one) for one in fit_folds(chosen, prepared, run, folds, resume, devices=where)]
+    try:
+        if folds is None:
+            lines = [f"trained: {fit(chosen, prepared, run, resume, devices=where)}"]
+        else:
+            lines = [str(one) for one in fit_folds(chosen, prepared, run, folds, resume, devices=where)]
+    except Stopped as stopped:
+        if where.place.rank:
+            raise typer.Exit(128 + stopped.number) from None
+        fail(str(stopped), 128 + stopped.number)
     if where.place.rank == 0:
         typer.echo("\n".join(lines))
 
@@ -73,6 +79,7 @@ def export(
 ) -> None:
     """Write runs as one ONNX model with its card: calibrated on val, and held to the net it came from."""
     needs_torch()
+    from emolens.evaluation.calibration import at_its_bound
     from emolens.learn.export import export as write
     from emolens.learn.export_evoked import export_evoked
     from emolens.learn.export_group import export_group
@@ -102,6 +109,9 @@ def export(
             f"largest difference of a probability {report.max_difference:.1e}{speeds}"
         )
     typer.echo(f"temperature {card.temperature} (votes), {card.confidence_temperature} (top label)")
+    if at_its_bound(card.temperature) or at_its_bound(card.confidence_temperature):
+        typer.echo("emolens: warning: a temperature at its bound: what the net says hardly goes with the labels of val,"
+                   " train for longer or with other settings", err=True)  # fmt: skip
     _written(out)
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from emolens.data.base import OptionValue
@@ -67,9 +68,18 @@ def _check(folder: Path, name: str, wanted: dict[str, OptionValue]) -> None:
     about = read_manifest(folder).about
     if about["name"] != name:
         raise DataError(f"{folder}: holds {about['name']}, {name} is needed; give a folder of that")
+    there = chosen_then(name, about["options"])
     for option, value in wanted.items():
-        if about["options"].get(option) != value:
+        if there[option] != value:
             raise DataError(
-                f"{folder}: prepared with {option}={about['options'].get(option)}, {option}={value} is needed; "
+                f"{folder}: prepared with {option}={there[option]}, {option}={value} is needed; "
                 f"prepare it with --set {option}={value}"
             )
+
+
+def chosen_then(name: str, noted: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """The options of a reader that a prepared folder noted; one that came later has its default, which changes nothing.
+
+    Those of `prepare` itself, as the share of val, are left out.
+    """
+    return {one.name: noted.get(one.name, one.default) for one in reader(name).options}

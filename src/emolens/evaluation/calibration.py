@@ -29,6 +29,12 @@ def fit_temperature(logits: np.ndarray, target: np.ndarray, farthest: float = 0.
     return float(np.exp(found.x))
 
 
+def at_its_bound(temperature: float) -> bool:
+    """Whether a fitted temperature stopped at an end of `RANGE`, where the best one may lie beyond."""
+    low, high = RANGE
+    return not low * 1.01 < temperature < high / 1.01
+
+
 def one_hot_top(target: np.ndarray) -> np.ndarray:
     """The top class of each target as a one-hot row; the first of equals."""
     rows: np.ndarray = np.eye(target.shape[1])[target.argmax(axis=1)]

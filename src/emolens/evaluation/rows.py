@@ -13,7 +13,7 @@ import numpy as np
 
 from emolens.data.base import OptionValue
 from emolens.data.faces import judged_rows, read_faces
-from emolens.data.given import COMBINED, prepared_folder
+from emolens.data.given import COMBINED, chosen_then, prepared_folder
 from emolens.data.manifest import is_prepared, read_manifest
 from emolens.data.pictures import affect_values
 from emolens.data.prepare import Progress
@@ -149,7 +149,7 @@ def open_rows(
     if is_prepared(data):
         about = read_manifest(data).about
         known = about["name"]
-        chosen = {one.name: about["options"][one.name] for one in reader(known).options}  # not those of the splits
+        chosen = chosen_then(known, about["options"])
     if known == "ferplus":
         chosen = {**chosen, "subset": "argmax"}
     folder = prepared_folder(data, known, progress, **chosen)

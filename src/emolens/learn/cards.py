@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
-from pathlib import Path
+
+import numpy as np
+import torch
 
 from emolens import __version__
 from emolens.data.base import Info
 from emolens.data.given import COMBINED
 from emolens.data.labelled import LabelledFaces
 from emolens.data.registry import reader
+from emolens.learn.commands import command_of
 from emolens.learn.config import ExpressionRecipe
+from emolens.learn.losses import SELDOM, class_weights, prepared_targets
 from emolens.models.card import Framing, Licences, ModelCard
 
 LICENCES = Licences(
@@ -36,7 +40,6 @@ def fer2013_framing() -> Framing:
 def draft_card(recipes: Sequence[ExpressionRecipe], name: str, data: LabelledFaces) -> ModelCard:
     """The card of a model from the runs of these recipes; `data` are the rows that they learnt from."""
     first = recipes[0]
-    seeds = ", ".join(str(recipe.seed) for recipe in recipes)
     one = "one net, averaged over the picture and its mirror image"
     members = one if len(recipes) == 1 else f"{len(recipes)} nets, every second on the mirrored picture, averaged"
     return ModelCard(
@@ -50,9 +53,10 @@ def draft_card(recipes: Sequence[ExpressionRecipe], name: str, data: LabelledFac
         colour=first.data.colour,
         framing=fer2013_framing() if _of_fer2013(first) else None,  # of other sets nobody has measured it
         training_data=_learnt_from(first),
-        training=f"emolens train {first.name}, {first.optim.epochs} epochs, seeds {seeds} ({first.source})"
-        + _before(recipes),
-        prior=class_shares(data),
+        training=f"{'; '.join(map(command_of, recipes))} ({first.source})",
+        dataset=first.data.name,
+        dataset_options=first.data.chosen,
+        prior=tuple(np.mean([believed_shares(recipe, data) for recipe in recipes], axis=0).round(6).tolist()),
         licences=LICENCES if _of_fer2013(first) else _licences(first),
         limits=LIMITS if _of_fer2013(first) else f"Apparent expression, not feeling. {NOT_FOR}",
     )
@@ -83,15 +87,20 @@ def _licences(recipe: ExpressionRecipe) -> Licences:
     return Licences(code="MIT", data=terms, weights="as far as the terms of the data allow", commercial=False)
 
 
-def class_shares(data: LabelledFaces) -> tuple[float, ...]:
-    """The share of each class in the votes, which a net that learnt from these rows takes for granted."""
-    return tuple(round(float(share), 6) for share in data.targets.mean(axis=0, dtype=float))
+def believed_shares(recipe: ExpressionRecipe, data: LabelledFaces) -> np.ndarray:
+    """The shares (K,) of the classes that a net takes for granted which learnt from these rows by this recipe.
 
-
-def _before(recipes: Sequence[ExpressionRecipe]) -> str:
-    """What the runs took from runs before them."""
-    starts = [Path(recipe.distil.start).name for recipe in recipes if recipe.distil.start]
-    teachers = {Path(recipe.distil.teacher).stem for recipe in recipes if recipe.distil.teacher}
-    seen = " about the views they saw" if any(recipe.distil.view == "seen" for recipe in recipes) else ""
-    started = f", started from {', '.join(starts)}" if starts else ""
-    return started + (f", taught by {', '.join(sorted(teachers))}{seen} beside the votes" if teachers else "")
+    Those of the votes, or of the labels where labels are learnt. Where classes are drawn or weighted to count alike, or
+    logits are adjusted in training (Menon et al. 2021, arXiv 2007.07314), its answers no longer carry them in full.
+    """
+    loss = recipe.loss
+    targets = prepared_targets(torch.from_numpy(data.targets), loss).double()
+    shares = targets.mean(dim=0)
+    if loss.balance == "sampling":
+        tops = torch.from_numpy(data.targets).argmax(dim=1)
+        shares = torch.stack([targets[tops == k].mean(dim=0) for k in tops.unique()]).mean(dim=0)
+    given = torch.from_numpy(data.targets).mean(dim=0)  # what the loss weighs and adjusts by
+    if loss.balance == "weights":
+        shares = shares * class_weights(given)
+    shares = shares / given.clamp_min(SELDOM) ** loss.adjust
+    return np.asarray(shares / shares.sum())

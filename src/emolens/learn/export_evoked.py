@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from emolens.data.pictures import LabelledPictures
 from emolens.data.registry import reader
 from emolens.errors import ModelError
 from emolens.evaluation.calibration import fit_temperature, one_hot_top
+from emolens.learn.commands import command_of
 from emolens.learn.config import EvokedRecipe
 from emolens.learn.export import embed, parity, publish, write_onnx
 from emolens.learn.join import TrunkFile, join
@@ -53,8 +54,9 @@ def export_evoked(run: Path, data: Path, out: Path, int8: bool = False, checkpoi
     net, val = load_evoked(run, checkpoint), pictures_of(recipe, data, "val")
     logits = answers(net, val.images)["logits"]
     fitted = fit_temperature(logits, val.targets), fit_temperature(logits, one_hot_top(val.targets))
-    words = f"emolens train {recipe.name}, {recipe.optim.epochs} epochs, seed {recipe.seed} ({recipe.source})"
-    origin = Origin(recipe.data.name, words, "its rows of train", valued=recipe.loss.values > 0)
+    words = f"{command_of(recipe)} ({recipe.source})"
+    valued = recipe.loss.values > 0
+    origin = Origin(recipe.data.name, words, "its rows of train", valued, recipe.data.chosen)
 
     def write(draft: Path) -> None:
         outputs = ("logits", *(("values",) if origin.valued else ()), "features")
@@ -71,13 +73,14 @@ def export_evoked(run: Path, data: Path, out: Path, int8: bool = False, checkpoi
 class Origin:
     """Where a model comes from, for its card: the data set, how it was taught, and on which rows.
 
-    `valued`: whether it learnt valence and arousal too.
+    `valued`: whether it learnt valence and arousal too; `options` are those that the data set was read with.
     """
 
     data: str
     training: str
     rows: str
     valued: bool = True
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def licences(self) -> Licences:
@@ -190,6 +193,8 @@ def _card(
         confidence_temperature=round(temperatures[1], 4),
         training_data=f"{reader(origin.data).info.title}, {origin.rows}",
         training=origin.training,
+        dataset=origin.data,
+        dataset_options=dict(origin.options),
         licences=origin.licences,
         metrics=tuple(metrics),
         limits=LIMITS if origin.data == "emotion6" else "",

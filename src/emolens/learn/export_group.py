@@ -16,6 +16,7 @@ from emolens.data.face_columns import ALIGNED, PLACES
 from emolens.data.registry import reader
 from emolens.errors import OptionError
 from emolens.evaluation.calibration import fit_temperature
+from emolens.learn.commands import command_of
 from emolens.learn.config import GroupRecipe
 from emolens.learn.config.group import GroupNet, HybridNet
 from emolens.learn.export import embed, parity, publish, write_inputs_onnx
@@ -108,7 +109,9 @@ def _card(recipe: GroupRecipe, val: GroupRows, name: str, temperature: float) ->
         temperature=temperature,
         confidence_temperature=temperature,  # labels are single, so both are fitted to them
         training_data=f"Training part of {info.title}",
-        training=f"emolens train {recipe.name}, {recipe.optim.epochs} epochs, seed {recipe.seed} ({recipe.source})",
+        training=f"{command_of(recipe)} ({recipe.source})",
+        dataset=recipe.data.name,
+        dataset_options=recipe.data.chosen,
         licences=Licences(
             code="MIT", data=f"{info.title}: {info.terms}", weights="as far as the terms of the data allow",
             commercial=False,

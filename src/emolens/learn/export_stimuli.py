@@ -12,6 +12,7 @@ from emolens import __version__
 from emolens.data.registry import reader
 from emolens.errors import ModelError
 from emolens.evaluation.map_asking import onnx_maps
+from emolens.learn.commands import command_of
 from emolens.learn.config import StimuliRecipe
 from emolens.learn.export import FLOAT_TOLERANCE, embed, publish, write_onnx
 from emolens.learn.nets.backbone import trunk_range
@@ -90,7 +91,9 @@ def _card(recipe: StimuliRecipe, net: StimuliNet, name: str, labels: tuple[str, 
         mean=low,
         std=span,
         training_data=f"{info.title}, its rows of train",
-        training=f"emolens train {recipe.name}, {recipe.optim.epochs} epochs, seed {recipe.seed} ({recipe.source})",
+        training=f"{command_of(recipe)} ({recipe.source})",
+        dataset=recipe.data.name,
+        dataset_options=recipe.data.chosen,
         licences=Licences(
             code="MIT",
             data=f"{info.title}: {info.terms}",

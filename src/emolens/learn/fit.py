@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from emolens.errors import Stopped
 from emolens.learn.config import Recipe
 from emolens.learn.devices import Devices, precision
 from emolens.learn.runs import WholeCheckpoints, check_place, check_resumed, last_checkpoint, write_record
@@ -27,7 +32,7 @@ def fit(
     `resume` goes on from `checkpoints/last.ckpt` to the same result as an unbroken run. Raises `OutputError` where the
     run folder exists already and is not resumed or the disk is full, `OptionError` where there is nothing to resume or
     it was begun with other settings, `ModelError` where its checkpoint cannot be read, `TrainingError` where the loss
-    is no longer a number.
+    is no longer a number, `Stopped` where Ctrl-C or a request to terminate ended it.
     """
     check_place(run, resume)
     if resume:
@@ -47,8 +52,38 @@ def fit(
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
         warnings.filterwarnings("ignore", message=".*recommended to use `self.log.*sync_dist=True.*")
-        trainer.fit(begun.task, begun.train, begun.val, ckpt_path=str(last) if resume else None)
+        with _stopped_by_signals(trainer, run), _quiet_writers():
+            trainer.fit(begun.task, begun.train, begun.val, ckpt_path=str(last) if resume else None)
     return last
+
+
+@contextmanager
+def _stopped_by_signals(trainer: lightning.Trainer, run: Path) -> Iterator[None]:
+    """Lightning ends the whole program at Ctrl-C and at a request to terminate; here that is an error like others.
+
+    It also leaves Ctrl-C without effect, which whoever calls `fit` from a program of his own needs again.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        number = signal.SIGTERM if trainer.received_sigterm else signal.SIGINT
+        if not trainer.received_sigterm:
+            signal.signal(signal.SIGINT, before)
+        saved = last_checkpoint(run).is_file()
+        left = "the epochs before it are saved, go on with --resume" if saved else "nothing was saved yet, begin again"
+        raise Stopped(f"{run}: stopped by {number.name} in epoch {trainer.current_epoch}; {left}", number) from None
+
+
+@contextmanager
+def _quiet_writers() -> Iterator[None]:
+    """TensorBoard writes from a thread, which would print its traceback where a disk is full, beside our one line."""
+    before = threading.excepthook
+    threading.excepthook = lambda told: None if isinstance(told.exc_value, OSError) else before(told)
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 class Progress(RichProgressBar):
@@ -59,8 +94,8 @@ class Progress(RichProgressBar):
 
 
 def _trainer(recipe: Recipe, run: Path, progress: bool, devices: Devices, watched: str) -> lightning.Trainer:
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("utilities.rank_zero", "accelerators.cuda", "trainer.connectors.signal_connector"):
+        logging.getLogger(f"lightning.pytorch.{name}").setLevel(logging.WARNING)
     optim = recipe.optim
     callbacks: list[Callback] = [
         *([Progress()] if progress else []),

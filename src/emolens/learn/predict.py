@@ -13,7 +13,7 @@ from emolens.errors import ModelError
 from emolens.evaluation.asking import stated
 from emolens.evaluation.predictions import Predictions
 from emolens.evaluation.rows import Rows
-from emolens.learn.cards import class_shares
+from emolens.learn.cards import believed_shares
 from emolens.learn.config import ExpressionRecipe
 from emolens.learn.loading import rows_of
 from emolens.learn.nets import build
@@ -66,7 +66,7 @@ def predict_run(run: Path, rows: Rows, checkpoint: str = "last") -> Predictions:
 
 
 def train_prior(run: Path, rows: Rows) -> tuple[float, ...]:
-    """The shares of the classes that a run learnt from, in the order of `rows`, where these are of the same data set.
+    """The shares of the classes that a run takes for granted, in the order of `rows`, of the same data set as its own.
 
     Raises `ModelError` where they are not.
     """
@@ -76,7 +76,7 @@ def train_prior(run: Path, rows: Rows) -> tuple[float, ...]:
             f"{run}: learnt from {recipe.data.name}, whose shares --prior needs; export it and give the model"
         )
     learnt = rows_of(recipe, rows.folder, "train")
-    shares, _ = convert(np.array(class_shares(learnt)), learnt.taxonomy, rows.taxonomy)
+    shares, _ = convert(believed_shares(recipe, learnt), learnt.taxonomy, rows.taxonomy)
     return tuple(shares.tolist())
 
 

@@ -65,7 +65,8 @@ class Checkpoint:
 def read_checkpoint(run: Path, which: str = "last") -> Checkpoint:
     """A checkpoint of a run; `which` is `last` or `best`.
 
-    Raises `ModelError` where it is not there or cannot be read, `CardError` where it does not name its classes.
+    Raises `ModelError` where it is not there, cannot be read or holds what is no number, `CardError` where it does not
+    name its classes.
     """
     path = run / "checkpoints" / f"{which}.ckpt"
     if not path.is_file():
@@ -76,11 +77,20 @@ def read_checkpoint(run: Path, which: str = "last") -> Checkpoint:
         state = content["state_dict"].items()
         weights = {name.removeprefix("net."): value for name, value in state if name.startswith("net.")}
     except Exception as error:  # torch raises what its unpickler and zip reader do
-        raise ModelError(f"{path}: not a readable checkpoint ({type(error).__name__}); train the run again") from None
+        raise ModelError(f"{path}: not a readable checkpoint ({type(error).__name__}); {_instead(path)}") from None
+    if not all(torch.isfinite(value).all() for value in weights.values()):
+        raise ModelError(f"{path}: holds weights that are no numbers; {_instead(path)}")
     labels = content.get("labels")
     if labels is None:
         raise CardError(f"{path}: does not name its classes, and they cannot be guessed; train the run again")
     return Checkpoint(path, weights, Taxonomy(labels["taxonomy"], tuple(labels["classes"])))
+
+
+def _instead(path: Path) -> str:
+    """What to do where a checkpoint is of no use."""
+    if path.name == "last.ckpt" and path.with_name("best.ckpt").is_file():
+        return "its best.ckpt may be whole: give --best, or train the run again"
+    return "train the run again"
 
 
 def load_weights(net: nn.Module, checkpoint: Checkpoint, taxonomy: Taxonomy) -> None:
@@ -130,12 +140,10 @@ def write_record(recipe: Recipe, run: Path) -> None:
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        (run / RECIPE).write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (run / "environment.json").write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{run}: cannot write the run folder ({error.strerror}); choose another --out") from None
+    texts = {RECIPE: recipe.model_dump_json(indent=2), "environment.json": json.dumps(environment, indent=2)}
+    for name, text in texts.items():
+        with replacing(run / name) as draft:  # a resumed run has these already, and must not lose them
+            draft.write_text(text + "\n", encoding="utf-8")
 
 
 class WholeCheckpoints(TorchCheckpointIO):

@@ -118,7 +118,13 @@ class ModelCard(_Frozen):
     confidence_temperature: float = Field(default=1.0, gt=0)
     training_data: str
     training: str
-    prior: tuple[float, ...] = Field(default=(), description="share of each label in the training data, in order")
+    dataset: str = Field(default="", description="name of the data set it learnt from, as in `emolens data list`")
+    dataset_options: dict[str, str] = Field(default={}, description="those that the data set was read with")
+    prior: tuple[float, ...] = Field(
+        default=(),
+        description="share of each label that the answers take for granted, in order: that in the training data, "
+        "unless the loss or the sampling made rare labels count more",
+    )
     licences: Licences
     metrics: tuple[Metric, ...] = ()
     parity: Parity | None = None
