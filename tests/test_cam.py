@@ -1,11 +1,17 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from emolens.errors import ModelError
-from emolens.evaluation.walls import overlaid
+from emolens.cli.looked import check_net, wanted_of
+from emolens.errors import DataError, ModelError, OptionError
+from emolens.evaluation.walls import named_cams, overlaid
 from emolens.learn.cam import grad_cam
+from emolens.learn.recipes import recipe
+from fakes_predictions import table
 
 
 class Pooled(nn.Module):
@@ -68,3 +74,22 @@ def test_heat_lights_a_picture_where_it_is_high() -> None:
     lit = overlaid(picture, heat).astype(int)
     assert lit.shape == picture.shape
     assert lit[0, 0].sum() > lit[19, 29].sum()
+
+
+def test_pictures_are_wanted_by_number_or_by_id() -> None:
+    assert (wanted_of(None), wanted_of("0"), wanted_of("12")) == (0, 0, 12)
+    assert wanted_of("fear/2, joy/1,fear/2") == ("fear/2", "joy/1")
+    assert wanted_of("12,") == ("12",)  # an id that is a number
+
+
+def test_a_run_of_groups_is_not_asked_where_it_looked(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text(recipe("group_aligned").model_dump_json(), encoding="utf-8")
+    check_net(str(tmp_path), 0)
+    with pytest.raises(OptionError, match="--cam is for runs of task expression or evoked"):
+        check_net(str(tmp_path), 3)
+
+
+def test_a_row_that_was_not_asked_about_is_named() -> None:
+    rows: Any = None  # not looked at
+    with pytest.raises(DataError, match="model0 was not asked about row-0061"):
+        named_cams(table(), rows, lambda at, names: np.zeros((0, 8, 8), np.float32), ["row-0001", "row-0061"])

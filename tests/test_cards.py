@@ -75,9 +75,9 @@ def test_a_net_that_sees_nothing_answers_with_the_shares_that_its_card_states(wa
         ),
         (
             "expression_ferplus_distilled",
-            ("distil.teacher=/home/somebody/pair.onnx", "distil.start=/home/somebody/runs/ferplus-1"),
-            "emolens train expression_ferplus_distilled --set distil.teacher=pair.onnx --set distil.start=ferplus-1, "
-            "6 epochs",
+            ("distil.teacher=/home/somebody/pair.onnx,/tmp/first.onnx", "distil.start=/home/somebody/runs/ferplus-1"),
+            "emolens train expression_ferplus_distilled --set distil.teacher=pair.onnx,first.onnx "
+            "--set distil.start=ferplus-1, 6 epochs",
         ),
     ],
 )
@@ -85,6 +85,15 @@ def test_the_command_that_repeats_a_run_names_every_setting_and_no_folder(
     name: str, settings: tuple[str, ...], words: str
 ) -> None:
     assert command_of(changed(recipe(name), settings)) == words
+
+
+def test_the_command_names_another_net_and_its_settings_alone() -> None:
+    other = changed(recipe("expression_ferplus"), ["net.name=resnet", "net.widths=[8,16]"])
+    words = command_of(other)
+    assert "--set net.name=resnet" in words
+    assert "depths" not in words
+    settings = [part.strip("'") for part in words.removesuffix(", 36 epochs").split(" --set ")[1:]]
+    assert changed(recipe("expression_ferplus"), settings) == other
 
 
 def test_a_variant_with_the_faults_of_its_source_is_told_by_its_option() -> None:

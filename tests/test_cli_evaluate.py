@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from emolens.cli import app
 from emolens.evaluation.storing import read_predictions, write_predictions
 from emolens.models.card import ModelCard
+from expression_sets import write_rafdb
 from fakes import linear_card, linear_model
 from fakes_predictions import table
 from ferplus import write_ferplus
@@ -77,6 +79,23 @@ def test_a_run_is_judged_with_its_curves_features_and_gaze(
     np.testing.assert_allclose(rows.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
+def test_rows_are_looked_at_by_their_ids(archive: Path, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    code, said = emolens("evaluate", run, "--data", archive, "--cam", "fer2013-00070, fer2013-00066", "--out", out)
+    assert code == 0, said
+    page = (out / "index.html").read_text(encoding="utf-8")
+    looked = page[page.index("Where the net looked") :]
+    assert re.findall("<code>(.*?)</code>", looked) == ["fer2013-00070", "fer2013-00066"]
+    assert looked.count('alt="where the net looked"') == 2
+    code, said = emolens("evaluate", run, "--data", archive, "--cam", "fer2013-00066,fer2013-0070,x", "--out", out)
+    assert code == 2
+    assert "FER+ val, argmax has no row 'fer2013-0070' (did you mean 'fer2013-00070'?), 'x';" in said
+    assert len(said.strip().splitlines()) == 1
+    for wrong in ("-3", ",", ""):
+        code, said = emolens("evaluate", run, "--data", archive, "--cam", wrong)
+        assert (code, f"--cam is '{wrong}', needs a number of pictures, or ids" in said) == (2, True)
+
+
 def test_a_run_and_its_table_have_the_same_figures(archive: Path, run: Path, tmp_path: Path) -> None:
     code, said = emolens("predict", run, "--data", archive, "--split", "val", "--out", tmp_path / "t.npz")
     assert code == 0, said
@@ -93,6 +112,15 @@ def test_what_a_model_learnt_from_is_said(archive: Path, model: Path, run: Path)
     for split, seen in (("val", False), ("train", True)):
         _, said = emolens("evaluate", run, "--data", archive, "--split", split, "--no-report")
         assert ("The run learnt from train of ferplus itself" in said) is seen
+
+
+def test_the_data_is_read_as_the_set_that_the_card_names(model: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copy(model, tmp_path / "other.onnx"))
+    card = ModelCard.read(model.with_suffix(".json"))
+    card.model_copy(update={"dataset": "rafdb"}).write(other.with_suffix(".json"))
+    code, said = emolens("evaluate", other, "--data", write_rafdb(tmp_path / "raf"), "--split", "test", "--no-report")
+    assert code == 0, said
+    assert "RAF-DB" in said
 
 
 def test_a_run_of_one_fold_learnt_from_the_val_of_the_set(archive: Path, run: Path, tmp_path: Path) -> None:
@@ -114,6 +142,28 @@ def test_a_prior_is_said_and_never_recorded(archive: Path, model: Path, run: Pat
     assert code == 2
     assert "--record is for an ONNX model as it is" in said
     assert ModelCard.read(model.with_suffix(".json")).metrics == ()
+
+
+def test_a_prior_says_that_the_other_model_is_left_as_it_is(archive: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    asked = ("evaluate", model, "--data", archive, "--against", model, "--out", out)
+    told = "--prior re-weights the first model alone: linear is compared as it was."
+    for more, said_so in (((), False), (("--prior", "uniform"), True)):
+        code, said = emolens(*asked, *more)
+        assert code == 0, said
+        assert (told in said) is said_so
+        assert (told in (out / "index.html").read_text(encoding="utf-8")) is said_so
+
+
+def test_a_model_without_framing_is_told_the_option_by_its_name(tmp_path: Path) -> None:
+    bare = linear_model(tmp_path / "bare.onnx", linear_card(framing=None))
+    Image.fromarray(np.zeros((48, 48), np.uint8)).save(tmp_path / "a.png")
+    code, said = emolens("analyze", tmp_path / "a.png", "--model", bare, "--task", "expression")
+    assert code == 2
+    assert "its card has no face framing" in said
+    assert "give it pictures that are faces already (--whole-image" in said
+    code, said = emolens("analyze", tmp_path / "a.png", "--model", bare, "--task", "expression", "--whole-image")
+    assert code == 0, said
 
 
 def test_analyze_estimates_a_population_and_says_so(model: Path, tmp_path: Path) -> None:

@@ -96,6 +96,10 @@ def test_what_cannot_be_combined_is_refused() -> None:
     first, other = table(seed=0), table(seed=1)
     with pytest.raises(DataError, match="does not align"):
         combine([first, other.keep(np.random.default_rng(0).permutation(60))])
+    votes = (2 * first.targets + 1) / 5
+    turned = (2 * first.targets + np.roll(first.targets, 1, axis=1)) / 3  # the same labels on top
+    with pytest.raises(DataError, match=r"model1 does not align with model0: row 0 \(row-0000\) has a share of"):
+        combine([replace(first, targets=votes), replace(other, targets=turned)])
     with pytest.raises(OptionError, match="one table is no ensemble"):
         combine([first])
     with pytest.raises(OptionError, match="needs 2 numbers of 0 or more"):

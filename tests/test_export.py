@@ -109,9 +109,7 @@ def test_a_run_that_learnt_from_val_takes_its_temperatures_from_one_that_did_not
     assert after.training_data.startswith("FER2013 Training and PublicTest pictures")
 
 
-def test_temperatures_are_fitted_on_pictures_that_the_run_did_not_learn_from(
-    runs: list[Path], tmp_path: Path
-) -> None:
+def test_temperatures_are_fitted_on_pictures_that_the_run_did_not_learn_from(runs: list[Path], tmp_path: Path) -> None:
     leaked = write_ferplus(tmp_path)
     with np.load(leaked / "fer2013_ferplus.npz") as archive:
         content = dict(archive)

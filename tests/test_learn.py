@@ -266,6 +266,18 @@ def test_a_teacher_answers_the_very_view_that_the_student_sees(tmp_path: Path, a
     np.testing.assert_allclose(taught.about(views, torch.from_numpy(faces.targets)), wanted, atol=1e-6)
 
 
+def test_several_teachers_are_averaged(tmp_path: Path, archive: Path) -> None:
+    cards = {"mild": linear_card(size=48, temperature=4.0), "sharp": linear_card(size=48, temperature=0.5)}
+    one, other = (linear_model(tmp_path / f"{name}.onnx", card) for name, card in cards.items())
+    faces = read_ferplus(archive, "train")
+    said = [Classifier.load(teacher).predict(faces.images)[0] for teacher in (one, other)]
+    assert np.abs(said[0] - said[1]).max() > 0.1
+    views = torch.from_numpy(faces.images).unsqueeze(1).float()
+    taught = Teacher(Distil(teacher=f"{one},{other}", weight=1), faces.taxonomy)
+    found = taught.about(views, torch.from_numpy(faces.targets))
+    np.testing.assert_allclose(found, (said[0] + said[1]) / 2, atol=1e-6)
+
+
 def test_rows_of_val_are_learnt_from_where_a_recipe_says_so(archive: Path) -> None:
     apart, joined = (start(changed(_small(), [f"data.join_val={on}"]), archive, Place()) for on in ("false", "true"))
     assert len(joined.train.dataset) == len(apart.train.dataset) + len(apart.val.dataset)

@@ -86,6 +86,19 @@ def test_the_rate_rises_in_a_line_and_falls_in_half_a_cosine() -> None:
     assert rates[4:] == sorted(rates[4:], reverse=True)
 
 
+def test_a_run_that_is_shorter_than_its_warm_up_still_reaches_the_rate_and_comes_down() -> None:
+    moved = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
+    rate = schedule(moved, Optim(epochs=1, warmup_epochs=2), 8, "val_kl")["scheduler"]
+    rates = []
+    for _ in range(8):
+        rates.append(moved.param_groups[0]["lr"])
+        moved.step()
+        rate.step()
+    assert rates[:4] == [0.25, 0.5, 0.75, 1]
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert rates[-1] < 0.2
+
+
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [

@@ -46,6 +46,24 @@ def test_a_split_keeps_its_rows_together() -> None:
         whole.split("tset")
 
 
+def test_votes_below_the_top_label_are_compared_too() -> None:
+    labels = np.arange(60) % 3
+    votes = 0.6 * np.eye(3)[labels] + 0.3 * np.eye(3)[(labels + 1) % 3] + 0.1 * np.eye(3)[(labels + 2) % 3]
+    first, other = table(targets=votes.astype(np.float32)), table(seed=1, targets=votes.astype(np.float32))
+    aligned([first, other])
+    aligned([first, replace(other, targets=other.targets * np.float32(1 + 1e-6))])  # as arithmetic in another order
+    moved = votes.copy()
+    for at in (7, 9):
+        moved[at, (labels[at] + np.arange(3)) % 3] = 0.5, 0.25, 0.25  # the third class has .15 more, the others less
+    other = replace(other, targets=moved.astype(np.float32))
+    assert (other.truth == first.truth).all()
+    with pytest.raises(
+        DataError, match=r"row 7 \(row-0007\) has a share of 0.25 for negative there and 0.1 here, 2 of 60"
+    ):
+        aligned([first, other])
+    aligned([first, replace(other, targets=np.eye(3, dtype=np.float32)[labels])])  # labels alone, no votes
+
+
 def test_splits_join_to_the_table_they_came_from() -> None:
     whole = table()
     again = joined([whole.split("val"), replace(whole.split("test"), logits=None)])

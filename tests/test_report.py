@@ -10,8 +10,9 @@ import pytest
 
 from emolens.errors import OutputError
 from emolens.evaluation.judging import report_on
-from emolens.evaluation.plots import on_page
-from emolens.evaluation.report import Report, _plots, figures, write_report
+from emolens.evaluation.page import report_page
+from emolens.evaluation.plots import confusion_plot, on_page
+from emolens.evaluation.report import Report, Shown, _plots, figures, write_report
 from emolens.evaluation.storing import read_predictions
 from emolens.evaluation.training import training_curves
 from fakes_predictions import table
@@ -92,6 +93,30 @@ def test_the_page_is_whole_and_escapes_names(page: Path) -> None:
     assert "<other>" not in text
     assert "one &lt;note&gt;" in text
     assert "1,172 of RAF-DB and 1,729 of AffectNet" in text
+
+
+def test_every_picture_is_named_by_its_row(report: Report) -> None:
+    grey = np.full((8, 8, 3), 128, np.uint8)
+    shown = [Shown(f"fear/{at}<b>", grey, "fear 90%", "people: anger 60%", grey) for at in range(2)]
+    drawn = {name: on_page(figure, name) for name, figure in _plots(report).items()}
+    page = report_page(replace(report, worst=shown, looked=shown[:1]), drawn)
+    assert page.count("<code>fear/0&lt;b&gt;</code>") == 2
+    assert page.count("<code>fear/1&lt;b&gt;</code>") == 1
+    rows = report.judgements[0].predictions
+    assert f"2 of {(rows.truth != rows.guess).sum()} wrong answers" in page
+
+
+def test_a_page_says_which_of_its_subsets_the_plots_are_of(report: Report) -> None:
+    drawn = {name: on_page(figure, name) for name, figure in _plots(report).items()}
+    assert "Here and below" not in report_page(report, drawn)
+    (one,) = report.judgements
+    assert "Here and below: all, n = 60." in report_page(replace(report, judgements=[one, one]), drawn)
+    assert all(f'aria-label="plot: {name.replace("_", " ")}"' in svg for name, svg in drawn.items())
+
+
+def test_a_few_of_many_are_not_none_of_them() -> None:
+    axes = confusion_plot(np.array([[998, 2], [0, 1]]), ["a", "b"]).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["100%", "998", "<1%", "2", "", "0", "100%", "1"]
 
 
 def test_plots_take_the_colours_of_the_page_and_parse(report: Report) -> None:

@@ -71,13 +71,14 @@ MOST_NAMES, NEAREST = 100, 12
 class UnknownName(EmolensError):
     """A name that a registry does not hold."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], advice: str = "") -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         if (count := len(known)) > MOST_NAMES:  # timm knows more than a thousand
             known = [*difflib.get_close_matches(name, known, n=NEAREST, cutoff=0), f"... of {count:,}"]
-        super().__init__(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known) or 'none'}")
+        more = f"; {advice}" if advice else ""
+        super().__init__(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known) or 'none'}{more}")
 
 
 class OptionError(EmolensError):

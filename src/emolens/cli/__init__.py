@@ -100,6 +100,7 @@ def _register() -> None:
         maps,
         models,
         notice,
+        recipes,
         serve,
         skeletons,
         study,
@@ -124,6 +125,8 @@ def _register() -> None:
         evaluate.evaluate,
         ensemble.ensemble,
         study.study,
+        study.studies,
+        recipes.recipes,
     ):
         app.command()(command)
 

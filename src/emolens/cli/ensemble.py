@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 import typer
 
+from emolens.cli.destinations import check_folder
 from emolens.cli.evaluate import needs_statistics
 from emolens.cli.figures import spread
+from emolens.cli.given import check_tables
 from emolens.cli.printing import table
 from emolens.errors import OptionError, UnknownName
 
@@ -43,6 +45,9 @@ def ensemble(
 
     if of not in get_args(Space):
         raise UnknownName("thing to combine", of, get_args(Space))
+    check_tables(tables, f"{choose_on},{report}")
+    if out is not None:
+        check_folder(out)
     members = [one for name in tables for one in read_tables(Path(name))]
     found = combine(members, choose_on, report, cast(Space, of), None if weights is None else _numbers(weights))
     _print(members, found, choose_on, report, of)

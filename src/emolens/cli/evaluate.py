@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,14 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emolens import __version__
-from emolens.cli.figures import print_report
+from emolens.cli.destinations import check_report, check_table, report_place
+from emolens.cli.figures import print_report, record_figures
+from emolens.cli.given import check_judged, check_model
 from emolens.cli.learn import DataFolder
+from emolens.cli.looked import Wanted, check_ids, check_net, of_run, wanted_of
 from emolens.cli.printing import progress
-from emolens.errors import MissingExtra, ModelError, OptionError
+from emolens.errors import MissingExtra, OptionError
 
 if TYPE_CHECKING:
     from emolens.evaluation.predictions import Predictions
-    from emolens.evaluation.report import Report
     from emolens.evaluation.rows import Rows
 
 Best = Annotated[bool, typer.Option("--best", help="Of a run: the epoch that was best on val, not the last.")]
@@ -56,16 +56,18 @@ def predict(
 ) -> None:
     """Write the predictions table of a model: ids, labels, probabilities, confidences; of a map model its maps."""
     from emolens.cli.map_models import gives_maps, predict_maps
-    from emolens.evaluation.old_outputs import write_old
+    from emolens.evaluation.old_outputs import old_name, write_old
     from emolens.evaluation.predictions import joined
     from emolens.evaluation.storing import SUFFIXES, write_predictions
 
+    check_model(model)
     if gives_maps(model):
         return predict_maps(model, data, out, split.split(","), dataset, best)
-    if out.suffix not in SUFFIXES:
-        raise OptionError(f"--out is {out}, needs a name that ends in {' or '.join(SUFFIXES)}")
-    _check_exists(model)
-    tables = [_ask(model, open_data(data, name, model, dataset, classes), best) for name in split.split(",")]
+    check_table(out, SUFFIXES)
+    if layout is Layout.legacy:
+        old_name(out)
+    parts = [open_data(data, name, model, dataset, classes) for name in split.split(",")]
+    tables = [_ask(model, rows, best) for rows in parts]
     (write_old if layout is Layout.legacy else write_predictions)(joined(tables), out)
     typer.echo(f"written: {out} ({sum(map(len, tables)):,} rows of {split})")
     return None
@@ -84,7 +86,10 @@ def evaluate(
     against: Annotated[
         str | None, typer.Option(metavar="OTHER", help="A model, run or table to compare with, row by row.")
     ] = None,
-    cam: Annotated[int, typer.Option(metavar="N", min=0, help="Of a run: show where it looked in N pictures.")] = 0,
+    cam: Annotated[
+        str | None,
+        typer.Option(metavar="N|ID,...", help="Of a run: show where it looked in N pictures, or in those named by id."),
+    ] = None,
     prior: Annotated[
         str | None,
         typer.Option(metavar="data|uniform[:W]|FILE", help="Re-weight for a population unlike the training set's."),
@@ -103,14 +108,20 @@ def evaluate(
     from emolens.evaluation.report import write_report
 
     for name in (model, *([against] if against else [])):
-        _check_exists(name)
+        check_judged(name)
+    if not no_report:
+        check_report(out)
+    wanted = wanted_of(cam)
     if gives_maps(model):
-        _check_no_wishes(against=against, by=by, prior=prior, classes=classes, cam=cam, record=record)
+        _check_no_wishes(against=against, by=by, prior=prior, classes=classes, cam=wanted, record=record)
         return evaluate_maps(model, data, split, out, dataset, best, no_report)
-    _check_wishes(model, record, prior, cam)
+    if against and gives_maps(against):
+        raise OptionError(f"--against {against} is of stimuli maps, {model} is not; give a model of the same task")
+    _check_wishes(model, record, prior, wanted)
     rows = None if data is None else open_data(data, split, model, dataset, classes)
     groups = [name for name in (by or "").split(",") if name]
     if rows is not None:
+        check_ids(wanted, rows)
         for name in groups:
             groups_of(rows.attributes, name, rows.title)  # a wrong name is told before the model is asked
     predictions = predicted(model, rows, split, best)
@@ -119,13 +130,15 @@ def evaluate(
     if prior:
         predictions, note = _for_population(predictions, prior, model, rows)
         notes.append(note)
-    of_run = _of_run(model, rows, best, cam)
-    report = report_on(predictions, rows, other, groups, most_cams=cam, notes=notes, version=__version__, **of_run)
+        if other is not None:
+            notes.append(f"--prior re-weights the first model alone: {other.name} is compared as it was.")
+    of_it = of_run(model, rows, _checkpoint(best), wanted)
+    report = report_on(predictions, rows, other, groups, notes=notes, version=__version__, **of_it)
     print_report(report)
     if record:
-        _record(Path(model), report)
+        record_figures(Path(model), report)
     if not no_report:
-        place = out or Path("reports") / f"{_short(model)}-{_plain(predictions.data or 'table')}-{split}"
+        place = out or report_place(model, predictions.data, split)
         typer.echo(f"report: {write_report(report, place)}")
     return None
 
@@ -163,12 +176,7 @@ def _ask(model: str, rows: Rows, best: bool) -> Predictions:
     return predict_run(Path(model), rows, _checkpoint(best))
 
 
-def _check_exists(model: str) -> None:
-    if not Path(model.partition("#")[0]).exists():
-        raise ModelError(f"{model}: no such model file, run folder or predictions table")
-
-
-def _check_wishes(model: str, record: bool, prior: str | None, cam: int) -> None:
+def _check_wishes(model: str, record: bool, prior: str | None, cam: Wanted) -> None:
     """Raises `OptionError` for what cannot be done with what was given, before any work."""
     from emolens.models.prior import read_shares, way_to_uniform
 
@@ -176,8 +184,7 @@ def _check_wishes(model: str, record: bool, prior: str | None, cam: int) -> None
         raise OptionError("--record is for an ONNX model as it is: without --prior, and not for a run or a table")
     if prior and prior != "data" and way_to_uniform(prior) is None:
         read_shares(prior)  # a file that cannot be read is told before the model is asked
-    if cam and not Path(model).is_dir():
-        raise OptionError(f"--cam needs the net itself: give a run folder, not {model}")
+    check_net(model, cam)
 
 
 def _check_no_wishes(**wishes: object) -> None:
@@ -197,8 +204,12 @@ def _learnt_from(model: Path) -> tuple[str, dict[str, Any]]:
 
         wanted = read_recipe(model).data
         return wanted.name, dict(wanted.chosen)
-    known = read_card(model).taxonomy if model.suffix == ".onnx" else ""
-    return (known if known in names() else "ferplus"), {}
+    if model.suffix != ".onnx":
+        return "ferplus", {}
+    card = read_card(model)
+    if card.dataset:
+        return card.dataset, dict(card.dataset_options)
+    return (card.taxonomy if card.taxonomy in names() else "ferplus"), {}  # a card of before it named its data set
 
 
 def _seen(model: str, rows: Rows) -> list[str]:
@@ -235,45 +246,8 @@ def _for_population(predictions: Predictions, prior: str, model: str, rows: Rows
     return shifted, f"Re-weighted by --prior {Path(prior).name} to these shares (in training): {told}."
 
 
-def _of_run(model: str, rows: Rows | None, best: bool, cam: int) -> dict[str, Any]:
-    """What only a run has: training curves, and a net whose gradients tell where it looked."""
-    from emolens.evaluation.training import training_curves
-
-    run = Path(model)
-    if not run.is_dir():
-        return {}
-    cams: Callable[..., Any] | None = None
-    if cam and rows is not None:
-        from emolens.learn.cam import run_cams
-
-        cams = partial(run_cams, run, rows, checkpoint=_checkpoint(best))
-    return {"training": training_curves(run), "cams": cams}
-
-
-def _record(model: Path, report: Report) -> None:
-    from emolens.evaluation.expression import card_metrics
-    from emolens.models.classifier import read_card
-
-    metrics = tuple(metric for judgement in report.judgements for metric in card_metrics(judgement))
-    read_card(model).model_copy(update={"metrics": metrics}).write(model.with_suffix(".json"))
-    typer.echo(f"recorded: {len(metrics)} figures in {model.with_suffix('.json')}")
-
-
 def _checkpoint(best: bool) -> str:
     return "best" if best else "last"
-
-
-def _short(model: str) -> str:
-    path, _, member = model.partition("#")
-    return _plain(f"{Path(path).stem}-{member}" if member else Path(path).stem)
-
-
-def _plain(text: str) -> str:
-    """A text as part of a folder's name."""
-    kept = "".join(
-        letter if letter.isalnum() or letter in "._" else "-" for letter in text.lower().replace("+", "plus")
-    )
-    return "-".join(part for part in kept.split("-") if part)
 
 
 def _needs_torch() -> None:

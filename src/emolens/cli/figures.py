@@ -1,8 +1,9 @@
-"""Figures on a terminal: values beside their intervals."""
+"""Figures on a terminal, values beside their intervals, and in a model's card."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,13 +23,13 @@ def print_report(report: Report) -> None:
     for judgement in report.judgements:
         found = [(name, spread(figure)) for name, figure in judgement.figures.items()]
         lines = [*found, ("ece_floor", [f"{judgement.ece_floor:.4f}", ""])]
-        title = f"{report.title}: {judgement.subset or 'all rows'}, n = {len(judgement.predictions)}"
+        title = f"{report.title}: {judgement.subset or 'all rows'}, n = {len(judgement.predictions):,}"
         table(title, ("figure", "value", "95 % interval"), [(name, *cells) for name, cells in lines])
     first = report.judgements[0]
     table(
-        f"classes: {first.subset or 'all rows'}",
+        f"classes: {first.subset or 'all rows'}, n = {len(first.predictions):,}",
         ("class", "n", "precision", "recall", "95 % interval", "F1"),
-        [(c.name, str(c.n), spread(c.precision)[0], *spread(c.recall), spread(c.f1)[0]) for c in first.classes],
+        [(c.name, f"{c.n:,}", spread(c.precision)[0], *spread(c.recall), spread(c.f1)[0]) for c in first.classes],
     )
     for name, groups in report.groups.items():
         _print_groups(f"by {name}", groups)
@@ -44,10 +45,20 @@ def print_report(report: Report) -> None:
         typer.echo(note)
 
 
+def record_figures(model: Path, report: Report) -> None:
+    """Write the figures into the card beside an ONNX model."""
+    from emolens.evaluation.expression import card_metrics
+    from emolens.models.classifier import read_card
+
+    metrics = tuple(metric for judgement in report.judgements for metric in card_metrics(judgement))
+    read_card(model).model_copy(update={"metrics": metrics}).write(model.with_suffix(".json"))
+    typer.echo(f"recorded: {len(metrics)} figures in {model.with_suffix('.json')}")
+
+
 def _print_groups(title: str, groups: Iterable[GroupFigures], notes: Sequence[str] = ()) -> None:
     names = ("accuracy", "balanced_accuracy", "macro_f1", "kl")
     rows = [
-        (one.value, str(one.n), *spread(one.figures["accuracy"]), *(spread(one.figures[n])[0] for n in names[1:]))
+        (one.value, f"{one.n:,}", *spread(one.figures["accuracy"]), *(spread(one.figures[n])[0] for n in names[1:]))
         for one in groups
     ]
     table(title, ("group", "n", "accuracy", "95 % interval", "balanced", "macro F1", "KL"), rows, notes)

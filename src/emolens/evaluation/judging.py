@@ -9,10 +9,10 @@ from emolens.evaluation.evoked_figures import mean_predictor
 from emolens.evaluation.expression import Judgement, judge
 from emolens.evaluation.groups import by_attribute, by_source
 from emolens.evaluation.predictions import Predictions
-from emolens.evaluation.report import Report
+from emolens.evaluation.report import Report, Shown
 from emolens.evaluation.rows import Rows, views
 from emolens.evaluation.training import Curves
-from emolens.evaluation.walls import Cams, chosen_cams, worst_errors
+from emolens.evaluation.walls import Cams, chosen_cams, named_cams, worst_errors
 
 SINGLE = "The rows have one label each, no votes: KL is the negative log-likelihood of the label."
 
@@ -24,14 +24,15 @@ def report_on(
     by: Sequence[str] = (),
     training: Curves | None = None,
     cams: Cams | None = None,
-    most_cams: int = 0,
+    looked: int | Sequence[str] = 0,
     notes: Sequence[str] = (),
     version: str = "",
 ) -> Report:
     """Judge a table on the named subsets of its rows; without `rows`, on its rows as they are, and without pictures.
 
-    What pictures evoke is judged beside a mean predictor. `against` is another table of the same rows. Raises
-    `UnknownName` for an attribute in `by` that the rows lack, and `DataError` where tables or rows do not align.
+    What pictures evoke is judged beside a mean predictor. `against` is another table of the same rows. `looked`: in how
+    many pictures `cams` are shown, or the ids of those. Raises `UnknownName` for an attribute in `by` that the rows
+    lack, and `DataError` where tables or rows do not align.
     """
     groups = {name: by_attribute(predictions, name) for name in by}
     tables = [predictions] if rows is None else views(predictions, rows)
@@ -50,7 +51,16 @@ def report_on(
         by_source(tables[0]),
         training,
         worst,
-        [] if rows is None or cams is None else chosen_cams(tables[0], rows, cams, most_cams),
+        [] if rows is None or cams is None else _cams(tables[0], predictions, rows, cams, looked),
         [*notes, *([SINGLE] if (tables[0].targets.max(axis=1) == 1).all() else [])],
         version,
     )
+
+
+def _cams(
+    shown: Predictions, whole: Predictions, rows: Rows, cams: Cams, looked: int | Sequence[str]
+) -> Sequence[Shown]:
+    """Of the rows that the report is about, or of any row that was asked about, where it is named."""
+    if isinstance(looked, int):
+        return chosen_cams(shown, rows, cams, looked)
+    return named_cams(whole, rows, cams, looked)

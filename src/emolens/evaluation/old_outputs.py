@@ -99,22 +99,28 @@ def _part(arrays: Mapping[str, np.ndarray], split: str, model: str, path: Path) 
     return logits, labels.astype(int)
 
 
+def old_name(path: Path) -> str:
+    """The model that an old file of one model is named after. Raises `OptionError` for another name."""
+    named = NAME.fullmatch(path.stem)
+    if named is None or path.suffix != ".npz":
+        raise OptionError(f"{path}: an old table is named after its model's number, as model5_output_data.npz")
+    return named[1]
+
+
 def write_old(predictions: Predictions, path: Path) -> None:
     """Write a table as the old systems did, raw logits and labels by split, the row ids beside them.
 
     Raises `OptionError` where the name of `path` does not begin with `model` and a number and end in `.npz`, or the
     table holds no logits.
     """
-    named = NAME.fullmatch(path.stem)
-    if named is None or path.suffix != ".npz":
-        raise OptionError(f"{path}: an old table is named after its model's number, as model5_output_data.npz")
+    model = old_name(path)
     if predictions.logits is None:
         raise OptionError(f"{predictions.name}: an old table holds logits, and it has none")
     arrays: dict[str, Any] = {}
     for theirs, ours in SPLITS.items():
         rows = predictions.splits == ours
         if rows.any():
-            arrays[f"output_{theirs}_{named[1]}"] = predictions.logits[rows].astype(np.float32)
+            arrays[f"output_{theirs}_{model}"] = predictions.logits[rows].astype(np.float32)
             arrays[f"label_{theirs}"] = predictions.truth[rows].astype(np.int64)
             arrays[f"id_{theirs}"] = predictions.ids[rows].astype(str)
     with replacing(path) as draft, draft.open("wb") as file:

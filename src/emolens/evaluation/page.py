@@ -47,7 +47,18 @@ FOOTER = (
     " Intervals are 95 % percentile bootstraps over rows. figures.json beside this page holds every number, "
     "predictions.parquet every row."
 )
+LOWER = ("kl", "chebyshev", "clark", "clark_normalised", "canberra", "canberra_normalised", "ece_confidence", "aurc")
+"""Figures that are better the lower they are."""
 KEY = ("accuracy", "balanced_accuracy", "macro_f1", "kl", "ece_confidence")
+FIGURES = (
+    "↓ lower is better, of the others higher. ECE by chance alone is what a perfectly calibrated model would show at "
+    "this n."
+)
+ABSTAINING = (
+    "Dashed: a model that is right as often as it says; bars are 95 % intervals. Dotted: the error where every row is "
+    "answered. The table: what remains, and how often it is right, where less sure rows are not answered."
+)
+CAPTIONS = "Below each: what the model said and how sure it was, what people said and how many of them, the row's id."
 PICTURE = 96
 """Smaller pictures are shown this wide at least, so that a face of 48 pixels is not a stamp."""
 
@@ -56,25 +67,31 @@ def report_page(report: Report, drawn: dict[str, str]) -> str:
     """The page of a report; `drawn` has its plots as SVG."""
     first = report.judgements[0]
     rows = first.predictions
-    about = [f"{first.subset or 'all rows'}, n = {len(rows)}", *([f"model {rows.sha[:12]}"] if rows.sha else [])]
+    about = [_rows(first), *([f"sha256 of the model {rows.sha[:12]}…"] if rows.sha else [])]
+    here = f"Here and below: {_rows(first)}." if len(report.judgements) > 1 else ""
+    wrong = int((rows.truth != rows.guess).sum())
     sections = [
         _key(first),
         notes(report.notes),
-        section("Every figure", _figures(report.judgements)),
-        section("Classes", drawn["classes"] + _classes(first)),
-        section("Confusion", drawn["confusion"], "Rows add up to 100 %; counts below."),
-        section("Confidence, and what abstaining buys", _confidence(first, drawn)),
+        section("Every figure", _figures(report.judgements), FIGURES),
+        section("Classes", drawn["classes"] + _classes(first), here),
+        section("Confusion", drawn["confusion"], "Rows add up to 100 %; below each share its count."),
+        section("Confidence, and what abstaining buys", _confidence(first, drawn), ABSTAINING),
         _comparisons(report),
         *(section(f"By {name}", _groups(groups)) for name, groups in report.groups.items()),
         _sources(report.sources),
         section("Training", drawn["training"]) if "training" in drawn else "",
         _embedding(drawn),
-        _wall("Worst errors", report.worst, "Wrong answers given with the most confidence."),
-        _wall("Where the net looked", report.looked, "Grad-CAM of what the net said: the picture, and its heat on it."),
+        _wall("Worst errors", report.worst, f"{len(report.worst)} of {wrong:,} wrong answers, the surest. {CAPTIONS}"),
+        _wall("Where the net looked", report.looked, f"Grad-CAM: bright where the net looked. {CAPTIONS}"),
     ]
     return framed(
         report.title, ", ".join(about), sections, MEANING[rows.task] + FOOTER + f" Made by emolens {report.version}."
     )
+
+
+def _rows(judgement: Judgement) -> str:
+    return f"{judgement.subset or 'all rows'}, n = {len(judgement.predictions):,}"
 
 
 def _key(judgement: Judgement) -> str:
@@ -88,9 +105,12 @@ def _key(judgement: Judgement) -> str:
 
 
 def _figures(judgements: Sequence[Judgement]) -> str:
-    heads = ["", *(f"{one.subset or 'all rows'}<br><small>n = {len(one.predictions)}</small>" for one in judgements)]
+    heads = ["", *(f"{one.subset or 'all rows'}<br><small>n = {len(one.predictions):,}</small>" for one in judgements)]
     rows = [
-        [title, *(cell(one.figures[name]) if name in one.figures else "&ndash;" for one in judgements)]
+        [
+            f"{title} ↓" if name in LOWER else title,
+            *(cell(one.figures[name]) if name in one.figures else "&ndash;" for one in judgements),
+        ]
         for name, title in TITLES.items()
         if name in judgements[0].figures
     ]
@@ -100,7 +120,7 @@ def _figures(judgements: Sequence[Judgement]) -> str:
 
 def _classes(judgement: Judgement) -> str:
     rows = [
-        [escape(one.name), str(one.n), str(one.predicted), cell(one.precision), cell(one.recall), cell(one.f1)]
+        [escape(one.name), f"{one.n:,}", f"{one.predicted:,}", cell(one.precision), cell(one.recall), cell(one.f1)]
         for one in judgement.classes
     ]
     return table(["class", "n", "predicted", "precision", "recall", "F1"], rows)
@@ -136,7 +156,7 @@ def _comparisons(report: Report) -> str:
 
 def _groups(groups: Iterable[GroupFigures]) -> str:
     names = ("accuracy", "balanced_accuracy", "macro_f1", "kl")
-    rows = [[escape(one.value), str(one.n), *(cell(one.figures[name]) for name in names)] for one in groups]
+    rows = [[escape(one.value), f"{one.n:,}", *(cell(one.figures[name]) for name in names)] for one in groups]
     return table(["group", "n", *(TITLES[name] for name in names)], rows)
 
 
@@ -159,11 +179,12 @@ def _wall(title: str, shown: Sequence[Shown], below: str) -> str:
 
 
 def _shown(one: Shown) -> str:
-    text = f"{one.said}; {one.truth}"
+    text = f"{one.id}: {one.said}; {one.truth}"
     images = f'<img src="{_data(one.picture)}" alt="{escape(text)}">'
     if one.heat is not None:
         images = f'<div class="pair">{images}<img src="{_data(one.heat)}" alt="where the net looked"></div>'
-    return f"<figure>{images}<figcaption><b>{escape(one.said)}</b><br>{escape(one.truth)}</figcaption></figure>"
+    lines = f"<b>{escape(one.said)}</b><br>{escape(one.truth)}<br><code>{escape(one.id)}</code>"
+    return f"<figure>{images}<figcaption>{lines}</figcaption></figure>"
 
 
 def _data(picture: np.ndarray) -> str:

@@ -71,15 +71,20 @@ def confusion_plot(counts: np.ndarray, names: Sequence[str]) -> Figure:
         cell = mpl.patches.Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=to_rgba(ACCENT, share), lw=0)
         axes.add_patch(cell)
         text = {"ha": "center", "va": "center", "color": PAPER if share > 0.6 else INK}
-        axes.text(column, row - 0.12, f"{share:.0%}" if counts[row, column] else "", fontsize=10, **text)
-        axes.text(column, row + 0.24, f"{counts[row, column]}", fontsize=7, alpha=0.85, **text)
+        axes.text(column, row - 0.12, _percent(share), fontsize=10, **text)
+        axes.text(column, row + 0.24, f"{counts[row, column]:,}", fontsize=7, alpha=0.85, **text)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5))
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right")
-    axes.set_yticks(range(len(names)), [f"{n}  ({t})" for n, t in zip(names, counts.sum(axis=1), strict=True)])
+    axes.set_yticks(range(len(names)), [f"{n}  ({t:,})" for n, t in zip(names, counts.sum(axis=1), strict=True)])
     axes.set(xlabel="the model said", ylabel="people said (n)")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure
+
+
+def _percent(share: float) -> str:
+    """A share of a row; nothing for none, and some is never 0 %."""
+    return "" if share == 0 else "<1%" if share < 0.005 else f"{share:.0%}"
 
 
 @_styled
@@ -92,8 +97,8 @@ def classes_plot(classes: Sequence[ClassFigures]) -> Figure:
         at = np.arange(len(shown)) + shift
         axes.hlines(at, [f.low for f in found], [f.high for f in found], color=colour, lw=2)
         axes.plot([f.value for f in found], at, marker, color=colour, ms=6, label=name)
-    axes.set_yticks(range(len(shown)), [f"{one.name}  (n = {one.n})" for one in shown])
-    axes.set(xlim=(-0.02, 1.02), ylim=(len(shown) - 0.5, -0.6), xlabel="95 % bootstrap interval")
+    axes.set_yticks(range(len(shown)), [f"{one.name}  (n = {one.n:,})" for one in shown])
+    axes.set(xlim=(-0.02, 1.02), ylim=(len(shown) - 0.5, -0.6), xlabel="share, and its 95 % bootstrap interval")
     axes.grid(axis="x", color=FAINT, alpha=0.25)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return figure
@@ -155,7 +160,7 @@ def embedding_plot(places: np.ndarray, truth: np.ndarray, names: Sequence[str]) 
         rows = truth == k
         colour = np.array(COLOURS.get(name, (128, 128, 128))) / 255
         axes.scatter(
-            *places[rows].T, s=9, color=colour, lw=0, alpha=0.8, label=f"{name} ({rows.sum()})", rasterized=True
+            *places[rows].T, s=9, color=colour, lw=0, alpha=0.8, label=f"{name} ({rows.sum():,})", rasterized=True
         )
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
@@ -185,6 +190,7 @@ def on_page(figure: Figure, name: str) -> str:
     svg = re.sub(r' id="[A-Za-z0-9.]+_[0-9]+"', "", svg)  # of groups that nothing refers to, alike in every plot
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "inherit", svg)
     svg = re.sub(r'width="([0-9.]+)pt" height="[0-9.]+pt"', _as_wide_as_drawn, svg, count=1)
+    svg = svg.replace('role="img"', f'role="img" aria-label="plot: {name.replace("_", " ")}"', 1)
     for colour, css in ON_PAGE.items():
         svg = svg.replace(colour, css)
     return svg

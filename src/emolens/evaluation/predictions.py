@@ -17,6 +17,8 @@ JUDGED = ("expression", "group", "evoked")
 """The tasks whose answers are distributions."""
 TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum: published files print four digits."""
+NOISE = 1e-5
+"""Targets that differ by less are the same: float32 arithmetic in another order. One vote of many is more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -104,6 +106,11 @@ class Predictions:
         """The top class of each prediction, (N,) int; the first of equals."""
         return np.asarray(self.probabilities.argmax(axis=1))
 
+    @property
+    def voted(self) -> bool:
+        """Whether the targets are votes or another distribution, not one label a row."""
+        return bool((self.targets.max(axis=1, initial=0) < 1 - NOISE).any())
+
     def keep(self, rows: np.ndarray, subset: str | None = None) -> Predictions:
         """The rows of a mask or of indices, under the name `subset` if one is given."""
         return replace(
@@ -131,9 +138,10 @@ class Predictions:
 
 
 def aligned(tables: Sequence[Predictions]) -> None:
-    """Raises `DataError` at the first row where tables differ in id or label, `LabelError` where their classes do.
+    """Raises `DataError` at the first row where tables differ in id, label or votes, `LabelError` where classes do.
 
-    Rows are compared as they stand: sorting them could hide that a loader was shuffled.
+    Rows are compared as they stand: sorting them could hide that a loader was shuffled. A table that holds one label
+    for each row, no votes, is held to the labels alone.
     """
     first = tables[0]
     for other in tables[1:]:
@@ -149,16 +157,34 @@ def aligned(tables: Sequence[Predictions]) -> None:
         _same("id", first, other, first.ids, other.ids)
         names = np.array(first.taxonomy.classes)
         _same("label", first, other, names[first.truth], names[other.truth])
+        if first.voted and other.voted:
+            _same_votes(first, other)
 
 
 def _same(what: str, first: Predictions, other: Predictions, wanted: np.ndarray, given: np.ndarray) -> None:
     differ = wanted != given
     if differ.any():
         at = int(differ.argmax())
-        raise DataError(
-            f"{other.name} does not align with {first.name}: row {at} ({first.ids[at]}) has {what} {given[at]} there "
-            f"and {wanted[at]} here, {int(differ.sum())} of {len(first)} rows differ; make both from the same rows"
-        )
+        raise _misfit(first, other, differ, f"{what} {given[at]}", str(wanted[at]))
+
+
+def _same_votes(first: Predictions, other: Predictions) -> None:
+    """The whole distributions: with the same labels on top the divergences would still be those of other votes."""
+    gaps = np.abs(first.targets - other.targets)
+    differ = gaps.max(axis=1) > NOISE
+    if differ.any():
+        at = int(differ.argmax())
+        k = int(gaps[at].argmax())
+        shares = [f"{one.targets[at, k]:.4g}" for one in (other, first)]
+        raise _misfit(first, other, differ, f"a share of {shares[0]} for {first.taxonomy.classes[k]}", shares[1])
+
+
+def _misfit(first: Predictions, other: Predictions, differ: np.ndarray, there: str, here: str) -> DataError:
+    at = int(differ.argmax())
+    return DataError(
+        f"{other.name} does not align with {first.name}: row {at} ({first.ids[at]}) has {there} there and {here} here, "
+        f"{int(differ.sum())} of {len(first)} rows differ; make both from the same rows"
+    )
 
 
 def joined(tables: Sequence[Predictions]) -> Predictions:

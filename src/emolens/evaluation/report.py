@@ -27,8 +27,11 @@ FIGURES = "figures.json"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """A picture in a report, RGB uint8 (H, W, 3), what is said below it, and where its net looked, the same size."""
+    """A picture in a report, RGB uint8 (H, W, 3), and what stands below it: its row's `id`, what the model `said`, the
+    `truth` that people said. `heat`: where its net looked, the same size.
+    """
 
+    id: str
     picture: np.ndarray
     said: str
     truth: str

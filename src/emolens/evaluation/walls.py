@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
+from emolens.errors import DataError
 from emolens.evaluation.predictions import Predictions
 from emolens.evaluation.report import Shown
 from emolens.evaluation.rows import Rows
@@ -29,7 +30,24 @@ def worst_errors(predictions: Predictions, rows: Rows, most: int = MOST) -> list
 
 def chosen_cams(predictions: Predictions, rows: Rows, cams: Cams, most: int) -> list[Shown]:
     """Grad-CAM of what the net said in `most` pictures: the surest hit and the surest error of each class in turn."""
-    chosen = np.array(_turns(predictions)[:most], int)
+    return _looked_at(predictions, rows, cams, np.array(_turns(predictions)[:most], int))
+
+
+def named_cams(predictions: Predictions, rows: Rows, cams: Cams, ids: Sequence[str]) -> list[Shown]:
+    """Grad-CAM of what the net said in the pictures of rows with these ids, in their order.
+
+    Raises `DataError` for one of a class that the net does not know, which has no prediction.
+    """
+    at = {name: row for row, name in enumerate(predictions.ids.tolist())}
+    if missing := [name for name in ids if name not in at]:
+        raise DataError(
+            f"{predictions.name} was not asked about {missing[0]}: people call it something that the model does not "
+            "know; leave it out"
+        )
+    return _looked_at(predictions, rows, cams, np.array([at[name] for name in ids], int))
+
+
+def _looked_at(predictions: Predictions, rows: Rows, cams: Cams, chosen: np.ndarray) -> list[Shown]:
     places = rows.places(predictions.ids[chosen])
     names = [predictions.taxonomy.classes[k] for k in predictions.guess[chosen]]
     heats = cams(places, names)
@@ -65,6 +83,7 @@ def _shown(predictions: Predictions, at: int, picture: np.ndarray, heat: np.ndar
     names = predictions.taxonomy.classes
     said, truth = int(predictions.guess[at]), int(predictions.truth[at])
     return Shown(
+        str(predictions.ids[at]),
         picture,
         f"{names[said]} {predictions.confidence[at]:.0%}",
         f"people: {names[truth]} {predictions.targets[at, truth]:.0%}",

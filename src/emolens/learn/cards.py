@@ -97,8 +97,8 @@ def believed_shares(recipe: ExpressionRecipe, data: LabelledFaces) -> np.ndarray
     targets = prepared_targets(torch.from_numpy(data.targets), loss).double()
     shares = targets.mean(dim=0)
     if loss.balance == "sampling":
-        tops = torch.from_numpy(data.targets).argmax(dim=1)
-        shares = torch.stack([targets[tops == k].mean(dim=0) for k in tops.unique()]).mean(dim=0)
+        tops = data.targets.argmax(axis=1)
+        shares = torch.stack([targets[tops == k].mean(dim=0) for k in np.unique(tops).tolist()]).mean(dim=0)
     given = torch.from_numpy(data.targets).mean(dim=0)  # what the loss weighs and adjusts by
     if loss.balance == "weights":
         shares = shares * class_weights(given)

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from emolens.learn.config import Recipe
-from emolens.learn.config.base import differing
+from emolens.learn.config.base import differing, fields
 from emolens.learn.recipes import RECIPES, legacies
 
 PLACES = ("teacher", "start", "weights", "faces", "skeletons", "scene", "crossvit")
@@ -23,15 +23,17 @@ def command_of(recipe: Recipe) -> str:
     if not named:  # somebody's own, of which no command knows
         return f"{recipe.name}, {recipe.optim.epochs} epochs, seed {recipe.seed}"
     others, words = min(named, key=lambda one: len(one[0]))
+    there = set(fields(recipe.model_dump(mode="json")))  # another net has other settings
     told = [
         f"--set {shlex.quote(f'{name}={_text(name, value)}')}"
         for name, (_, value) in others.items()
-        if name != "source"  # of the paper, which the card names anyway
+        if name in there and name != "source"  # of the paper, which the card names anyway
     ]
     return f"{' '.join(['emolens train', words, *told])}, {recipe.optim.epochs} epochs"
 
 
 def _text(name: str, value: Any) -> str:
     if isinstance(value, str):
-        return PurePath(value).name if name.rpartition(".")[2] in PLACES else value
+        kept = [PurePath(part).name if name.rpartition(".")[2] in PLACES else part for part in value.split(",")]
+        return ",".join(kept)
     return json.dumps(value, separators=(",", ":"))

@@ -17,7 +17,7 @@ from emolens.taxonomy import Taxonomy
 
 
 class Teacher:
-    """A model whose answers stand beside the votes.
+    """Models whose averaged answers stand beside the votes.
 
     Ten votes are a noisy sample of what people see; a teacher that saw all pictures smooths them (Hinton, Vinyals, Dean
     2015; Furlanello et al. 2018 for a teacher of the student's own kind). Raises `ModelError` for a teacher with other
@@ -26,12 +26,14 @@ class Teacher:
 
     def __init__(self, settings: Distil, taxonomy: Taxonomy) -> None:
         assert settings.teacher is not None
-        self.model = Classifier.load(Path(settings.teacher), torch.get_num_threads())
+        self.models = [Classifier.load(Path(name), torch.get_num_threads()) for name in settings.teacher.split(",")]
         self.weight = settings.weight
-        if self.model.classes.classes != taxonomy.classes:
-            raise ModelError(
-                f"{settings.teacher}: teaches {', '.join(self.model.classes.classes)}; the data has {taxonomy.name}"
-            )
+        for model in self.models:
+            if model.classes.classes != taxonomy.classes:
+                raise ModelError(
+                    f"distil.teacher={settings.teacher}: {model.card.name} teaches {', '.join(model.classes.classes)}; "
+                    f"the data has {taxonomy.name}"
+                )
 
     def __deepcopy__(self, memo: dict[int, object]) -> Teacher:
         """Itself: the running average of weights copies the task, and a teacher never changes."""
@@ -44,12 +46,16 @@ class Teacher:
         et al. 2022, arXiv 2106.05237).
         """
         frames = images.detach().clamp(0, 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        said = self.model.predict(frames[..., 0] if frames.shape[3] == 1 else frames)[0]
+        said = self._say(frames[..., 0] if frames.shape[3] == 1 else frames)
         return torch.lerp(targets, torch.from_numpy(said).to(targets), self.weight)
 
     def of(self, faces: LabelledFaces) -> LabelledFaces:
         """`faces` with targets that are part votes, part the answers to a picture and to its mirror image."""
         views = (faces.images, np.ascontiguousarray(faces.images[:, :, ::-1]))
-        said = np.mean([self.model.predict(view)[0] for view in views], axis=0)
+        said = np.mean([self._say(view) for view in views], axis=0)
         mixed = (1 - self.weight) * faces.targets + self.weight * said
         return replace(faces, targets=mixed.astype(np.float32))
+
+    def _say(self, frames: np.ndarray) -> np.ndarray:
+        """The mean of the models' distributions, (N, K), about frames as `Classifier.predict` takes them."""
+        return np.asarray(np.mean([model.predict(frames)[0] for model in self.models], axis=0))

@@ -36,7 +36,8 @@ def decay_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 def schedule(moved: torch.optim.Optimizer, settings: Optim, steps: int, watched: str) -> dict[str, Any]:
     """The schedule of `settings` over `steps` steps, in the form that Lightning takes; `watched` is what gets stuck."""
     if settings.schedule == "cosine":
-        warmup = max(1, round(steps * settings.warmup_epochs / settings.epochs)) if settings.warmup_epochs else 0
+        asked = round(steps * min(0.5, settings.warmup_epochs / settings.epochs))  # a short look is no warm-up alone
+        warmup = max(1, asked) if settings.warmup_epochs else 0
         rate = torch.optim.lr_scheduler.LambdaLR(moved, lambda step: warm_cosine(step, warmup, steps))
         return {"scheduler": rate, "interval": "step"}
     if settings.schedule == "plateau":

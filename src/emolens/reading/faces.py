@@ -37,7 +37,10 @@ class FaceReader:
         self, model: Classifier, detector: FaceDetector | None, min_face: int | None, min_score: float | None
     ) -> None:
         if detector is not None and model.card.framing is None:
-            raise CardError(f"model {model.card.name}: its card has no face framing; use it with whole_image=True")
+            raise CardError(
+                f"model {model.card.name}: its card has no face framing, so no face that was found can be shown to it; "
+                "give it pictures that are faces already (--whole-image, in Python whole_image=True), or another model"
+            )
         self.model = model
         self.detector = detector
         self.min_face, self.min_score = min_face or 0, min_score or 0

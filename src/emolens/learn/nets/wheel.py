@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from emolens.errors import ModelError, UnknownName
 from emolens.learn.config import WheelNet as WheelNetSettings
 from emolens.learn.nets.backbone import LITE0, StillNet, backbone, before_last
+from emolens.learn.nets.sides import check_side
 from emolens.learn.nets.wheel_prior import WheelPrior, prior_matrix
 from emolens.taxonomy import Taxonomy
 
@@ -136,11 +137,14 @@ def wheel_net(
 ) -> EmotionWheelNet:
     """The net that a recipe names. `targets` (N, K) are those of the training rows, for the `corr` initialisations.
 
-    Raises `UnknownName`, `OptionError` and `ModelError` for an init, a prior or weights that cannot be had.
+    Raises `UnknownName`, `OptionError` and `ModelError` for an init, a prior or weights that cannot be had, and
+    `OptionError` where it is to begin with pictures that its backbone cannot see.
     """
     matrix = prior_matrix(settings.init, taxonomy, targets, settings.sigma, seed)
     prior = None if matrix is None else WheelPrior(matrix, settings.prior == "trained", settings.on)
     trunk = _trunk(settings, pretrained)
+    if pretrained:
+        check_side(trunk, settings.backbone, "net.size", settings.size)
     width = pooled_width(trunk, settings.taps)
     head = WheelHead(width, len(taxonomy), prior, settings.legacy_head, settings.dropout, settings.hidden)
     net = EmotionWheelNet(trunk, head, settings.taps)

@@ -64,7 +64,7 @@ def recipe(name: str, legacy: bool = False) -> Recipe:
     Raises `UnknownName`, and `OptionError` for `legacy` where nothing of the source's faults is kept.
     """
     if name not in RECIPES:
-        raise UnknownName("recipe", name, RECIPES)
+        raise UnknownName("recipe", name, RECIPES, "'emolens recipes' says what each is")
     if not legacy:
         return RECIPES[name]()
     if name not in legacies():
