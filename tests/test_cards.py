@@ -77,7 +77,7 @@ def test_a_net_that_sees_nothing_answers_with_the_shares_that_its_card_states(wa
             "expression_ferplus_distilled",
             ("distil.teacher=/home/somebody/pair.onnx,/tmp/first.onnx", "distil.start=/home/somebody/runs/ferplus-1"),
             "emolens train expression_ferplus_distilled --set distil.teacher=pair.onnx,first.onnx "
-            "--set distil.start=ferplus-1, 6 epochs",
+            "--set distil.start=ferplus-1, 14 epochs",
         ),
     ],
 )

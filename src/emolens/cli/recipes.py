@@ -67,7 +67,7 @@ def _show(found: dict[str, Any]) -> None:
     typer.secho(found["name"], bold=True)
     for paragraph in found["about"].split("\n\n"):
         field("", " ".join(paragraph.split()))
-    field("after", found["source"])
+    field("after", found["source"].removeprefix("after "))
     field("legacy", "--legacy is the source as it was" if found["legacy"] else "no variant with the source's faults")
     typer.echo()
     shown = _table("setting", "value", "what for")
@@ -94,7 +94,7 @@ def _print(title: str, rows: list[dict[str, Any]]) -> None:
 
 def paper(source: str) -> str:
     """The first paper of a source in brief: `Gong, Wang, Wu 2025, Information Sciences 704` is `Gong et al. 2025`."""
-    named = re.match(r"(.*?)\s(\d{4})\b", source)
+    named = re.match(r"(?:after )?(.*?)\s(\d{4})\b", source)
     if named is None:
         return source
     authors, year = named.groups()
