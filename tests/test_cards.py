@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 import pytest
 import torch
@@ -87,23 +89,26 @@ def test_the_command_that_repeats_a_run_names_every_setting_and_no_folder(
     assert command_of(changed(recipe(name), settings)) == words
 
 
-def test_the_command_names_another_net_and_its_settings_alone() -> None:
-    other = changed(recipe("expression_ferplus"), ["net.name=resnet", "net.widths=[8,16]"])
-    words = command_of(other)
-    assert "--set net.name=resnet" in words
-    assert "depths" not in words
-    settings = [part.strip("'") for part in words.removesuffix(", 36 epochs").split(" --set ")[1:]]
-    assert changed(recipe("expression_ferplus"), settings) == other
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("net.name=resnet", "net.widths=[8,16]"),
+        ("net.name=dan", "net.size=48", "net.dropout=0.3", "loss.affinity=1"),  # as the old net has, not as DAN has
+        ("net.name=backbone", "net.dropout=0.3", "net.size=64", 'data.options=["subset=majority"]'),
+        ("name=mine", "optim.lr=0.02", "net.depths=[1,1,2,2]"),
+    ],
+)
+def test_the_command_repeats_the_recipe(settings: tuple[str, ...]) -> None:
+    wanted = changed(recipe("expression_ferplus"), settings)
+    emolens, train, name, *parts = shlex.split(command_of(wanted).removesuffix(", 36 epochs"))
+    assert (emolens, train, set(parts[::2])) == ("emolens", "train", {"--set"})
+    assert changed(recipe(name), [*parts[1::2], f"source={wanted.source}"]) == wanted
 
 
 def test_a_variant_with_the_faults_of_its_source_is_told_by_its_option() -> None:
     legacy = changed(recipe("dan_ck_raf_aff", legacy=True), ["seed=3"])
     assert command_of(legacy) == f"emolens train dan_ck_raf_aff --legacy --set seed=3, {legacy.optim.epochs} epochs"
     assert command_of(recipe("group_faces", legacy=True)).startswith("emolens train group_faces --legacy, ")
-
-
-def test_a_recipe_of_somebodys_own_is_told_by_its_name() -> None:
-    assert command_of(changed(recipe("expression_ferplus"), ["name=mine", "seed=2"])) == "mine, 36 epochs, seed 2"
 
 
 def test_a_card_names_its_data_set_as_a_command_takes_it() -> None:

@@ -70,7 +70,7 @@ def test_a_name_that_is_none_points_to_the_list() -> None:
     [
         ("Wen et al. 2023, arXiv 2109.07270, at 48 px", "Wen et al. 2023"),
         ("Gong, Wang, Wu, S. Gao 2025, Information Sciences 704", "Gong et al. 2025"),
-        ("after Barsoum et al. 2016, arXiv 1608.01041", "after Barsoum et al. 2016"),
+        ("after Barsoum et al. 2016, arXiv 1608.01041", "Barsoum et al. 2016"),  # the column is headed so
         ("Machajdik and Hanbury 2010; You et al. 2016 (data)", "Machajdik and Hanbury 2010"),
         ("mine", "mine"),
     ],

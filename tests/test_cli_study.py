@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from emolens.cli import app
 from emolens.cli.study import JUDGED, OPTIONS
+from emolens.errors import Stopped
 from emolens.learn.studies import STUDIES, Effort, study
 
 GIVEN = {"seeds": ["--seeds", "2"], "epochs": ["--epochs", "2"], "as_published": ["--as-published"],
@@ -53,7 +55,6 @@ def test_a_study_is_not_written_over_another(name: str, left: str, tmp_path: Pat
     (tmp_path / left).mkdir()
     text = refused(name, tmp_path)
     assert f"holds a study already, as {left}; name another --out, or delete it" in text
-    assert "--resume" not in text
 
 
 def test_other_things_in_the_folder_do_not_matter_and_a_file_is_none(tmp_path: Path) -> None:
@@ -79,3 +80,15 @@ def test_the_help_says_which_option_is_for_which_study() -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_is_there_to_be_run(name: str) -> None:
     assert callable(study(name).run)
+
+
+def test_a_study_that_is_stopped_ends_with_the_signals_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> Path:
+        raise Stopped("leak/leaked-0: stopped by SIGTERM in epoch 3; the epochs before it are saved", signal.SIGTERM)
+
+    monkeypatch.setattr("emolens.learn.studies.split_leak.run", stopped)
+    monkeypatch.setattr("emolens.data.given.prepared_folder", lambda data, *_: data)
+    ran = CliRunner().invoke(app, ["study", "split_leak", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert ran.exit_code == 143
+    assert "--resume" not in ran.output  # which study does not have
+    assert ran.output.count("\n") == 1

@@ -14,7 +14,7 @@ from emolens.data.drawn_emotionroi import draw_emotionroi
 from emolens.data.mapped import MappedPictures
 from emolens.data.prepare import prepare
 from emolens.data.splits import stratified_folds
-from emolens.errors import OutputError
+from emolens.errors import OptionError, OutputError
 from emolens.learn.studies import Effort, map_to_emotion, stimuli_condition, study
 from emolens.learn.studies.label_swap import embedding_distances, swap_labels
 from emolens.learn.studies.map_to_emotion import Answers, answers, judged, shuffled
@@ -116,6 +116,13 @@ def test_the_study_of_the_label_writes_its_figures_and_its_page(prepared: Path, 
     assert (page.parent / "runs" / "film-0" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == again
     with pytest.raises(OutputError, match="film-0: holds a run with other settings; name another --out"):
         study("stimuli_condition").run(prepared, tmp_path / "out", replace(effort, epochs=2), said.append)
+
+
+@pytest.mark.parametrize("own", ["seed=9", "optim.epochs=5", "net.condition=none", "net.embedding=3"])
+def test_what_the_study_decides_on_is_no_setting_of_it(own: str, prepared: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=f"--set {own}: .* is the study's own"):
+        study("stimuli_condition").run(prepared, tmp_path / "out", Effort(1, 1, False, (own,)), lambda _: None)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_study_of_the_map_alone_writes_its_figures_and_its_page(

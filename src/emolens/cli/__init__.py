@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from emolens import __version__
 from emolens.cli.leaving import USAGE, fail
-from emolens.errors import EmolensError
+from emolens.errors import EmolensError, Stopped
 
 
 class Door(TyperGroup):
@@ -24,6 +24,8 @@ class Door(TyperGroup):
         """Run a command; what the library refuses becomes one line."""
         try:
             return super().invoke(ctx)
+        except Stopped as error:
+            fail(str(error), 128 + error.number)
         except EmolensError as error:
             fail(str(error))
         except KeyboardInterrupt:

@@ -117,7 +117,7 @@ def evaluate(
         return evaluate_maps(model, data, split, out, dataset, best, no_report)
     if against and gives_maps(against):
         raise OptionError(f"--against {against} is of stimuli maps, {model} is not; give a model of the same task")
-    _check_wishes(model, record, prior, wanted)
+    _check_wishes(model, record, prior, wanted, no_report)
     rows = None if data is None else open_data(data, split, model, dataset, classes)
     groups = [name for name in (by or "").split(",") if name]
     if rows is not None:
@@ -176,12 +176,14 @@ def _ask(model: str, rows: Rows, best: bool) -> Predictions:
     return predict_run(Path(model), rows, _checkpoint(best))
 
 
-def _check_wishes(model: str, record: bool, prior: str | None, cam: Wanted) -> None:
+def _check_wishes(model: str, record: bool, prior: str | None, cam: Wanted, no_report: bool) -> None:
     """Raises `OptionError` for what cannot be done with what was given, before any work."""
     from emolens.models.prior import read_shares, way_to_uniform
 
     if record and (not model.endswith(".onnx") or prior):
         raise OptionError("--record is for an ONNX model as it is: without --prior, and not for a run or a table")
+    if cam and no_report:
+        raise OptionError("--cam shows pictures in the report; leave out --no-report")
     if prior and prior != "data" and way_to_uniform(prior) is None:
         read_shares(prior)  # a file that cannot be read is told before the model is asked
     check_net(model, cam)
@@ -225,11 +227,30 @@ def _seen(model: str, rows: Rows) -> list[str]:
     from emolens.learn.runs import read_recipe
 
     wanted = read_recipe(path).data
+    if wanted.name != rows.name:
+        return []
     # Of the published lists three quarters of `val` are in `train` too.
     from_val = getattr(wanted, "join_val", False) or getattr(wanted, "folds", 0) or wanted.name == "lists"
-    seen = rows.split == "train" or (rows.split == "val" and from_val)
-    told = f"The run learnt from {rows.split} of {rows.name} itself: these figures flatter it."
-    return [told] if seen and wanted.name == rows.name else []
+    if rows.split == "train" or (rows.split == "val" and from_val):
+        return [f"The run learnt from {rows.split} of {rows.name} itself: these figures flatter it."]
+    return _cut_otherwise(wanted.name, wanted.chosen, rows)
+
+
+def _cut_otherwise(name: str, chosen: dict[str, str], rows: Rows) -> list[str]:
+    """The options that a run's set was read with, in a sentence, where the rows were read with others.
+
+    Those decide which rows are in which part, but for the subset of FER+, which is judged on all of them.
+    """
+    from emolens.data.given import COMBINED, chosen_then
+    from emolens.data.registry import reader
+
+    if name in COMBINED:
+        return []
+    learnt = reader(name).chosen(chosen)
+    there = chosen_then(name, rows.options)
+    others = [f"{one}={learnt[one]}" for one in learnt if one != "subset" and learnt[one] != there[one]]
+    told = f"The run learnt from {name} read with {', '.join(others)}: rows of its train may be among these."
+    return [told] if others else []
 
 
 def _for_population(predictions: Predictions, prior: str, model: str, rows: Rows | None) -> tuple[Predictions, str]:
@@ -243,7 +264,7 @@ def _for_population(predictions: Predictions, prior: str, model: str, rows: Rows
     shifted, shares = for_population(predictions, prior)
     named = zip(predictions.taxonomy.classes, predictions.prior, shares.tolist(), strict=True)
     told = ", ".join(f"{name} {new:.3f} ({old:.3f})" for name, old, new in named)
-    return shifted, f"Re-weighted by --prior {Path(prior).name} to these shares (in training): {told}."
+    return shifted, f"Re-weighted by --prior {Path(prior).name} to these shares (its answers carried): {told}."
 
 
 def _checkpoint(best: bool) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emolens.cli.leaving import fail
 from emolens.cli.printing import progress
 from emolens.errors import MissingExtra, OptionError, Stopped
 
@@ -62,7 +61,8 @@ def train(
     except Stopped as stopped:
         if where.place.rank:
             raise typer.Exit(128 + stopped.number) from None
-        fail(str(stopped), 128 + stopped.number)
+        begun = any(run.glob("**/checkpoints/last.ckpt"))  # of a fold too
+        raise Stopped(f"{stopped}, {'go on with --resume' if begun else 'begin again'}", stopped.number) from None
     if where.place.rank == 0:
         typer.echo("\n".join(lines))
 

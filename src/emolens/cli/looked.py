@@ -25,10 +25,11 @@ def wanted_of(text: str | None) -> Wanted:
     """What `--cam` asks for. Raises `OptionError` for a number below 0 and for neither a number nor ids."""
     if text is None:
         return 0
-    if text.strip().isdecimal():
+    text = text.strip()
+    if text.isdecimal():
         return int(text)
     ids = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not ids or re.fullmatch(r"[-+]\d+", text):
+    if not ids or re.fullmatch(r"[-+]?\d*\.?\d+", text):
         raise OptionError(f"--cam is {text!r}, needs {NEEDS}")
     return ids
 

@@ -29,7 +29,7 @@ def recipes(
     from emolens.learn.recipes import RECIPES, recipe
 
     if name is not None:
-        found = _whole(name, recipe(name, legacy))
+        found = _whole(name, recipe(name, legacy), legacy)
         return write_json(json, found) if json else _show(found)
     if legacy:
         raise OptionError("--legacy shows one recipe as its source was; name it")
@@ -54,13 +54,14 @@ def _listed(name: str, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _whole(name: str, recipe: Recipe) -> dict[str, Any]:
+def _whole(name: str, recipe: Recipe, variant: bool) -> dict[str, Any]:
     from emolens.learn.config.described import described
     from emolens.learn.recipes import RECIPES, legacies
 
     about = inspect.getdoc(RECIPES[name]) or ""
     settings = [asdict(one) | {"text": one.text} for one in described(recipe)]
-    return {**_listed(name, recipe), "about": about, "legacy": name in legacies(), "settings": settings}
+    has = {"legacy": name in legacies(), "variant": variant}  # whether there is one, and whether this is it
+    return {**_listed(name, recipe), "about": about, **has, "settings": settings}
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -75,11 +76,8 @@ def _show(found: dict[str, Any]) -> None:
         choices = f"one of {', '.join(one['choices'])}" if one["choices"] else ""
         shown.add_row(one["name"], one["text"], "; ".join(part for part in (choices, one["about"]) if part))
     _console().print(shown)
-    typer.echo(f"Change one by: emolens train {found['name']} --data DIR --set {_example(found)}")
-
-
-def _example(found: dict[str, Any]) -> str:
-    return f"optim.epochs={found['epochs']}"
+    variant = " --legacy" if found["variant"] else ""
+    typer.echo(f"Change one by: emolens train {found['name']}{variant} --data DIR --set SETTING=VALUE")
 
 
 def _print(title: str, rows: list[dict[str, Any]]) -> None:

@@ -91,7 +91,8 @@ def believed_shares(recipe: ExpressionRecipe, data: LabelledFaces) -> np.ndarray
     """The shares (K,) of the classes that a net takes for granted which learnt from these rows by this recipe.
 
     Those of the votes, or of the labels where labels are learnt. Where classes are drawn or weighted to count alike, or
-    logits are adjusted in training (Menon et al. 2021, arXiv 2007.07314), its answers no longer carry them in full.
+    logits are adjusted in training (Menon et al. 2021, arXiv 2007.07314), its answers no longer carry them in full. A
+    teacher beside the votes is taken to have learnt from rows like these: what it adds is not reckoned with.
     """
     loss = recipe.loss
     targets = prepared_targets(torch.from_numpy(data.targets), loss).double()

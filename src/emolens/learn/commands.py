@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from emolens.learn.config import Recipe
-from emolens.learn.config.base import differing, fields
+from emolens.learn.config.base import differing
 from emolens.learn.recipes import RECIPES, legacies
 
 PLACES = ("teacher", "start", "weights", "faces", "skeletons", "scene", "crossvit")
@@ -16,20 +16,28 @@ PLACES = ("teacher", "start", "weights", "faces", "skeletons", "scene", "crossvi
 
 
 def command_of(recipe: Recipe) -> str:
-    """What `emolens train` is to be told for the run of this recipe, and how many epochs it takes."""
+    """What `emolens train` is to be told for the run of this recipe, and how many epochs it takes.
+
+    It is a known recipe of its task, that of its name or else the nearest, and every setting that is another.
+    """
     known = [(made(), name) for name, made in RECIPES.items()]
     known += [(RECIPES[name](legacy=True), f"{name} --legacy") for name in legacies()]
-    named = [(differing(each, recipe), words) for each, words in known if each.name == recipe.name]
-    if not named:  # somebody's own, of which no command knows
-        return f"{recipe.name}, {recipe.optim.epochs} epochs, seed {recipe.seed}"
-    others, words = min(named, key=lambda one: len(one[0]))
-    there = set(fields(recipe.model_dump(mode="json")))  # another net has other settings
-    told = [
-        f"--set {shlex.quote(f'{name}={_text(name, value)}')}"
-        for name, (_, value) in others.items()
-        if name in there and name != "source"  # of the paper, which the card names anyway
+    ways = [
+        (each.name != recipe.name, _steps(each, recipe), words) for each, words in known if each.task == recipe.task
     ]
+    _, steps, words = min(ways, key=lambda way: (way[0], len(way[1])))
+    told = [f"--set {shlex.quote(step)}" for step in steps]
     return f"{' '.join(['emolens train', words, *told])}, {recipe.optim.epochs} epochs"
+
+
+def _steps(known: Recipe, wanted: Recipe) -> list[str]:
+    """The settings that make one recipe of another; the paper, which the card names anyway, is none of them."""
+    net = wanted.net  # type: ignore[attr-defined]  # every task has its own
+    told = []
+    if known.net.name != net.name:  # type: ignore[attr-defined]
+        known, told = known.model_copy(update={"net": type(net)()}), [f"net.name={net.name}"]
+    others = differing(known, wanted).items()
+    return told + [f"{name}={_text(name, value)}" for name, (_, value) in others if name != "source"]
 
 
 def _text(name: str, value: Any) -> str:

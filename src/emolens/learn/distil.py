@@ -25,8 +25,10 @@ class Teacher:
     """
 
     def __init__(self, settings: Distil, taxonomy: Taxonomy) -> None:
-        assert settings.teacher is not None
-        self.models = [Classifier.load(Path(name), torch.get_num_threads()) for name in settings.teacher.split(",")]
+        for name in settings.teachers:
+            if Path(name).is_dir():
+                raise ModelError(f"distil.teacher={name}: a folder, needs an ONNX model; export the run first")
+        self.models = [Classifier.load(Path(name), torch.get_num_threads()) for name in settings.teachers]
         self.weight = settings.weight
         for model in self.models:
             if model.classes.classes != taxonomy.classes:

@@ -16,7 +16,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from emolens.data.labelled import LabelledFaces
+from emolens.data.labelled import LabelledFaces, digests
 from emolens.errors import ModelError
 from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.files import replacing
@@ -61,8 +61,9 @@ def export(
             f"{runs[0]}: learnt from val, so no temperature can be fitted there; give --tempered-as MODEL.onnx, "
             "exported from runs of the same recipe without data.join_val"
         )
-    net, train = load_runs(runs, checkpoint), rows_of(first, data, "train")
-    val = _unseen(rows_of(first, data, "val"), train, runs[0])
+    net, train, val = load_runs(runs, checkpoint), rows_of(first, data, "train"), rows_of(first, data, "val")
+    if tempered_as is None:
+        val = _unseen(val, train, runs[0])
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.onnx"
         write_onnx(net, first.net.size, draft, channels=1 if first.data.colour == "grey" else 3)
@@ -83,8 +84,8 @@ def export(
 
 def _unseen(val: LabelledFaces, train: LabelledFaces, run: Path) -> LabelledFaces:
     """The rows of val whose pixels are not in train too: of the published lists three quarters are."""
-    known = {image.tobytes() for image in train.images}
-    fresh = np.array([image.tobytes() not in known for image in val.images])
+    known = set(digests(train.images))
+    fresh = np.array([digest not in known for digest in digests(val.images)])
     if not fresh.any():
         raise ModelError(f"{run}: every picture of its val is in its train too, so no temperature can be fitted there")
     return val.keep(fresh)

@@ -70,9 +70,8 @@ def _stopped_by_signals(trainer: lightning.Trainer, run: Path) -> Iterator[None]
         number = signal.SIGTERM if trainer.received_sigterm else signal.SIGINT
         if not trainer.received_sigterm:
             signal.signal(signal.SIGINT, before)
-        saved = last_checkpoint(run).is_file()
-        left = "the epochs before it are saved, go on with --resume" if saved else "nothing was saved yet, begin again"
-        raise Stopped(f"{run}: stopped by {number.name} in epoch {trainer.current_epoch}; {left}", number) from None
+        saved = "the epochs before it are saved" if last_checkpoint(run).is_file() else "nothing of it was saved yet"
+        raise Stopped(f"{run}: stopped by {number.name} in epoch {trainer.current_epoch}; {saved}", number) from None
 
 
 @contextmanager

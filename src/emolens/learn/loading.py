@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, S
 
 from emolens.data.clusters import joined_by
 from emolens.data.faces import read_faces, read_groups
-from emolens.data.labelled import LabelledFaces, stacked
+from emolens.data.labelled import LabelledFaces, digests, stacked
 from emolens.data.splits import grouped_folds
 from emolens.learn.config import ExpressionRecipe
 from emolens.learn.devices import Place
@@ -50,9 +49,8 @@ def _fold_of(recipe: ExpressionRecipe, data: Path, split: str) -> LabelledFaces:
     both = stacked([_read(recipe, data, "train"), _read(recipe, data, "val")], split)
     told = read_groups(data, wanted.name, wanted.chosen)
     columns = [*zip(*(told[name] for name in both.ids.tolist()), strict=True)]
-    pixels = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in both.images]
     labels = [both.taxonomy.classes[top] for top in both.targets.argmax(axis=1).tolist()]
-    folds = grouped_folds(labels, joined_by(*columns, pixels).tolist(), wanted.folds)
+    folds = grouped_folds(labels, joined_by(*columns, digests(both.images)).tolist(), wanted.folds)
     return both.keep((folds == wanted.fold) == (split == "val"))
 
 

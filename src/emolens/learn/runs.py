@@ -38,10 +38,12 @@ def read_recipe(run: Path) -> Recipe:
     """The recipe of a run folder. Raises `ModelError` where it is none."""
     try:
         return parse_recipe((run / RECIPE).read_text(encoding="utf-8"))
-    except (OSError, OptionError):
+    except (OSError, UnicodeDecodeError):
         raise ModelError(
             f"{run}: not a run folder, no readable recipe.json; give what `emolens train --out` wrote"
         ) from None
+    except OptionError as error:
+        raise ModelError(f"{run}: its recipe.json is none of this version ({error}); train the run again") from None
 
 
 def recipe_of(run: Path, kind: type[Kind]) -> Kind:
@@ -89,7 +91,7 @@ def read_checkpoint(run: Path, which: str = "last") -> Checkpoint:
 def _instead(path: Path) -> str:
     """What to do where a checkpoint is of no use."""
     if path.name == "last.ckpt" and path.with_name("best.ckpt").is_file():
-        return "its best.ckpt may be whole: give --best, or train the run again"
+        return "train the run again, or take its best.ckpt: predict, evaluate and export have --best"
     return "train the run again"
 
 

@@ -33,7 +33,10 @@ def parse_recipe(text: str) -> Recipe:
     """The recipe that a run folder's `recipe.json` holds. Raises `OptionError` where it is none."""
     try:
         return RECIPE_TYPES[json.loads(text)["task"]].model_validate_json(text)
-    except (KeyError, TypeError, ValueError, ValidationError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise OptionError(f"{'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg']}") from None
+    except (KeyError, TypeError, ValueError) as error:
         raise OptionError(f"not a recipe ({type(error).__name__})") from None
 
 

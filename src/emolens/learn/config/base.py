@@ -90,7 +90,8 @@ class Recipe(Section):
     def _has_that_fold(self) -> Recipe:
         data = self.data
         if isinstance(data, FoldedData) and (data.folds == 1 or data.fold >= max(1, data.folds)):
-            raise ValueError(f"data.fold is {data.fold} of data.folds={data.folds}; needs 2 folds or more")
+            allowed = "needs 2 folds or more" if data.folds < 2 else f"a fold is one of 0 to {data.folds - 1}"
+            raise ValueError(f"data.fold is {data.fold} of data.folds={data.folds}; {allowed}")
         return self
 
     @model_validator(mode="after")
@@ -111,7 +112,7 @@ def changed(config: Model, settings: Sequence[str]) -> Model:
     given = [_parted(setting) for setting in settings]
     for name, value in given:
         _switch(type(config), content, name, value)
-    known = fields(content)
+    known = _fields(content)
     for name, value in given:
         if name not in known:
             raise UnknownName("setting", name, known)
@@ -121,9 +122,10 @@ def changed(config: Model, settings: Sequence[str]) -> Model:
     except ValidationError as error:
         first = error.errors()[0]
         name, value = _blamed(type(config), content, first["loc"])
-        alone = name and not isinstance(value, dict)  # else it is a section, whose settings contradict
-        came = f"setting {name}={value!r}" if alone else "settings do not fit together"
-        raise OptionError(f"{came}: {first['msg'].removeprefix('Value error, ')}") from None
+        # A section has no value of its own: its settings contradict each other.
+        came = f"setting {name}={value!r}" if name in known else "settings do not fit together"
+        said = "has too few values" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
+        raise OptionError(f"{came}: {said}") from None
 
 
 def _parted(setting: str) -> tuple[str, Any]:
@@ -160,7 +162,7 @@ def _blamed(kind: type[BaseModel], content: dict[str, Any], loc: Sequence[str | 
 
 def differing(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
     """The settings that two recipes of one task do not share, by their full names, with the value of each."""
-    first, second = (fields(each.model_dump(mode="json")) for each in (one, other))
+    first, second = (_fields(each.model_dump(mode="json")) for each in (one, other))
     found = {}
     for name in [*first, *(name for name in second if name not in first)]:
         values = tuple(fields[name][name.rpartition(".")[2]] if name in fields else None for fields in (first, second))
@@ -169,11 +171,11 @@ def differing(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
     return found
 
 
-def fields(content: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
+def _fields(content: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
     """The full name of every field, and the section that holds it."""
     found: dict[str, dict[str, Any]] = {}
     for key, value in content.items():
-        found |= fields(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: content}
+        found |= _fields(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: content}
     return found
 
 

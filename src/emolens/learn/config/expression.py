@@ -76,8 +76,15 @@ class Distil(Section):
     )
     start: str | None = Field(default=None, description="a run folder with the same net")
 
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The files of the models that teach."""
+        return tuple(part.strip() for part in self.teacher.split(",")) if self.teacher is not None else ()
+
     @model_validator(mode="after")
     def _has_its_teacher(self) -> Distil:
+        if not all(self.teachers):
+            raise ValueError(f"distil.teacher={self.teacher!r}; needs MODEL.onnx, or several with commas between")
         for name in ("weight", "view"):
             value = getattr(self, name)
             if self.teacher is None and value != type(self).model_fields[name].default:

@@ -44,9 +44,9 @@ def expression_ferplus_distilled() -> ExpressionRecipe:
     """A few more epochs of a member, taught by several members beside the votes.
 
     Give the teachers and the start: `--set distil.teacher=one.onnx,other.onnx --set distil.view=seen --set
-    distil.start=runs/expression_ferplus-0`, and `--set net.depths=...` where the start has them. After Furlanello et al.
-    (2018, arXiv 1805.04770), whose students are of the teacher's own kind, and Beyer et al. (2022, arXiv 2106.05237),
-    whose teacher answers the view that the student sees.
+    distil.start=runs/expression_ferplus-0`, and `--set net.depths=...` where the start has them. After Furlanello et
+    al. (2018, arXiv 1805.04770), whose students are of the teacher's own kind, and Beyer et al. (2022, arXiv
+    2106.05237), whose teacher answers the view that the student sees.
     """
     return ExpressionRecipe(
         name="expression_ferplus_distilled",

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from emolens.data.mapped import MappedPictures
-from emolens.errors import OutputError
+from emolens.errors import OptionError, OutputError
 from emolens.evaluation.map_asking import BATCH
 from emolens.evaluation.metrics import Estimate
 from emolens.learn.config import StimuliRecipe, changed
@@ -34,6 +34,13 @@ ARMS = {
     "beside the colours": ("net.condition=broadcast", "net.embedding=6"),
 }
 """How the net is told, and the settings of `emofcnel` for it."""
+OWN = {
+    "seed": "give --seeds",
+    "optim.epochs": "give --epochs",
+    "net.condition": "its arms differ in it",
+    "net.embedding": "its arms differ in it",
+}
+"""Settings that the study decides on, and what to do instead."""
 SHOWN = 4
 
 
@@ -72,6 +79,9 @@ def run(data: Path, out: Path, effort: Effort, say: Say) -> Path:
 
 
 def _chosen(name: str, seed: int, effort: Effort) -> StimuliRecipe:
+    for setting in effort.settings:
+        if (own := setting.partition("=")[0]) in OWN:
+            raise OptionError(f"--set {setting}: {own} is the study's own; {OWN[own]}")
     settings = [f"optim.epochs={effort.epochs}", *ARMS[name], *effort.settings, f"seed={seed}"]
     found = changed(recipe("emofcnel"), settings)
     assert isinstance(found, StimuliRecipe)
