@@ -21,7 +21,7 @@ def report_place(model: str, data: str, split: str) -> Path:
 def check_report(out: Path | None) -> None:
     """Raises `OutputError` where no report can be written to `out`, or below `reports` for none given."""
     if out is None:
-        return _check_room(REPORTS / "report")
+        return _check_room(REPORTS / "report", str(REPORTS))
     if out.exists() and not out.is_dir():
         raise OutputError(f"--out {out} is a file, and a report is a folder; name another --out")
     if out.is_dir() and not (out / FIGURES).is_file() and any(out.iterdir()):
@@ -45,17 +45,21 @@ def check_table(out: Path, suffixes: tuple[str, ...]) -> None:
     _check_room(out)
 
 
-def _check_room(place: Path) -> None:
-    """Raises `OutputError` where nothing can be made at `place`: tried in the nearest folder that is there."""
+def _check_room(place: Path, asked: str = "") -> None:
+    """Raises `OutputError` where nothing can be made at `place`: tried in the nearest folder that is there.
+
+    `asked` names the place in the error where it is not what was given as `--out`.
+    """
+    named = asked or f"--out {place}"
     try:
         folder = next(one for one in place.absolute().parents if one.exists())
         if not folder.is_dir():
-            raise OutputError(f"--out {place}: {folder} is a file, not a folder; name another --out")
+            raise OutputError(f"{named}: {folder} is a file, not a folder; name another --out")
         with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=folder):
             pass  # rights alone do not tell: a disk can be read-only
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"--out {place}: cannot be written ({reason}); name another --out") from None
+        raise OutputError(f"{named}: cannot be written ({reason}); name another --out") from None
 
 
 def _plain(text: str) -> str:

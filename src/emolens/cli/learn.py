@@ -20,7 +20,7 @@ DataFolder = Annotated[
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="For example expression_ferplus.")],
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A name from 'emolens recipes'.")],
     data: DataFolder,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The run folder.", show_default="runs/RECIPE-SEED")
