@@ -1,4 +1,4 @@
-"""Where files that are made or fetched once are kept, and how they are known by their bytes."""
+"""Where files that are made or fetched once are kept, and how files and folders of ours are known."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+
+RECIPE, FIGURES = "recipe.json", "figures.json"
+"""The files by which a run folder and a report are known."""
 
 
 def home() -> Path:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from emolens.cli.given import FIGURES
 from emolens.errors import OptionError, OutputError
+from emolens.places import FIGURES
 
 REPORTS = Path("reports")
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emolens.errors import ModelError, OptionError
+from emolens.places import FIGURES, RECIPE
 
-RECIPE, FIGURES, ROWS = "recipe.json", "figures.json", "predictions.parquet"
-"""The files by which a run and a report are known, and the table of a report."""
+ROWS = "predictions.parquet"
+"""The table of a report."""
 MODELS, TABLES = (".onnx",), (".parquet", ".npz")
 DEEP = 3
 """How far below its run folder a file may lie: `metrics/version_0/metrics.csv`."""

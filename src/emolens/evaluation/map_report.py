@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from emolens.evaluation.map_pairs import Judged, write_rows
 from emolens.evaluation.metrics import Estimate
 from emolens.files import replacing_report
+from emolens.places import FIGURES
 
-FIGURES = "figures.json"
 PREDICTORS = {"map": "map", "centre": "centre prior", "mean": "mean of other truths"}
 LOWER = ("mae", "mse", "kl")
 """Figures that are better the lower they are."""

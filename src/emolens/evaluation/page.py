@@ -50,7 +50,7 @@ FOOTER = (
 LOWER = ("kl", "chebyshev", "clark", "clark_normalised", "canberra", "canberra_normalised", "ece_confidence", "aurc")
 """Figures that are better the lower they are."""
 KEY = ("accuracy", "balanced_accuracy", "macro_f1", "kl", "ece_confidence")
-FIGURES = (
+FIGURES_BELOW = (
     "↓ lower is better, of the others higher. ECE by chance alone is what a perfectly calibrated model would show at "
     "this n."
 )
@@ -73,7 +73,7 @@ def report_page(report: Report, drawn: dict[str, str]) -> str:
     sections = [
         _key(first),
         notes(report.notes),
-        section("Every figure", _figures(report.judgements), FIGURES),
+        section("Every figure", _figures(report.judgements), FIGURES_BELOW),
         section("Classes", drawn["classes"] + _classes(first), here),
         section("Confusion", drawn["confusion"], "Rows add up to 100 %; below each share its count."),
         section("Confidence, and what abstaining buys", _confidence(first, drawn), ABSTAINING),

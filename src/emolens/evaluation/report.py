@@ -21,8 +21,7 @@ from emolens.evaluation.groups import GroupFigures
 from emolens.evaluation.storing import write_predictions
 from emolens.evaluation.training import Curves
 from emolens.files import replacing_report
-
-FIGURES = "figures.json"
+from emolens.places import FIGURES
 
 
 @dataclass(frozen=True, slots=True, eq=False)

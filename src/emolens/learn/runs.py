@@ -22,9 +22,8 @@ from emolens.errors import CardError, ModelError, OptionError, OutputError
 from emolens.files import replacing
 from emolens.learn.config import Recipe, parse_recipe
 from emolens.learn.config.base import differing
+from emolens.places import RECIPE
 from emolens.taxonomy import Taxonomy
-
-RECIPE = "recipe.json"
 
 Kind = TypeVar("Kind", bound=Recipe)
 
