@@ -31,11 +31,12 @@ class Door(TyperGroup):
         except KeyboardInterrupt:
             fail("interrupted", 130)
         except BrokenPipeError:  # `emolens ... | head`: nobody listens any more, which is no error to talk about
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_stdout()
             raise typer.Exit(141) from None
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
                 raise
+            _forget_stdout()
             fail(f"the output cannot be written: {error.strerror}; make room or name another place")
 
     def main(self, args: Any = None, prog_name: str | None = None, *_: Any, **extra: Any) -> Any:
@@ -51,6 +52,17 @@ class Door(TyperGroup):
         if standalone:
             sys.exit(code if isinstance(code, int) else 0)
         return code
+
+
+def _forget_stdout() -> None:
+    """Where the standard output takes nothing more, what is left in its buffer goes nowhere.
+
+    Python would write it again on the way out, fail again, and end with a code of its own.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: Any) -> str:
