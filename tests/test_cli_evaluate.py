@@ -7,6 +7,8 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from emolens.cli import app
+from emolens.cli.evaluate import _cut_otherwise
 from emolens.evaluation.storing import read_predictions, write_predictions
 from emolens.models.card import ModelCard
 from expression_sets import write_rafdb
@@ -121,6 +124,16 @@ def test_the_data_is_read_as_the_set_that_the_card_names(model: Path, tmp_path: 
     code, said = emolens("evaluate", other, "--data", write_rafdb(tmp_path / "raf"), "--split", "test", "--no-report")
     assert code == 0, said
     assert "RAF-DB" in said
+
+
+def test_rows_that_were_cut_otherwise_may_have_been_learnt_from() -> None:
+    learnt = {"classes": "7", "published_val": "val"}
+    for there, told in (({"classes": 7}, False), ({"classes": "7", "published_val": "test"}, True)):
+        rows: Any = SimpleNamespace(options=there)
+        said = _cut_otherwise("affectnet", learnt, rows)
+        assert bool(said) is told
+        assert not told or "affectnet read with published_val=val: rows of its train may be among these" in said[0]
+    assert _cut_otherwise("ferplus", {}, SimpleNamespace(options={"subset": "majority"})) == []  # type: ignore[arg-type]
 
 
 def test_a_run_of_one_fold_learnt_from_the_val_of_the_set(archive: Path, run: Path, tmp_path: Path) -> None:

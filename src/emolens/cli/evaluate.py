@@ -241,13 +241,12 @@ def _cut_otherwise(name: str, chosen: dict[str, str], rows: Rows) -> list[str]:
 
     Those decide which rows are in which part, but for the subset of FER+, which is judged on all of them.
     """
-    from emolens.data.given import COMBINED, chosen_then
+    from emolens.data.given import COMBINED
     from emolens.data.registry import reader
 
     if name in COMBINED:
         return []
-    learnt = reader(name).chosen(chosen)
-    there = chosen_then(name, rows.options)
+    learnt, there = reader(name).chosen(chosen), reader(name).chosen(rows.options)
     others = [f"{one}={learnt[one]}" for one in learnt if one != "subset" and learnt[one] != there[one]]
     told = f"The run learnt from {name} read with {', '.join(others)}: rows of its train may be among these."
     return [told] if others else []
