@@ -96,6 +96,7 @@ def test_the_command_that_repeats_a_run_names_every_setting_and_no_folder(
         ("net.name=dan", "net.size=48", "net.dropout=0.3", "loss.affinity=1"),  # as the old net has, not as DAN has
         ("net.name=backbone", "net.dropout=0.3", "net.size=64", 'data.options=["subset=majority"]'),
         ("name=mine", "optim.lr=0.02", "net.depths=[1,1,2,2]"),
+        ('name="2026"', 'data.taxonomy="1e3"'),
     ],
 )
 def test_the_command_repeats_the_recipe(settings: tuple[str, ...]) -> None:

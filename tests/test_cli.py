@@ -580,12 +580,22 @@ def test_what_was_analysed_before_the_reader_left_is_whole(tmp_path: Path, outpu
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full device is told by Linux")
-def test_a_full_disk_is_one_line() -> None:
-    command = [sys.executable, "-c", "from emolens.cli import main; main()", "models", "list", "--json", "-"]
+@pytest.mark.parametrize("said", [("models", "list", "--json", "-"), ("recipes",), ("--help",), ("--version",)])
+def test_a_full_disk_is_one_line(said: tuple[str, ...]) -> None:
+    command = [sys.executable, "-c", "from emolens.cli import main; main()", *said]
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert ended.returncode == 2
     one_line(ended.stderr, "No space left")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX")
+def test_no_result_takes_the_place_of_a_pipe(run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")  # or of a device: who is root would lose it
+    code, _, err = run("models", "list", "--json", tmp_path / "pipe")
+    assert code == 2
+    one_line(err, "pipe: it is a device or a pipe; name a file")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_no_result_takes_the_place_of_a_photo_or_a_model(crop: Run, tmp_path: Path) -> None:

@@ -16,11 +16,13 @@ from emolens.errors import OutputError
 def replacing(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that becomes it on success and vanishes on failure.
 
-    Raises `OutputError` where `target` is a folder or its folder cannot be written: before the work, not after it.
+    Raises `OutputError` where `target` is no ordinary file or its folder cannot be written: before the work, not after.
     """
     try:
         if target.is_dir():
             raise OutputError(f"cannot write {target}: it is a folder; name a file in it")
+        if target.exists() and not target.is_file():  # a file in the place of a device would break the machine
+            raise OutputError(f"cannot write {target}: it is a device or a pipe; name a file")
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(descriptor)

@@ -30,20 +30,16 @@ class Door(TyperGroup):
             fail(str(error))
         except KeyboardInterrupt:
             fail("interrupted", 130)
-        except BrokenPipeError:  # `emolens ... | head`: nobody listens any more, which is no error to talk about
-            _forget_stdout()
-            raise typer.Exit(141) from None
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
-                raise
-            _forget_stdout()
-            fail(f"the output cannot be written: {error.strerror}; make room or name another place")
+            raise typer.Exit(_unwritten(error)) from None
 
     def main(self, args: Any = None, prog_name: str | None = None, *_: Any, **extra: Any) -> Any:
         """Parse and run; a usage error becomes one line that names the help."""
         standalone = extra.pop("standalone_mode", True)
         try:
             code = super().main(args, prog_name, standalone_mode=False, **extra)
+        except OSError as error:  # of help and version, which are printed before any command
+            code = _unwritten(error)
         except Exception as error:
             if not hasattr(error, "format_message"):  # not a usage error: a fault of ours, shown in full
                 raise
@@ -52,6 +48,18 @@ class Door(TyperGroup):
         if standalone:
             sys.exit(code if isinstance(code, int) else 0)
         return code
+
+
+def _unwritten(error: OSError) -> int:
+    """The exit code where an output took nothing more. Raises what is no such error."""
+    if isinstance(error, BrokenPipeError):  # `emolens ... | head`: nobody listens, which is no error to talk about
+        _forget_stdout()
+        return 141
+    if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+        raise error
+    _forget_stdout()
+    typer.echo(f"emolens: the output cannot be written: {error.strerror}; make room or name another place", err=True)
+    return USAGE
 
 
 def _forget_stdout() -> None:

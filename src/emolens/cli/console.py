@@ -41,7 +41,7 @@ NOTICE = "Apparent expression, not feeling: what a face shows is not what a pers
 EVOKES_NOTICE = "Evoked in viewers, on average over many; not felt by those in the picture."
 
 
-class _Paper(Console):
+class Paper(Console):
     """A console that tells when its reader has left, where rich would leave without a word and with exit code 1."""
 
     def on_broken_pipe(self) -> None:
@@ -56,7 +56,7 @@ class Screen:
         self, to_stderr: bool = False, width: int | None = None, provider: str = "", cards: Sequence[ModelCard] = ()
     ) -> None:
         self._cards = cards  # of the models that answer
-        self.console = _Paper(stderr=to_stderr, highlight=False, width=width, soft_wrap=False)
+        self.console = Paper(stderr=to_stderr, highlight=False, width=width, soft_wrap=False)
         plain = not self.console.encoding.lower().startswith("utf")
         self.shades = "#=-." if plain else "█▓▒░"
         self.dot, self.times, self.more = (" - ", " x ", "~") if plain else (" · ", " \N{MULTIPLICATION SIGN} ", "…")

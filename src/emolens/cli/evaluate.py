@@ -107,7 +107,7 @@ def evaluate(
     from emolens.evaluation.judging import report_on
     from emolens.evaluation.report import write_report
 
-    for name in (model, *([against] if against else [])):
+    for name in (model, *([] if against is None else [against])):
         check_judged(name)
     if not no_report:
         check_report(out)
@@ -115,7 +115,7 @@ def evaluate(
     if gives_maps(model):
         _check_no_wishes(against=against, by=by, prior=prior, classes=classes, cam=wanted, record=record)
         return evaluate_maps(model, data, split, out, dataset, best, no_report)
-    if against and gives_maps(against):
+    if against is not None and gives_maps(against):
         raise OptionError(f"--against {against} is of stimuli maps, {model} is not; give a model of the same task")
     _check_wishes(model, record, prior, wanted, no_report)
     rows = None if data is None else open_data(data, split, model, dataset, classes)
@@ -125,7 +125,7 @@ def evaluate(
         for name in groups:
             groups_of(rows.attributes, name, rows.title)  # a wrong name is told before the model is asked
     predictions = predicted(model, rows, split, best)
-    other = predicted(against, rows, split, best) if against else None
+    other = None if against is None else predicted(against, rows, split, best)
     notes = [] if rows is None else _seen(model, rows)
     if prior:
         predictions, note = _for_population(predictions, prior, model, rows)

@@ -86,9 +86,9 @@ def _folder(path: Path) -> Mistaken:
 
 
 def _existing(name: str) -> Path:
-    if not name:
-        raise ModelError("the name of a model is empty; give an ONNX model or a run folder")
     file, _, member = name.partition("#")
+    if not file:
+        raise ModelError("the name of a model is empty; give an ONNX model or a run folder")
     path = Path(file)
     if member and path.suffix not in TABLES and path.exists():
         raise ModelError(f"{name}: '#{member}' names a member of an old table, and {file} is none; leave it out")

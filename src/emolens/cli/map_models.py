@@ -53,8 +53,7 @@ def evaluate_maps(
     model: str, data: Path | None, split: str, out: Path | None, dataset: str | None, best: bool, no_report: bool
 ) -> None:
     """Print every figure beside the baselines, and write the report."""
-    from rich.console import Console
-
+    from emolens.cli.console import Paper
     from emolens.cli.maps import maps_table
     from emolens.evaluation.map_asking import ask_maps, judge_rows
     from emolens.evaluation.map_report import telling, write_map_report
@@ -65,7 +64,7 @@ def evaluate_maps(
     rows = _rows(data, split, _data_of(model, dataset))
     found = ask_maps(asked, rows)
     judged = judge_rows(found, rows)
-    Console().print(maps_table(judged))
+    Paper().print(maps_table(judged))
     if no_report:
         return
     title = str(rows.manifest.about["title"])

@@ -30,15 +30,14 @@ def compare_maps(
 
     Beside each figure stands what knows nothing of the picture: a hill in the middle, and the mean of the other truths.
     """
-    from rich.console import Console
-
+    from emolens.cli.console import Paper
     from emolens.evaluation.map_pairs import judge_maps, write_rows
     from emolens.maps import SUFFIXES
 
     if out is not None and out.suffix.lower() in SUFFIXES:
         raise OptionError(f"--csv is {out}, which may be a map; name a new file, such as figures.csv")
     judged = judge_maps(predicted, truth)
-    Console().print(maps_table(judged))
+    Paper().print(maps_table(judged))
     if out is not None:
         write_rows(judged, out)
         typer.echo(f"written: {out} ({len(judged.names):,} {_maps(len(judged.names))})")

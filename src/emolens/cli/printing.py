@@ -37,15 +37,16 @@ def write_json(target: str, content: Any) -> None:
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], notes: Iterable[str] = ()) -> None:
     """A table whose first column is text and whose others are numbers, with notes below."""
-    from rich.console import Console
     from rich.table import Table
+
+    from emolens.cli.console import Paper
 
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for at, column in enumerate(columns):
         shown.add_column(column, justify="right" if at else "left", overflow="fold")
     for row in rows:
         shown.add_row(*row)
-    console = Console(highlight=False, markup=False)
+    console = Paper(highlight=False, markup=False)
     console.print(title, style="italic", soft_wrap=True)  # as the table's own title it would break at its width
     console.print(shown)
     for note in notes:

@@ -110,6 +110,6 @@ def _table(*columns: str) -> Any:
 
 
 def _console() -> Any:
-    from rich.console import Console
+    from emolens.cli.console import Paper
 
-    return Console(highlight=False, markup=False)
+    return Paper(highlight=False, markup=False)

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from emolens.learn.config import Recipe
-from emolens.learn.config.base import differing
+from emolens.learn.config.base import differing, parsed
 from emolens.learn.recipes import RECIPES, legacies
 
 PLACES = ("teacher", "start", "weights", "faces", "skeletons", "scene", "crossvit")
@@ -43,5 +43,6 @@ def _steps(known: Recipe, wanted: Recipe) -> list[str]:
 def _text(name: str, value: Any) -> str:
     if isinstance(value, str):
         kept = [PurePath(part).name if name.rpartition(".")[2] in PLACES else part for part in value.split(",")]
-        return ",".join(kept)
+        text = ",".join(kept)
+        return json.dumps(text) if parsed(text) != text else text  # a name such as 2026 would be read as a number
     return json.dumps(value, separators=(",", ":"))

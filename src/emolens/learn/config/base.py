@@ -12,6 +12,13 @@ from emolens.errors import OptionError, UnknownName
 
 Model = TypeVar("Model", bound=BaseModel)
 NAMED = "a data set of `emolens data list`"
+SAID = {
+    "missing": "has too few values",
+    "too_short": "has too few values",
+    "too_long": "has too many values",
+    "string_type": "needs a word; quotes make one of a number, as 'name=\"2026\"'",
+}
+"""What pydantic says in words of its own, by the kind of the error."""
 Width = Annotated[int, Field(gt=0)]
 
 
@@ -124,7 +131,7 @@ def changed(config: Model, settings: Sequence[str]) -> Model:
         name, value = _blamed(type(config), content, first["loc"])
         # A section has no value of its own: its settings contradict each other.
         came = f"setting {name}={value!r}" if name in known else "settings do not fit together"
-        said = "has too few values" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
+        said = SAID.get(first["type"], first["msg"].removeprefix("Value error, "))
         raise OptionError(f"{came}: {said}") from None
 
 
@@ -132,7 +139,7 @@ def _parted(setting: str) -> tuple[str, Any]:
     name, equals, text = setting.partition("=")
     if not equals:
         raise OptionError(f"--set {setting!r}: needs the form section.field=value")
-    return name, _value(text)
+    return name, parsed(text)
 
 
 def _switch(kind: type[BaseModel], content: dict[str, Any], name: str, value: Any) -> None:
@@ -179,7 +186,8 @@ def _fields(content: dict[str, Any], prefix: str = "") -> dict[str, dict[str, An
     return found
 
 
-def _value(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """What a setting says after its equals sign: JSON, or else plain words."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
