@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emolens.cli.looked import check_net, wanted_of
+from emolens.cli.cams import check_net, wanted_of
 from emolens.errors import DataError, ModelError, OptionError
 from emolens.evaluation.walls import named_cams, overlaid
 from emolens.learn.cam import grad_cam

@@ -126,16 +126,16 @@ def test_so_it_is_with_what_pictures_evoke(size: int, hidden: int, stages: int |
         fails = False
     except ValueError:
         fails = True
-    assert bool(EvokedRecipe(name="one", source="a test", net=config).lone) is fails
+    assert bool(EvokedRecipe(name="one", source="a test", net=config).why_not_alone) is fails
 
 
 def test_so_it_is_with_groups_and_maps() -> None:
-    def lone(net: SceneNet | FaceSetNet | HybridNet) -> bool:
-        return bool(GroupRecipe(name="one", source="a test", net=net).lone)
+    def why_not_alone(net: SceneNet | FaceSetNet | HybridNet) -> bool:
+        return bool(GroupRecipe(name="one", source="a test", net=net).why_not_alone)
 
     scene = Trunk(backbone="test_efficientnet", weights="none")
-    assert [lone(SceneNet(size=size, scene=scene)) for size in (32, 33)] == [True, False]
-    assert (lone(HybridNet()), lone(FaceSetNet())) == (True, False)
+    assert [why_not_alone(SceneNet(size=size, scene=scene)) for size in (32, 33)] == [True, False]
+    assert (why_not_alone(HybridNet()), why_not_alone(FaceSetNet())) == (True, False)
     assert "optim.batch=1: faces and scene are normalised" in refused("group_hybrid", "optim.batch=1")
     assert "optim.batch=1: of 32 pixels" in refused("fcnel", "optim.batch=1", "net.size=32")
     held = changed(recipe("fcnel"), ["optim.batch=1", "net.size=32", "net.stages=0"])

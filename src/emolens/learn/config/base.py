@@ -89,7 +89,7 @@ class Recipe(Section):
     seed: int = Field(default=0, ge=0, lt=2**32, description="draws weights, order and changes of pictures")
 
     @property
-    def lone(self) -> str:
+    def why_not_alone(self) -> str:
         """Why the net cannot learn from a batch of one picture; empty where it can."""
         return ""
 
@@ -103,8 +103,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _has_enough_a_step(self) -> Recipe:
-        if self.optim.batch == 1 and self.lone:
-            raise ValueError(f"optim.batch=1: {self.lone}, and one picture has no spread; needs 2 or more")
+        if self.optim.batch == 1 and self.why_not_alone:
+            raise ValueError(f"optim.batch=1: {self.why_not_alone}, and one picture has no spread; needs 2 or more")
         return self
 
 

@@ -54,7 +54,7 @@ class WheelNet(Section):
         return self
 
     @property
-    def lone(self) -> str:
+    def why_not_alone(self) -> str:
         """Why it cannot learn from a batch of one picture; empty where it can."""
         if self.hidden:
             return f"what the layer of net.hidden={self.hidden} sees is normalised over the batch"
@@ -82,5 +82,5 @@ class EvokedRecipe(Recipe):
     optim: Optim = Optim(name="adamw", lr=1e-3, weight_decay=0.05, epochs=10, warmup_epochs=1, batch=32, ema=0.99)
 
     @property
-    def lone(self) -> str:
-        return self.net.lone
+    def why_not_alone(self) -> str:
+        return self.net.why_not_alone

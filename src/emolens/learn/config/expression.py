@@ -103,8 +103,8 @@ class ExpressionRecipe(Recipe):
     distil: Distil = Distil()
 
     @property
-    def lone(self) -> str:
-        return self.net.lone
+    def why_not_alone(self) -> str:
+        return self.net.why_not_alone
 
     @model_validator(mode="after")
     def _fits_together(self) -> ExpressionRecipe:

@@ -91,7 +91,7 @@ class _GroupNet(Section):
         return self.inputs
 
     @property
-    def lone(self) -> str:
+    def why_not_alone(self) -> str:
         """Why it cannot learn from a batch of one group; empty where it can."""
         return ""
 
@@ -111,7 +111,7 @@ class SceneNet(_GroupNet):
         return (self.source,)
 
     @property
-    def lone(self) -> str:
+    def why_not_alone(self) -> str:
         return one_place(self.size) if self.size <= STRIDE else ""
 
 
@@ -149,7 +149,7 @@ class HybridNet(_GroupNet):
     mixed: bool = Field(default=False, description="faces and channels mixed up by a wrong reshape, as in the source")
 
     @property
-    def lone(self) -> str:
+    def why_not_alone(self) -> str:
         return "faces and scene are normalised over the batch where they meet"
 
 
@@ -204,8 +204,8 @@ class GroupRecipe(Recipe):
     )
 
     @property
-    def lone(self) -> str:
-        return self.net.lone
+    def why_not_alone(self) -> str:
+        return self.net.why_not_alone
 
     @model_validator(mode="after")
     def _fits_together(self) -> GroupRecipe:

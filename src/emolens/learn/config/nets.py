@@ -13,7 +13,7 @@ STRIDE = 32
 
 
 def one_place(side: int) -> str:
-    """Why a net that gives one place for pictures of `side` pixels cannot learn from one; for `Recipe.lone`."""
+    """Why a net that gives one place for pictures of `side` pixels cannot learn from a single one."""
     return f"of {side} pixels the net has one place left at its end, where it normalises over the batch"
 
 
@@ -27,7 +27,7 @@ class _Net(Section):
     dropout: float = Field(default=0.3, ge=0, lt=1, description="before the last layer")
 
     @property
-    def lone(self) -> str:
+    def why_not_alone(self) -> str:
         """Why it cannot learn from a batch of one picture; empty where it can."""
         return ""
 
@@ -66,7 +66,7 @@ class ResNet(_Net):
     stride: int = Field(default=1, ge=1, le=2, description="of the first layer; 2 halves the picture there")
 
     @property
-    def lone(self) -> str:
+    def why_not_alone(self) -> str:
         # each stage but the first halves, and rounds up
         return one_place(self.size) if self.size <= self.stride * 2 ** (len(self.widths) - 1) else ""
 
@@ -79,7 +79,7 @@ class DepthwiseNet(_Net):
     dropout: float = Field(default=0.1, ge=0, lt=1, description="before the last layer")
 
     @property
-    def lone(self) -> str:
+    def why_not_alone(self) -> str:
         return one_place(self.size) if self.size <= 2 ** len(self.widths) else ""
 
 
@@ -98,7 +98,7 @@ class BackboneNet(_Net):
     drop_path: float = Field(default=0, ge=0, lt=1, description="share of residual blocks that are left out")
 
     @property
-    def lone(self) -> str:
+    def why_not_alone(self) -> str:
         seen = self.resolution or self.size
         return one_place(seen) if seen <= STRIDE else ""
 
@@ -123,7 +123,7 @@ class DanNet(_Net):
     dropout: float = Field(default=0, ge=0, lt=1, description="before the linear layer; the paper has none")
 
     @property
-    def lone(self) -> str:
+    def why_not_alone(self) -> str:
         return "the heads of dan and its logits are normalised over the batch"
 
 

@@ -57,7 +57,7 @@ class MapNet(Section):
         return self.condition != "none"
 
     @property
-    def lone(self) -> str:
+    def why_not_alone(self) -> str:
         """Why it cannot learn from a batch of one picture; empty where it can."""
         alone = self.architecture == "fcn8s" and self.size <= STRIDE and self.stages != 0
         return one_place(self.size) if alone else ""
@@ -93,8 +93,8 @@ class StimuliRecipe(Recipe):
     )
 
     @property
-    def lone(self) -> str:
-        return self.net.lone
+    def why_not_alone(self) -> str:
+        return self.net.why_not_alone
 
     @model_validator(mode="after")
     def _fits_together(self) -> StimuliRecipe:
