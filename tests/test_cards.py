@@ -73,7 +73,7 @@ def test_a_net_that_sees_nothing_answers_with_the_shares_that_its_card_states(wa
         (
             "expression_ferplus",
             ("seed=1", "net.depths=[1,2,3,3]", "optim.epochs=3"),
-            "emolens train expression_ferplus --set optim.epochs=3 --set seed=1 --set 'net.depths=[1,2,3,3]', 3 epochs",
+            "emolens train expression_ferplus --set 'net.depths=[1,2,3,3]' --set optim.epochs=3 --set seed=1, 3 epochs",
         ),
         (
             "expression_ferplus_distilled",

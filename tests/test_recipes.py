@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from emolens.errors import LabelError, OptionError
+from emolens.errors import LabelError, ModelError, OptionError
 from emolens.learn.cards import draft_card
 from emolens.learn.config import ExpressionRecipe, changed
 from emolens.learn.fit import fit
@@ -17,6 +17,7 @@ from emolens.learn.predict import load_member
 from emolens.learn.recipes import RECIPES, legacies, recipe
 from emolens.learn.runs import read_checkpoint
 from expression_sets import AFF_VAL, write_affectnet, write_ck_raf_aff, write_fer2013, write_lists, write_rafdb
+from fakes import linear_card, linear_model
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "ferplus": write_fer2013,
@@ -62,12 +63,20 @@ def test_a_recipe_trains_on_its_own_layout(
     name: str, legacy: bool, archives: Callable[[str], Path], tmp_path: Path
 ) -> None:
     found = small(name, legacy)
+    if found.distil.teachers:
+        found = changed(found, [f"distil.teacher={linear_model(tmp_path / 'teacher.onnx', linear_card(size=24))}"])
     fit(found, archives(found.data.name), tmp_path / "run", progress=False)
     classes = CLASSES.get(found.data.name, int(found.data.chosen.get("classes", 0)))
     channels = 3 if found.data.colour == "rgb" else 1
     answer = load_member(tmp_path / "run")(torch.rand(2, channels, 24, 24) * 255)
     assert answer["logits"].shape == (2, classes)
     assert len(read_checkpoint(tmp_path / "run").taxonomy) == classes
+
+
+def test_a_recipe_that_is_taught_wants_to_know_by_whom(archives: Callable[[str], Path], tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"distil\.teacher=TEACHER\.onnx: no such file, needs an ONNX model"):
+        fit(small("expression_ferplus_distilled"), archives("ferplus"), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))

@@ -12,7 +12,7 @@ import typer
 from emolens.cli.destinations import check_folder
 from emolens.cli.evaluate import needs_statistics
 from emolens.cli.figures import spread
-from emolens.cli.given import check_tables
+from emolens.cli.mistaken import check_tables
 from emolens.cli.printing import table
 from emolens.errors import OptionError, UnknownName
 

@@ -14,8 +14,8 @@ from emolens import __version__
 from emolens.cli.cams import Wanted, check_ids, check_net, of_run, wanted_of
 from emolens.cli.destinations import check_report, check_table, report_place
 from emolens.cli.figures import print_report, record_figures
-from emolens.cli.given import check_judged, check_model
 from emolens.cli.learn import DataFolder
+from emolens.cli.mistaken import check_judged, check_model
 from emolens.cli.printing import progress
 from emolens.errors import MissingExtra, OptionError
 

@@ -43,12 +43,14 @@ def recipes(
 
 
 def _listed(name: str, recipe: Recipe) -> dict[str, Any]:
-    net = recipe.net  # type: ignore[attr-defined]  # every task has its own
+    from emolens.learn.config import BackboneNet
+
+    net = recipe.net
     return {
         "name": name,
         "task": recipe.task,
         "data": recipe.data.name,
-        "net": net.backbone if net.name == "backbone" else net.name,
+        "net": net.backbone if isinstance(net, BackboneNet) else net.name,
         "epochs": recipe.optim.epochs,
         "source": recipe.source,
     }

@@ -32,10 +32,10 @@ def command_of(recipe: Recipe) -> str:
 
 def _steps(known: Recipe, wanted: Recipe) -> list[str]:
     """The settings that make one recipe of another; the paper, which the card names anyway, is none of them."""
-    net = wanted.net  # type: ignore[attr-defined]  # every task has its own
+    net = wanted.net
     told = []
-    if known.net.name != net.name:  # type: ignore[attr-defined]
-        known, told = known.model_copy(update={"net": type(net)()}), [f"net.name={net.name}"]
+    if known.net.name != net.name:
+        known, told = known.model_copy(update={"net": type(net).model_validate({})}), [f"net.name={net.name}"]
     others = differing(known, wanted).items()
     return told + [f"{name}={_text(name, value)}" for name, (_, value) in others if name != "source"]
 

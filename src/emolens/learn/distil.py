@@ -26,8 +26,9 @@ class Teacher:
 
     def __init__(self, settings: Distil, taxonomy: Taxonomy) -> None:
         for name in settings.teachers:
-            if Path(name).is_dir():
-                raise ModelError(f"distil.teacher={name}: a folder, needs an ONNX model; export the run first")
+            if not Path(name).is_file():
+                came = "a folder" if Path(name).is_dir() else "no such file"
+                raise ModelError(f"distil.teacher={name}: {came}, needs an ONNX model, as 'emolens export' makes")
         self.models = [Classifier.load(Path(name), torch.get_num_threads()) for name in settings.teachers]
         self.weight = settings.weight
         for model in self.models:

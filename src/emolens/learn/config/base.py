@@ -78,6 +78,17 @@ class Optim(Section):
     )
 
 
+class NetSection(Section):
+    """Which net, by its name, and its shape; every task has kinds of its own."""
+
+    name: str
+
+    @property
+    def why_not_alone(self) -> str:
+        """Why it cannot learn from a batch of one row; empty where it can."""
+        return ""
+
+
 class Recipe(Section):
     """A training run, whole: with the data it can be repeated to the bit on the same machine."""
 
@@ -85,13 +96,9 @@ class Recipe(Section):
     name: str = Field(description="what its run folder is called")
     source: str = Field(description="the papers that it follows")
     data: Data
+    net: NetSection
     optim: Optim = Optim()
     seed: int = Field(default=0, ge=0, lt=2**32, description="draws weights, order and changes of pictures")
-
-    @property
-    def why_not_alone(self) -> str:
-        """Why the net cannot learn from a batch of one picture; empty where it can."""
-        return ""
 
     @model_validator(mode="after")
     def _has_that_fold(self) -> Recipe:
@@ -103,8 +110,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _has_enough_a_step(self) -> Recipe:
-        if self.optim.batch == 1 and self.why_not_alone:
-            raise ValueError(f"optim.batch=1: {self.why_not_alone}, and one picture has no spread; needs 2 or more")
+        if self.optim.batch == 1 and self.net.why_not_alone:
+            raise ValueError(f"optim.batch=1: {self.net.why_not_alone}, and one picture has no spread; needs 2 or more")
         return self
 
 

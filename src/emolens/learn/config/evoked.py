@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from emolens.learn.config.base import NAMED, FoldedData, Optim, Recipe, Section
+from emolens.learn.config.base import NAMED, FoldedData, NetSection, Optim, Recipe, Section
 from emolens.learn.config.expression import Augment
 from emolens.learn.config.nets import STRIDE, one_place
 
@@ -23,7 +23,7 @@ class EvokedData(FoldedData):
     )
 
 
-class WheelNet(Section):
+class WheelNet(NetSection):
     """A backbone with the emotion wheel over its logits; see `nets.wheel`."""
 
     name: Literal["wheel"] = "wheel"
@@ -55,7 +55,6 @@ class WheelNet(Section):
 
     @property
     def why_not_alone(self) -> str:
-        """Why it cannot learn from a batch of one picture; empty where it can."""
         if self.hidden:
             return f"what the layer of net.hidden={self.hidden} sees is normalised over the batch"
         return one_place(self.size) if self.size <= STRIDE and self.stages != 0 else ""
@@ -80,7 +79,3 @@ class EvokedRecipe(Recipe):
     augment: Augment = Augment(rotate=0, scale=0.25, shift=0.1, erase=0)
     loss: EvokedLoss = EvokedLoss()
     optim: Optim = Optim(name="adamw", lr=1e-3, weight_decay=0.05, epochs=10, warmup_epochs=1, batch=32, ema=0.99)
-
-    @property
-    def why_not_alone(self) -> str:
-        return self.net.why_not_alone

@@ -102,10 +102,6 @@ class ExpressionRecipe(Recipe):
     loss: Loss = Loss()
     distil: Distil = Distil()
 
-    @property
-    def why_not_alone(self) -> str:
-        return self.net.why_not_alone
-
     @model_validator(mode="after")
     def _fits_together(self) -> ExpressionRecipe:
         if self.data.colour not in self.net.colours:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from emolens.data.face_columns import PLACES
-from emolens.learn.config.base import NAMED, Data, Optim, Recipe, Section, Width
+from emolens.learn.config.base import NAMED, Data, NetSection, Optim, Recipe, Section, Width
 from emolens.learn.config.nets import STRIDE, one_place
 from emolens.models.card import GroupInput
 
@@ -78,7 +78,7 @@ class CrossVit(Section):
     dropout: float = Field(default=0.1, ge=0, lt=1, description="of its tokens, weights and layers")
 
 
-class _GroupNet(Section):
+class _GroupNet(NetSection):
     """What all nets of groups have. `side` pictures are stretched to, where the net looks at whole pictures."""
 
     inputs: ClassVar[tuple[GroupInput, ...]] = ("image",)
@@ -89,11 +89,6 @@ class _GroupNet(Section):
     def asked(self) -> tuple[GroupInput, ...]:
         """The inputs by name, as cards name them."""
         return self.inputs
-
-    @property
-    def why_not_alone(self) -> str:
-        """Why it cannot learn from a batch of one group; empty where it can."""
-        return ""
 
 
 class SceneNet(_GroupNet):
@@ -202,10 +197,6 @@ class GroupRecipe(Recipe):
     optim: Optim = Optim(
         lr=0.001, weight_decay=0, schedule="step", step_epochs=7, epochs=25, warmup_epochs=0, batch=32, ema=0
     )
-
-    @property
-    def why_not_alone(self) -> str:
-        return self.net.why_not_alone
 
     @model_validator(mode="after")
     def _fits_together(self) -> GroupRecipe:

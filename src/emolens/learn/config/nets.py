@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from emolens.learn.config.base import Section, Width
+from emolens.learn.config.base import NetSection, Width
 
 STRIDE = 32
 """Of nearly all nets of timm: a picture of so many pixels or fewer is one place at their end."""
@@ -17,7 +17,7 @@ def one_place(side: int) -> str:
     return f"of {side} pixels the net has one place left at its end, where it normalises over the batch"
 
 
-class _Net(Section):
+class _Net(NetSection):
     """What all nets have. `colours` are those of the pictures that a net can take."""
 
     colours: ClassVar[tuple[str, ...]] = ("grey",)
@@ -25,11 +25,6 @@ class _Net(Section):
 
     size: int = Field(default=48, gt=0, description="side of the input in pixels")
     dropout: float = Field(default=0.3, ge=0, lt=1, description="before the last layer")
-
-    @property
-    def why_not_alone(self) -> str:
-        """Why it cannot learn from a batch of one picture; empty where it can."""
-        return ""
 
 
 class VggNet(_Net):

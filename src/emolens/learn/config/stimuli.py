@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from emolens.learn.config.base import NAMED, FoldedData, Optim, Recipe, Section
+from emolens.learn.config.base import NAMED, FoldedData, NetSection, Optim, Recipe, Section
 from emolens.learn.config.nets import STRIDE, one_place
 
 ALEXNET_LEAST = 64
@@ -20,7 +20,7 @@ class StimuliData(FoldedData):
     folds: int = Field(default=10, ge=0, description="train and val dealt to so many folds; 0 keeps the set's own val")
 
 
-class MapNet(Section):
+class MapNet(NetSection):
     """A fully convolutional net from a picture to a map; see `nets.stimuli`."""
 
     name: Literal["stimuli"] = "stimuli"
@@ -58,7 +58,6 @@ class MapNet(Section):
 
     @property
     def why_not_alone(self) -> str:
-        """Why it cannot learn from a batch of one picture; empty where it can."""
         alone = self.architecture == "fcn8s" and self.size <= STRIDE and self.stages != 0
         return one_place(self.size) if alone else ""
 
@@ -91,10 +90,6 @@ class StimuliRecipe(Recipe):
     optim: Optim = Optim(
         name="adamw", lr=1e-3, weight_decay=0.05, epochs=30, warmup_epochs=1, batch=16, ema=0.98, stop_after=8
     )
-
-    @property
-    def why_not_alone(self) -> str:
-        return self.net.why_not_alone
 
     @model_validator(mode="after")
     def _fits_together(self) -> StimuliRecipe:

@@ -43,7 +43,7 @@ def expression_ferplus_lite0() -> ExpressionRecipe:
 def expression_ferplus_distilled() -> ExpressionRecipe:
     """A few more epochs of a member, taught by several members beside the votes.
 
-    Give the teachers and the start: `--set distil.teacher=one.onnx,other.onnx --set distil.view=seen --set
+    Say who teaches and what to start from: `--set distil.teacher=one.onnx,other.onnx --set distil.view=seen --set
     distil.start=runs/expression_ferplus-0`, and `--set net.depths=...` where the start has them. After Furlanello et
     al. (2018, arXiv 1805.04770), whose students are of the teacher's own kind, and Beyer et al. (2022, arXiv
     2106.05237), whose teacher answers the view that the student sees.
@@ -52,7 +52,7 @@ def expression_ferplus_distilled() -> ExpressionRecipe:
         name="expression_ferplus_distilled",
         source="after Furlanello et al. 2018, arXiv 1805.04770",
         optim=Optim(epochs=14, warmup_epochs=0.5, lr=0.03, precision="bfloat16"),
-        distil=Distil(weight=0.5),
+        distil=Distil(teacher="TEACHER.onnx"),  # no such file: which one is for the caller to say
     )
 
 
