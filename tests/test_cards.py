@@ -48,7 +48,7 @@ def test_a_net_that_sees_nothing_answers_with_the_shares_that_its_card_states(wa
     wanted, rows = changed(recipe("expression_ferplus"), WAYS[way]), faces()
     settings = wanted.loss
     given = torch.from_numpy(rows.targets)
-    shares = given.mean(dim=0)
+    shares = prepared_targets(given, settings).mean(dim=0)
     even = BalancedSampler(given.argmax(dim=1), 0, Place()).chances
     drawn = even / even.sum() if settings.balance == "sampling" else torch.full((len(rows),), 1 / len(rows))
     weights = class_weights(shares) if settings.balance == "weights" else torch.ones(8)

@@ -251,7 +251,7 @@ def test_a_teacher_gives_part_of_the_target_from_both_views(tmp_path: Path, arch
     said = Classifier.load(teacher)
     mirrored = said.predict(faces.images[:, :, ::-1].copy())[0]
     wanted = 0.75 * faces.targets + 0.25 * (said.predict(faces.images)[0] + mirrored) / 2
-    taught = Teacher(Distil(teacher=str(teacher), weight=0.25), faces.taxonomy).of(faces)
+    taught = Teacher(Distil(teacher=str(teacher), weight=0.25), faces).of(faces)
     np.testing.assert_allclose(taught.targets, wanted, atol=1e-6)
     assert (taught.ids == faces.ids).all()
 
@@ -262,7 +262,7 @@ def test_a_teacher_answers_the_very_view_that_the_student_sees(tmp_path: Path, a
     seen = np.roll(faces.images, 5, axis=2)
     wanted = 0.75 * faces.targets + 0.25 * Classifier.load(teacher).predict(seen)[0]
     views = torch.from_numpy(seen).unsqueeze(1).float()
-    taught = Teacher(Distil(teacher=str(teacher), weight=0.25), faces.taxonomy)
+    taught = Teacher(Distil(teacher=str(teacher), weight=0.25), faces)
     np.testing.assert_allclose(taught.about(views, torch.from_numpy(faces.targets)), wanted, atol=1e-6)
 
 
@@ -273,9 +273,31 @@ def test_several_teachers_are_averaged(tmp_path: Path, archive: Path) -> None:
     said = [Classifier.load(teacher).predict(faces.images)[0] for teacher in (one, other)]
     assert np.abs(said[0] - said[1]).max() > 0.1
     views = torch.from_numpy(faces.images).unsqueeze(1).float()
-    taught = Teacher(Distil(teacher=f"{one},{other}", weight=1), faces.taxonomy)
+    taught = Teacher(Distil(teacher=f"{one},{other}", weight=1), faces)
     found = taught.about(views, torch.from_numpy(faces.targets))
     np.testing.assert_allclose(found, (said[0] + said[1]) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("view", ["still", "seen"])
+def test_a_teacher_is_heard_where_labels_are_learnt(tmp_path: Path, archive: Path, view: str) -> None:
+    teacher = linear_model(tmp_path / "teacher.onnx", linear_card(size=48))
+    taught = ["distil.weight=0.25", f"distil.view={view}", f"distil.teacher={teacher}"]
+    plain = ["net.size=48", "loss.targets=label", "augment.share=0", "augment.flip=0", "augment.erase=0"]
+    begun = start(changed(_small(), [*plain, *taught]), archive, Place())
+    faces = read_ferplus(archive, "train")
+    labels = np.eye(8)[faces.targets.argmax(axis=1)]
+    views = (faces.images, faces.images[:, :, ::-1].copy()) if view == "still" else (faces.images,)
+    said = np.mean([Classifier.load(teacher).predict(one)[0] for one in views], axis=0)
+    task, batch = begun.task.eval(), begun.train.dataset.__getitems__(range(len(faces)))  # type: ignore[attr-defined]
+    wanted = torch.from_numpy(0.75 * labels + 0.25 * said).float()
+    logits = task.net(batch[0])["logits"]
+    torch.testing.assert_close(task.loss(batch), torch.nn.functional.cross_entropy(logits, wanted))
+
+
+def test_a_teacher_that_sees_other_pictures_is_refused(tmp_path: Path, archive: Path) -> None:
+    teacher = linear_model(tmp_path / "teacher.onnx", linear_card(size=32))
+    with pytest.raises(ModelError, match="sees grey faces of 32 px, the student grey ones of 48 px"):
+        Teacher(Distil(teacher=str(teacher)), read_ferplus(archive, "train"))
 
 
 def test_rows_of_val_are_learnt_from_where_a_recipe_says_so(archive: Path) -> None:
@@ -288,7 +310,7 @@ def test_a_teacher_of_other_labels_is_refused(tmp_path: Path, archive: Path) -> 
     labels = ("happiness", "neutral")
     teacher = linear_model(tmp_path / "teacher.onnx", linear_card(size=48, labels=labels, taxonomy="two"))
     with pytest.raises(ModelError, match="teaches happiness, neutral; the data has ferplus"):
-        Teacher(Distil(teacher=str(teacher)), read_ferplus(archive, "train").taxonomy)
+        Teacher(Distil(teacher=str(teacher)), read_ferplus(archive, "train"))
 
 
 def test_a_run_starts_from_the_weights_of_another(small_run: Path, archive: Path, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def believed_shares(recipe: ExpressionRecipe, data: LabelledFaces) -> np.ndarray
     if loss.balance == "sampling":
         tops = data.targets.argmax(axis=1)
         shares = torch.stack([targets[tops == k].mean(dim=0) for k in np.unique(tops).tolist()]).mean(dim=0)
-    given = torch.from_numpy(data.targets).mean(dim=0)  # what the loss weighs and adjusts by
+    given = targets.mean(dim=0)  # what the loss weighs and adjusts by
     if loss.balance == "weights":
         shares = shares * class_weights(given)
     shares = shares / given.clamp_min(SELDOM) ** loss.adjust

@@ -13,7 +13,6 @@ from emolens.data.labelled import LabelledFaces
 from emolens.errors import ModelError
 from emolens.learn.config import Distil
 from emolens.models.classifier import Classifier
-from emolens.taxonomy import Taxonomy
 
 
 class Teacher:
@@ -21,21 +20,27 @@ class Teacher:
 
     Ten votes are a noisy sample of what people see; a teacher that saw all pictures smooths them (Hinton, Vinyals, Dean
     2015; Furlanello et al. 2018 for a teacher of the student's own kind). Raises `ModelError` for a teacher with other
-    labels.
+    labels, or of other pictures, than `faces` have.
     """
 
-    def __init__(self, settings: Distil, taxonomy: Taxonomy) -> None:
+    def __init__(self, settings: Distil, faces: LabelledFaces) -> None:
         for name in settings.teachers:
             if not Path(name).is_file():
                 came = "a folder" if Path(name).is_dir() else "no such file"
                 raise ModelError(f"distil.teacher={name}: {came}, needs an ONNX model, as 'emolens export' makes")
         self.models = [Classifier.load(Path(name), torch.get_num_threads()) for name in settings.teachers]
         self.weight = settings.weight
-        for model in self.models:
-            if model.classes.classes != taxonomy.classes:
+        size, colour = faces.images.shape[1], "grey" if faces.images.ndim == 3 else "rgb"
+        for name, model in zip(settings.teachers, self.models, strict=True):
+            if model.classes.classes != faces.taxonomy.classes:
                 raise ModelError(
-                    f"distil.teacher={settings.teacher}: {model.card.name} teaches {', '.join(model.classes.classes)}; "
-                    f"the data has {taxonomy.name}"
+                    f"distil.teacher={name}: teaches {', '.join(model.classes.classes)}; "
+                    f"the data has {faces.taxonomy.name}"
+                )
+            if (model.card.size, model.card.colour) != (size, colour):
+                raise ModelError(
+                    f"distil.teacher={name}: sees {model.card.colour} faces of {model.card.size} px, the student "
+                    f"{colour} ones of {size} px; both must see the same"
                 )
 
     def __deepcopy__(self, memo: dict[int, object]) -> Teacher:

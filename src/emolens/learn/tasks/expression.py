@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,7 +31,10 @@ from emolens.taxonomy import Taxonomy
 
 
 class ExpressionTask(Task):
-    """Faces in, a distribution over expressions out. `shares` (K,) are those of the classes in the training rows."""
+    """Faces in, a distribution over expressions out; targets come as the recipe's loss wants them.
+
+    `shares` (K,) are those of the classes in the targets of the training rows, without the teacher's part.
+    """
 
     shares: Tensor
 
@@ -57,7 +61,6 @@ class ExpressionTask(Task):
         images = augment(images, self.settings.augment)
         if self.teacher is not None:
             targets = self.teacher.about(images, targets)
-        targets = prepared_targets(targets, settings)
         if settings.mixup:
             images, targets = mixed(images, targets, settings.mixup)
         found = self.net(images.contiguous(memory_format=torch.channels_last))
@@ -95,13 +98,16 @@ def start(recipe: ExpressionRecipe, data: Path, place: Place) -> Start:
         train = stacked([train, val], "train")
     if len(train) < recipe.optim.batch:
         raise OptionError(f"optim.batch={recipe.optim.batch} is more than the {len(train)} training rows; make it less")
-    teacher = None if recipe.distil.teacher is None else Teacher(recipe.distil, train.taxonomy)
+    # Labels are made of the votes before a teacher speaks: of both together its part would be lost.
+    targets = prepared_targets(torch.from_numpy(train.targets), recipe.loss)
+    train, shares = replace(train, targets=targets.numpy()), targets.mean(dim=0)
+    teacher = None if recipe.distil.teacher is None else Teacher(recipe.distil, train)
     if teacher is not None and recipe.distil.view == "still":
         train, teacher = teacher.of(train), None
     net = build(recipe.net, len(train.taxonomy), pretrained=True)
     if recipe.distil.start is not None:
         load_weights(net, read_checkpoint(Path(recipe.distil.start)), train.taxonomy)
-    task = ExpressionTask(recipe, net, train.taxonomy, torch.from_numpy(train.targets.mean(axis=0)), teacher)
+    task = ExpressionTask(recipe, net, train.taxonomy, shares, teacher)
     balanced, size = recipe.loss.balance == "sampling", recipe.optim.batch
     return Start(
         task,
