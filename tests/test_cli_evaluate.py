@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from emolens.cli import app
+from emolens.cli.destinations import report_place
 from emolens.cli.evaluate import _cut_otherwise
 from emolens.evaluation.storing import read_predictions, write_predictions
 from emolens.models.card import ModelCard
@@ -109,12 +111,58 @@ def test_a_run_and_its_table_have_the_same_figures(archive: Path, run: Path, tmp
     assert found[0] == found[1]
 
 
+def test_a_table_is_held_to_the_labels_of_the_data(archive: Path, model: Path, tmp_path: Path) -> None:
+    code, said = emolens("predict", model, "--data", archive, "--out", tmp_path / "t.npz")
+    assert code == 0, said
+    rows = read_predictions(tmp_path / "t.npz")
+    write_predictions(replace(rows, ids=rows.ids[::-1].copy()), tmp_path / "turned.npz")
+    code, said = emolens("evaluate", tmp_path / "turned.npz", "--data", archive, "--no-report")
+    assert code == 2
+    assert "linear does not align with FER+ val: row 0 (fer2013-" in said
+    other = write_rafdb(tmp_path / "raf")
+    code, said = emolens("evaluate", tmp_path / "t.npz", "--data", other, "--dataset", "rafdb", "--no-report")
+    assert code == 2
+    assert "no row of it can be judged as contempt" in said
+
+
+def test_figures_of_other_rows_stay_in_the_card(archive: Path, model: Path, tmp_path: Path) -> None:
+    mine = Path(shutil.copy(model, tmp_path / "mine.onnx"))
+    shutil.copy(model.with_suffix(".json"), mine.with_suffix(".json"))
+    found = []
+    for split in ("test", "val", "val"):
+        code, said = emolens("evaluate", mine, "--data", archive, "--split", split, "--record", "--no-report")
+        assert code == 0, said
+        found.append(ModelCard.read(mine.with_suffix(".json")).metrics)
+    assert set(found[0]) < set(found[1]) == set(found[2])
+    assert {"FER+ test, argmax", "FER+ val, argmax"} <= {one.subset for one in found[1]}
+    assert len(found[1]) == len(found[2])
+
+
+def test_a_report_without_a_place_is_named_after_all_that_makes_it(
+    archive: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = set()
+    for name in ("lr0.05", "lr0.1", "a/fold-0", "b/fold-0"):
+        shutil.copytree(run, tmp_path / "runs" / name)
+        places.add(report_place(f"runs/{name}", "FER+", "val"))
+    assert sorted(map(str, places)) == [
+        f"reports/{name}-ferplus-val" for name in ("a-fold-0", "b-fold-0", "lr0.05", "lr0.1")
+    ]
+    code, said = emolens("evaluate", "runs/lr0.1", "--data", archive, "--best", "--prior", "uniform:0.2")
+    assert code == 0, said
+    assert (tmp_path / "reports" / "lr0.1-ferplus-val-best-prior-uniform-0.2" / "index.html").is_file()
+
+
 def test_what_a_model_learnt_from_is_said(archive: Path, model: Path, run: Path) -> None:
     _, said = emolens("evaluate", model, "--data", archive, "--no-report")
     assert "The model learnt from: none. Rows among these flatter it." in said
     for split, seen in (("val", False), ("train", True)):
         _, said = emolens("evaluate", run, "--data", archive, "--split", split, "--no-report")
         assert ("The run learnt from train of ferplus itself" in said) is seen
+        assert "A run's confidences are not calibrated" in said
+    _, said = emolens("evaluate", run, "--data", archive, "--against", model, "--no-report")
+    assert "The model learnt from: none. Rows among these flatter it. (Said of linear.)" in said
 
 
 def test_the_data_is_read_as_the_set_that_the_card_names(model: Path, tmp_path: Path) -> None:
@@ -206,7 +254,7 @@ def test_ensembles_stand_side_by_side_and_are_written(tmp_path: Path) -> None:
         files.append(tmp_path / f"{seed}.npz")
     code, said = emolens("ensemble", *files, "--choose-on", "val", "--report", "test", "--out", tmp_path / "out")
     assert code == 0, said
-    for name in ("model0", "mean", "simplex", "nll", "stacking", "judged on test (n = 100)"):
+    for name in ("model0", "mean", "simplex", "nll", "stacking", "Judged on test (n = 100)"):
         assert name in " ".join(said.split())  # notes break at the width of the terminal
     content = json.loads((tmp_path / "out" / "weights.json").read_text())
     assert content["members"] == ["model0", "model1", "model2"]
@@ -226,6 +274,14 @@ def test_ensembles_stand_side_by_side_and_are_written(tmp_path: Path) -> None:
         (("evaluate", "MODEL", "--data", "ARCHIVE", "--cam", "3"), "--cam needs the net itself: give a run folder"),
         (("evaluate", "TABLE"), "unknown split of model0 'val'. Known: test"),
         (("evaluate", "TABLE", "--split", "test", "--against", "OTHER"), "has 30 rows, model0 has 10"),
+        (("evaluate", "TABLE", "--split", "test", "--classes", "ekman"), "--classes is for a model or run"),
+        (("evaluate", "TABLE", "--split", "test", "--best"), "--best is for a model or run"),
+        (
+            ("evaluate", "TABLE", "--split", "test", "--dataset", "rafdb"),
+            "--dataset names what --data is an archive of",
+        ),
+        (("evaluate", "TABLE", "--split", "test", "--prior", ""), "--prior is ''; needs data, uniform"),
+        (("evaluate", "TABLE", "--split", "test", "--prior", "uniform"), "or the table of a run; give the run itself"),
         (("predict", "MODEL", "--data", "ARCHIVE", "--out", "t.csv"), "ends in .parquet or .npz"),
         (("ensemble", "TABLE", "OTHER", "--choose-on", "val"), "unknown split of model0 'val'"),
         (("ensemble", "TABLE", "--weights", "a,b"), "--weights is 'a,b', needs numbers"),

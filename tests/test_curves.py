@@ -37,6 +37,17 @@ def test_a_threshold_answers_as_many_rows_as_it_says() -> None:
         assert right[answered].mean() == pytest.approx(point["accuracy"])
 
 
+def test_a_threshold_that_parts_no_rows_is_named_once_and_truly() -> None:
+    confidence, right = np.repeat([0.9, 0.5], [60, 40]), np.repeat([1.0, 0.0], [60, 40])
+    points = operating_points(risk_coverage(confidence, right))
+    assert [(p["threshold"], p["coverage"], p["accuracy"]) for p in points] == [(0.5, 1.0, 0.6), (0.9, 0.6, 1.0)]
+
+
+def test_a_threshold_of_three_digits_leaves_out_no_row_that_it_counts() -> None:
+    (point,) = operating_points(risk_coverage(np.full(50, 0.99987), np.ones(50)))
+    assert point == {"threshold": 0.999, "coverage": 1.0, "accuracy": 1.0}
+
+
 def test_the_diagram_holds_the_calibration_error() -> None:
     chance = np.random.default_rng(1)
     confidence, right = chance.random(500), (chance.random(500) < 0.5).astype(float)

@@ -7,7 +7,7 @@ import pytest
 
 from emolens.errors import DataError, OptionError
 from emolens.evaluation.ensemble import combine
-from emolens.evaluation.metrics import hits
+from emolens.evaluation.metrics import calibration_error, divergence, hits
 from emolens.evaluation.predictions import Predictions
 from emolens.evaluation.simplex import best_on_simplex, simplex
 from emolens.evaluation.stacking import stacked
@@ -57,11 +57,29 @@ def test_likelihood_weights_find_the_mixture_that_made_the_targets() -> None:
 def test_a_stack_never_learns_from_the_row_it_predicts() -> None:
     members = np.stack([table(seed=seed, n=90).probabilities for seed in (0, 1)]).astype(float)
     truth = table(n=90).truth
-    before, _, _ = stacked(members, truth, members)
+    before, _, _ = stacked(members, np.eye(3)[truth], members)
     honest = hits(before, np.eye(3)[truth]).mean()
-    noise = np.random.default_rng(0).integers(0, 3, 90)
+    noise = np.eye(3)[np.random.default_rng(0).integers(0, 3, 90)]
     after, _, _ = stacked(members, noise, members)
-    assert hits(after, np.eye(3)[noise]).mean() < 0.5 < honest  # labels without sense cannot be learnt by heart
+    assert hits(after, noise).mean() < 0.5 < honest  # labels without sense cannot be learnt by heart
+
+
+def test_a_stack_learns_how_votes_spread_not_their_tops_alone() -> None:
+    chance = np.random.default_rng(0)
+    votes = chance.dirichlet(np.ones(3), 600)  # two members that see the votes through a little noise
+    members = np.stack([0.8 * votes + 0.2 * chance.dirichlet(np.ones(3), 600) for _ in range(2)])
+    of_votes, _, _ = stacked(members, votes, members)
+    of_labels, _, _ = stacked(members, np.eye(3)[votes.argmax(axis=1)], members)
+    assert divergence(of_votes, votes).mean() < 0.05 < 0.3 < divergence(of_labels, votes).mean()
+
+
+def test_a_combination_says_how_often_its_top_label_is_right() -> None:
+    labels = table(n=4000)
+    shy = [replace(one, probabilities=0.25 * one.probabilities + 0.25) for one in (labels, table(n=4000, seed=1))]
+    mean = combine(shy)[0].reported
+    right = hits(mean.probabilities, mean.targets)
+    assert calibration_error(mean.probabilities.max(axis=1), right) > 0.3
+    assert calibration_error(mean.confidence, right) < 0.05
 
 
 def test_every_method_stands_beside_the_others() -> None:
@@ -153,4 +171,4 @@ def test_the_forerunners_members_and_their_mean(shared_data: Path) -> None:
 def test_a_stack_of_one_class_or_of_few_rows_is_refused(rows: int) -> None:
     known = np.full((2, rows, 3), 1 / 3)
     with pytest.raises(OptionError, match=f"{rows} rows with 1 classes to choose on; stacking needs 5 rows"):
-        stacked(known, np.zeros(rows, int), known)
+        stacked(known, np.eye(3)[np.zeros(rows, int)], known)

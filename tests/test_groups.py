@@ -23,6 +23,14 @@ def test_many_numbers_become_quarters() -> None:
     assert {one.value for one in found} == {"0 to 14.75", "14.75 to 29.5", "29.5 to 44.25", "44.25 to 59"}
 
 
+def test_a_number_that_is_none_is_not_known() -> None:
+    ages = np.arange(60).astype(str)
+    ages[:4] = "nan"
+    found = by_attribute(table(attributes={"age": ages}), "age")
+    assert sorted(one.n for one in found) == [4, 14, 14, 14, 14]
+    assert "(not known)" in {one.value for one in found}
+
+
 def test_what_makes_no_groups_is_refused() -> None:
     rows = table(attributes={"name": np.array([f"n{at}" for at in range(60)])})
     with pytest.raises(OptionError, match="60 different values, at most 24"):
@@ -32,9 +40,9 @@ def test_what_makes_no_groups_is_refused() -> None:
 
 
 def test_sources_count_alike_in_their_mean() -> None:
-    sets = np.array(["CK+48"] * 6 + ["RAF"] * 24 + ["aff"] * 30)
-    *parts, mean = by_source(table(attributes={"collection": sets}))
-    assert [(one.value, one.n) for one in parts] == [("CK+", 6), ("RAF-DB", 24), ("AffectNet (repack)", 30)]
+    sets = np.array(["CK+48"] * 60 + ["RAF"] * 240 + ["aff"] * 300)
+    *parts, mean = by_source(table(n=600, attributes={"collection": sets}))
+    assert [(one.value, one.n) for one in parts] == [("CK+", 60), ("RAF-DB", 240), ("AffectNet (repack)", 300)]
     values = [one.figures["accuracy"].value for one in parts]
     assert mean.figures["accuracy"].value == pytest.approx(sum(values) / 3)
     assert set(mean.figures) == set(parts[0].figures) == {"accuracy", "balanced_accuracy", "macro_f1", "kl"}

@@ -7,6 +7,7 @@ from emolens.evaluation.classes import balanced_accuracy, confusion, confusion_d
 from emolens.evaluation.expression import card_metrics, judge
 from emolens.evaluation.metrics import (
     calibration_error,
+    calibration_estimate,
     calibration_floor,
     chebyshev,
     cosine,
@@ -15,6 +16,7 @@ from emolens.evaluation.metrics import (
     hits,
     intersection,
     mean_estimate,
+    share_estimate,
     top_two,
 )
 from emolens.taxonomy import Taxonomy
@@ -122,6 +124,24 @@ def test_a_calibrated_model_scores_the_floor_and_not_zero() -> None:
     floor = calibration_floor(confidence)
     assert 0.005 < floor < 0.03
     assert calibration_error(confidence, right) == pytest.approx(floor, abs=0.01)
+
+
+def test_the_interval_of_a_calibration_error_holds_it() -> None:
+    chance, held = np.random.default_rng(0), 0
+    for _ in range(10):
+        confidence = chance.uniform(0.3, 1, 2000)
+        found = calibration_estimate(confidence, (chance.random(2000) < confidence).astype(float), draws=300)
+        held += found.low <= found.value <= found.high
+    assert held == 10
+
+
+def test_the_interval_of_a_share_is_wilsons() -> None:
+    # Wilson's centre (k + z^2 / 2) / (n + z^2), z = 1.96: of 3 hits in 3 rows the low end is n / (n + z^2).
+    few = share_estimate(3, 3)
+    assert (few.value, few.high) == (1, pytest.approx(1))
+    assert few.low == pytest.approx(3 / (3 + 1.959964**2))
+    assert share_estimate(0, 3).high == pytest.approx(1 - few.low)
+    assert np.isnan(share_estimate(0, 0).value)
 
 
 def test_the_interval_of_a_mean_is_the_textbooks() -> None:

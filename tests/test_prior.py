@@ -59,6 +59,22 @@ def test_a_class_that_the_population_lacks_is_never_said() -> None:
     np.testing.assert_allclose(moved, [[0, 0.5, 0.5]])
 
 
+def test_a_class_that_training_never_had_is_not_blown_up() -> None:
+    trained, said = np.array([0.6, 0.4, 0.0]), np.array([[0.9, 0.0999, 0.0001]] * 30)
+    even = read_prior("uniform", GROUP3, trained)
+    assert even is not None
+    assert even.tolist() == [0.5, 0.5, 0]
+    assert reweighted(said, trained, even)[0, 2] == 0
+    assert estimated_prior(said, trained)[2] == 0
+
+
+def test_no_share_can_be_asked_for_what_was_never_learnt(tmp_path: Path) -> None:
+    path = tmp_path / "shares.json"
+    path.write_text(json.dumps({"negative": 1, "neutral": 2, "positive": 1}))
+    with pytest.raises(OptionError, match="gives positive a share, which the model never learnt; needs 0 there"):
+        read_prior(str(path), GROUP3, np.array([0.6, 0.4, 0.0]))
+
+
 def test_a_file_names_every_class(tmp_path: Path) -> None:
     path = tmp_path / "shares.json"
     path.write_text(json.dumps({"negative": 1, "neutral": 2, "positive": 1}))
@@ -72,8 +88,9 @@ def test_a_file_names_every_class(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(OptionError, match=says):
             read_prior(str(path), GROUP3, EVEN)
-    with pytest.raises(OptionError, match=r"needs data, uniform, uniform:0\.2, or a JSON file"):
-        read_prior("unifrom", GROUP3, EVEN)
+    for name in ("unifrom", "", str(tmp_path)):
+        with pytest.raises(OptionError, match=r"needs data, uniform, uniform:0\.2, or a JSON file"):
+            read_prior(name, GROUP3, EVEN)
 
 
 def test_a_part_of_the_way_to_even_shares_is_logit_adjustment() -> None:

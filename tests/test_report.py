@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from emolens.errors import OutputError
+from emolens.evaluation.expression import judge
 from emolens.evaluation.judging import report_on
 from emolens.evaluation.page import report_page
-from emolens.evaluation.plots import confusion_plot, on_page
+from emolens.evaluation.plots import confusion_plot, on_page, risk_plot
 from emolens.evaluation.report import Report, Shown, _plots, figures, write_report
 from emolens.evaluation.storing import read_predictions
 from emolens.evaluation.training import training_curves
@@ -93,6 +94,34 @@ def test_the_page_is_whole_and_escapes_names(page: Path) -> None:
     assert "<other>" not in text
     assert "one &lt;note&gt;" in text
     assert "1,172 of RAF-DB and 1,729 of AffectNet" in text
+
+
+@pytest.mark.parametrize("features", [np.ones((60, 16)), np.full((60, 4), np.nan), np.arange(60.0)[:, None]])
+def test_features_that_cannot_be_placed_are_said_not_drawn(features: np.ndarray, tmp_path: Path) -> None:
+    page = write_report(report_on(table(features=features.astype(np.float32))), tmp_path / "report")
+    assert "Not drawn: the features are" in page.read_text(encoding="utf-8")
+    assert not (page.parent / "plots" / "embedding.png").exists()
+
+
+def test_the_names_of_rows_are_escaped_and_the_other_model_is_in_the_json(tmp_path: Path) -> None:
+    named = [table(seed=seed, subset="under <b>30", model=f"_model {seed}$") for seed in (0, 1)]
+    page = write_report(report_on(named[0], against=named[1]), tmp_path / "report")
+    assert "under &lt;b&gt;30" in page.read_text(encoding="utf-8")
+    assert "<b>30" not in page.read_text(encoding="utf-8")
+    found = json.loads((page.parent / "figures.json").read_text())
+    assert found["against"]["figures"]["aurc"]["value"] == pytest.approx(judge(named[1]).risk.area)
+    legend = risk_plot([(one.name, judge(one).risk) for one in named]).axes[0].get_legend()
+    assert len(legend.get_texts()) == 2
+
+
+def test_tied_votes_are_counted_and_excuse_an_answer() -> None:
+    votes = np.array([[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.6, 0.4, 0.0], [0.0, 0.0, 1.0]] * 5, np.float32)
+    said = np.array([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]] * 5, np.float32)
+    found = report_on(table(n=20, targets=votes, probabilities=said))
+    assert found.judgements[0].figures["accuracy"].value == 0.25
+    (note,) = found.notes
+    assert note.startswith("In 10 of 20 rows several classes have the most votes")
+    assert note.endswith("any of them counts: 0.5000.")
 
 
 def test_every_picture_is_named_by_its_row(report: Report) -> None:

@@ -11,11 +11,18 @@ from emolens.places import FIGURES
 REPORTS = Path("reports")
 
 
-def report_place(model: str, data: str, split: str) -> Path:
-    """Where a report goes that is given no place."""
-    path, _, member = model.partition("#")
-    short = f"{Path(path).stem}-{member}" if member else Path(path).stem
-    return REPORTS / f"{_plain(short)}-{_plain(data or 'table')}-{split}"
+FOLD = "fold-"
+
+
+def report_place(model: str, data: str, split: str, *options: str) -> Path:
+    """Where a report goes that is given no place; `options` are what else tells it from other reports."""
+    name, _, member = model.partition("#")
+    path = Path(name).absolute()
+    short = path.name if path.is_dir() else path.stem
+    if path.is_dir() and short.startswith(FOLD):  # every run of folds has one of this name
+        short = f"{path.parent.name}-{short}"
+    parts = [_plain(one) for one in (short, member, data or "table", split, *options) if one]
+    return REPORTS / "-".join(parts)
 
 
 def check_report(out: Path | None) -> None:

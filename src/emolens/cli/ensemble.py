@@ -69,7 +69,8 @@ def _print(members: Sequence[Predictions], found: Sequence[Combined], choose_on:
     n = [len(members[0].split(name)) for name in (choose_on, report)]
     heads = ("", choose_on, report, "95 % interval", "macro F1", "KL", "weights")
     notes = [
-        f"Chosen on {choose_on} (n = {n[0]:,}), which flatters all but the stack; judged on {report} (n = {n[1]:,}).",
+        f"Chosen on {choose_on} (n = {n[0]:,}), which flatters simplex and nll there: a mean chooses nothing, and the "
+        f"stack is shown on rows left out. Judged on {report} (n = {n[1]:,}).",
     ]
     best = _best(members, choose_on)
     against = f"Against {best.name}, the best alone on {choose_on}, McNemar's test on {report}:"
@@ -125,6 +126,7 @@ def _write(found: Sequence[Combined], members: Sequence[Predictions], choose_on:
         "methods": {
             one.method: {
                 "weights": one.weights or None,
+                "confidence_temperature": one.temperature,
                 **one.notes,
                 choose_on: figures(one.chosen),
                 report: figures(one.reported),

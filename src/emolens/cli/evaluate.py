@@ -35,6 +35,11 @@ Classes = Annotated[
 ]
 
 
+UNCALIBRATED = (
+    "A run's confidences are not calibrated, 'emolens export' does that: thresholds to abstain by are of the run alone."
+)
+
+
 class Layout(str, Enum):
     """How a predictions table is written."""
 
@@ -118,6 +123,7 @@ def evaluate(
     if against is not None and gives_maps(against):
         raise OptionError(f"--against {against} is of stimuli maps, {model} is not; give a model of the same task")
     _check_wishes(model, record, prior, wanted, no_report)
+    _check_table_wishes(model, data, dataset=dataset, classes=classes, best=best)
     rows = None if data is None else open_data(data, split, model, dataset, classes)
     groups = [name for name in (by or "").split(",") if name]
     if rows is not None:
@@ -127,7 +133,9 @@ def evaluate(
     predictions = predicted(model, rows, split, best)
     other = None if against is None else predicted(against, rows, split, best)
     notes = [] if rows is None else _seen(model, rows)
-    if prior:
+    if other is not None and rows is not None:
+        notes += [f"{note} (Said of {other.name}.)" for note in _seen(str(against), rows)]
+    if prior is not None:
         predictions, note = _for_population(predictions, prior, model, rows)
         notes.append(note)
         if other is not None:
@@ -138,7 +146,8 @@ def evaluate(
     if record:
         record_figures(Path(model), report)
     if not no_report:
-        place = out or report_place(model, predictions.data, split)
+        options = ("best" if best else "", classes or "", "" if prior is None else f"prior-{Path(prior).name}")
+        place = out or report_place(model, predictions.data, split, *options)
         typer.echo(f"report: {write_report(report, place)}")
     return None
 
@@ -180,13 +189,25 @@ def _check_wishes(model: str, record: bool, prior: str | None, cam: Wanted, no_r
     """Raises `OptionError` for what cannot be done with what was given, before any work."""
     from emolens.models.prior import read_shares, way_to_uniform
 
-    if record and (not model.endswith(".onnx") or prior):
+    if record and (not model.endswith(".onnx") or prior is not None):
         raise OptionError("--record is for an ONNX model as it is: without --prior, and not for a run or a table")
     if cam and no_report:
         raise OptionError("--cam shows pictures in the report; leave out --no-report")
-    if prior and prior != "data" and way_to_uniform(prior) is None:
+    if prior is not None and prior != "data" and way_to_uniform(prior) is None:
         read_shares(prior)  # a file that cannot be read is told before the model is asked
     check_net(model, cam)
+
+
+def _check_table_wishes(model: str, data: Path | None, dataset: str | None, **wishes: object) -> None:
+    """Raises `OptionError` for what only a model or run can be asked, where a table is judged."""
+    from emolens.evaluation.storing import is_table
+
+    if not is_table(Path(model)):
+        return
+    if given := [name for name, value in wishes.items() if value]:
+        raise OptionError(f"--{given[0]} is for a model or run, and {model} holds its answers already; leave it out")
+    if dataset is not None and data is None:
+        raise OptionError("--dataset names what --data is an archive of; give --data too")
 
 
 def _check_no_wishes(**wishes: object) -> None:
@@ -215,7 +236,7 @@ def _learnt_from(model: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _seen(model: str, rows: Rows) -> list[str]:
-    """What a model learnt from, in a sentence, where some of it may be what it is judged on."""
+    """What to know of a model beside its figures: what it learnt from, where some of that may be among the rows."""
     from emolens.models.classifier import read_card
 
     path = Path(model)
@@ -228,12 +249,12 @@ def _seen(model: str, rows: Rows) -> list[str]:
 
     wanted = read_recipe(path).data
     if wanted.name != rows.name:
-        return []
+        return [UNCALIBRATED]
     # Of the published lists three quarters of `val` are in `train` too.
     from_val = getattr(wanted, "join_val", False) or getattr(wanted, "folds", 0) or wanted.name == "lists"
     if rows.split == "train" or (rows.split == "val" and from_val):
-        return [f"The run learnt from {rows.split} of {rows.name} itself: these figures flatter it."]
-    return _cut_otherwise(wanted.name, wanted.chosen, rows)
+        return [UNCALIBRATED, f"The run learnt from {rows.split} of {rows.name} itself: these figures flatter it."]
+    return [UNCALIBRATED, *_cut_otherwise(wanted.name, wanted.chosen, rows)]
 
 
 def _cut_otherwise(name: str, chosen: dict[str, str], rows: Rows) -> list[str]:

@@ -46,13 +46,16 @@ def print_report(report: Report) -> None:
 
 
 def record_figures(model: Path, report: Report) -> None:
-    """Write the figures into the card beside an ONNX model."""
+    """Write the figures into the card beside an ONNX model, in place of those of the same rows."""
     from emolens.evaluation.expression import card_metrics
     from emolens.models.classifier import read_card
 
-    metrics = tuple(metric for judgement in report.judgements for metric in card_metrics(judgement))
-    read_card(model).model_copy(update={"metrics": metrics}).write(model.with_suffix(".json"))
-    typer.echo(f"recorded: {len(metrics)} figures in {model.with_suffix('.json')}")
+    card = read_card(model)
+    metrics = [metric for judgement in report.judgements for metric in card_metrics(judgement)]
+    judged = {metric.subset for metric in metrics}
+    kept = [metric for metric in card.metrics if metric.subset not in judged]
+    card.model_copy(update={"metrics": (*kept, *metrics)}).write(model.with_suffix(".json"))
+    typer.echo(f"recorded: {len(metrics)} figures in {model.with_suffix('.json')}, beside {len(kept)} of other rows")
 
 
 def _print_groups(title: str, groups: Iterable[GroupFigures], notes: Sequence[str] = ()) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emolens.evaluation.metrics import Estimate
+from emolens.evaluation.metrics import Estimate, share_estimate
 
 DRAWS = 2000
 
@@ -66,16 +66,16 @@ def macro_f1(counts: np.ndarray) -> np.ndarray:
 
 
 def class_figures(counts: np.ndarray, names: tuple[str, ...], draws: np.ndarray) -> tuple[ClassFigures, ...]:
-    """The figures of every class of a confusion matrix (K, K), with intervals from its `draws`."""
-    n, predicted = counts.sum(axis=1), counts.sum(axis=0)
-    parts = [
-        [interval(figure(counts)[k], figure(draws)[:, k], int(rows[k])) for k in range(len(names))]
-        for figure, rows in ((precision, predicted), (recall, n), (f1, n))
-    ]
+    """The figures of every class of a confusion matrix (K, K); the interval of F1 is from its `draws`."""
+    right, predicted, n = (each.tolist() for each in (_right(counts), counts.sum(axis=0), counts.sum(axis=1)))
+    values, drawn = f1(counts), f1(draws)
     return tuple(
-        ClassFigures(name, int(n[k]), int(predicted[k]), parts[0][k], parts[1][k], parts[2][k])
+        ClassFigures(
+            name, n[k], predicted[k], share_estimate(right[k], predicted[k]), share_estimate(right[k], n[k]),
+            interval(values[k], drawn[:, k], n[k]),
+        )
         for k, name in enumerate(names)
-    )
+    )  # fmt: skip
 
 
 def interval(value: float, drawn: np.ndarray, n: int) -> Estimate:

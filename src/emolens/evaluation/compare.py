@@ -57,10 +57,10 @@ def _differences(first: Predictions, second: Predictions, draws: int, seed: int)
         np.stack([hits(one.probabilities, first.targets), divergence(one.probabilities, first.targets)])
         for one in (first, second)
     ]
-    gap, truth = values[0] - values[1], first.truth  # (2, N)
+    gap, truth, guesses = values[0] - values[1], first.truth, (first.guess, second.guess)  # (2, N)
 
     def figures(rows: np.ndarray) -> np.ndarray:
-        f1 = [macro_f1(confusion(truth[rows], one.guess[rows], classes)) for one in (first, second)]
+        f1 = [macro_f1(confusion(truth[rows], guess[rows], classes)) for guess in guesses]
         return np.array([*gap[:, rows].mean(axis=1), f1[0] - f1[1]])
 
     whole = figures(np.arange(n))

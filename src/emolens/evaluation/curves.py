@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,13 +59,18 @@ def area_under_risk(confidence: np.ndarray, right: np.ndarray) -> float:
 
 
 def operating_points(curve: RiskCoverage) -> list[dict[str, float]]:
-    """Accuracy and the threshold for `--abstain-below` at some coverages."""
+    """Thresholds for `--abstain-below` near some coverages, with the coverage and the accuracy that each really gives.
+
+    They have three digits, rounded down. Where many rows are equally sure no threshold parts them, and there are fewer.
+    """
     rows = [max(0, round(share * len(curve.risk)) - 1) for share in COVERAGES]
+    thresholds = dict.fromkeys(math.floor(1000 * float(curve.threshold[at])) / 1000 for at in rows)
+    answered = [(threshold, int((curve.threshold >= threshold).sum())) for threshold in thresholds]
     return [
         {
-            "coverage": float(curve.coverage[at]),
-            "accuracy": float(1 - curve.risk[at]),
-            "threshold": float(curve.threshold[at]),
+            "coverage": float(curve.coverage[n - 1]),
+            "accuracy": float(1 - curve.risk[n - 1]),
+            "threshold": threshold,
         }
-        for at in rows
+        for threshold, n in answered
     ]

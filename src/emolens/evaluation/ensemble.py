@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from emolens.errors import OptionError
+from emolens.evaluation.calibration import fit_temperature, one_hot_top
 from emolens.evaluation.classes import confusion, confusion_draws, interval, macro_f1
-from emolens.evaluation.metrics import hits, mean_estimate
+from emolens.evaluation.metrics import TINY, hits, mean_estimate
 from emolens.evaluation.predictions import Predictions, aligned
 from emolens.evaluation.simplex import best_on_simplex
 from emolens.evaluation.stacking import stacked
@@ -22,17 +23,19 @@ from emolens.evaluation.weighting import likelihood_weights
 from emolens.models.classifier import softmax
 
 Space = Literal["probabilities", "logits"]
-METHODS = ("mean", "simplex", "nll", "stacking")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Combined:
-    """One way to combine members: its `weights`, or none for a stack, and its tables on both splits."""
+    """One way to combine members: its `weights`, or none for a stack, its tables on both splits, and the `temperature`
+    by which its confidence was calibrated where it was chosen.
+    """
 
     method: str
     weights: tuple[float, ...]
     chosen: Predictions
     reported: Predictions
+    temperature: float
     notes: dict[str, str] = field(default_factory=dict)
 
 
@@ -66,9 +69,8 @@ def combine(
     ]
     if space == "probabilities":  # a likelihood needs distributions, and the stack takes their logarithms
         found.append(_weighted("nll", likelihood_weights(known, target), choose, judge, space))
-        out_of_fold, predicted, strength = stacked(known, truth, new)
-        tables = (_table(choose, out_of_fold, "stacking"), _table(judge, predicted, "stacking"))
-        found.append(Combined("stacking", (), *tables, {"C": f"{strength:g}"}))
+        out_of_fold, predicted, strength = stacked(known, target, new)
+        found.append(_combined("stacking", (), choose, judge, out_of_fold, predicted, C=f"{strength:g}"))
     return found
 
 
@@ -104,18 +106,34 @@ def _checked(weights: Sequence[float], members: int) -> np.ndarray:
 def _weighted(
     method: str, weights: np.ndarray, choose: list[Predictions], judge: list[Predictions], space: Space, **notes: str
 ) -> Combined:
-    tables = []
-    for members in (choose, judge):
-        mixed = np.einsum("m,mnk->nk", weights, _stack(members, space))
-        tables.append(_table(members, softmax(mixed) if space == "logits" else mixed, method))
-    return Combined(method, tuple(float(w) for w in weights), tables[0], tables[1], dict(notes))
+    mixed = [np.einsum("m,mnk->nk", weights, _stack(members, space)) for members in (choose, judge)]
+    known, new = (softmax(one) if space == "logits" else one for one in mixed)
+    return _combined(method, tuple(float(w) for w in weights), choose, judge, known, new, **notes)
 
 
-def _table(members: Sequence[Predictions], probabilities: np.ndarray, method: str) -> Predictions:
+def _combined(
+    method: str,
+    weights: tuple[float, ...],
+    choose: list[Predictions],
+    judge: list[Predictions],
+    known: np.ndarray,
+    new: np.ndarray,
+    **notes: str,
+) -> Combined:
+    """Both tables of a combination, with a temperature for its confidence: how sure to be of the top label is another
+    question than how votes spread, and is learnt where the weights are chosen.
+    """
+    temperature = fit_temperature(np.log(np.maximum(known, TINY)), one_hot_top(choose[0].targets))
+    tables = (_table(choose, known, method, temperature), _table(judge, new, method, temperature))
+    return Combined(method, weights, *tables, temperature, dict(notes))
+
+
+def _table(members: Sequence[Predictions], probabilities: np.ndarray, method: str, temperature: float) -> Predictions:
     """The table of a combination; what only its members have is left out."""
     shares = (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
+    confidence = softmax(np.log(np.maximum(shares, TINY)) / temperature).max(axis=1).astype(np.float32)
     name = f"{method} of {', '.join(one.name for one in members)}"
     return replace(
-        members[0], probabilities=shares, confidence=shares.max(axis=1), logits=None, features=None, values=None,
+        members[0], probabilities=shares, confidence=confidence, logits=None, features=None, values=None,
         model=name, sha="",
     )  # fmt: skip

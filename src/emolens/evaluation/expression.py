@@ -19,7 +19,7 @@ from emolens.evaluation.curves import Reliability, RiskCoverage, area_under_risk
 from emolens.evaluation.evoked_figures import evoked_figures
 from emolens.evaluation.metrics import (
     Estimate,
-    calibration_error,
+    calibration_estimate,
     calibration_floor,
     chebyshev,
     cosine,
@@ -55,7 +55,7 @@ class Judgement:
 
 
 def judge(predictions: Predictions) -> Judgement:
-    """Judge a table: every figure with its n and a 95 % bootstrap interval."""
+    """Judge a table: every figure with its n and a 95 % interval, by the bootstrap; of classes see `classes`."""
     predicted, target, confidence = predictions.probabilities, predictions.targets, predictions.confidence
     right = hits(predicted, target)
     counts = confusion(predictions.truth, predictions.guess, len(predictions.taxonomy))
@@ -71,7 +71,7 @@ def judge(predictions: Predictions) -> Judgement:
         "cosine": mean_estimate(cosine(predicted, target)),
         "intersection": mean_estimate(intersection(predicted, target)),
         **(evoked_figures(predictions) if predictions.task == "evoked" else {}),
-        "ece_confidence": estimate(calibration_error, confidence, right),
+        "ece_confidence": calibration_estimate(confidence, right),
         "aurc": estimate(area_under_risk, confidence, right, draws=AREA_DRAWS),
     }
     return Judgement(

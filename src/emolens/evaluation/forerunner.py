@@ -64,7 +64,7 @@ def _mixtures(
         name: {split: np.einsum("m,mnk->nk", each, rows) for split, rows in shares.items()}
         for name, each in weights.items()
     }
-    out_of_fold, predicted, _ = stacked(shares["val"], truth["val"], shares["test"])
+    out_of_fold, predicted, _ = stacked(shares["val"], np.eye(shares["val"].shape[2])[truth["val"]], shares["test"])
     return found | {"stack, learnt on val": {"val": out_of_fold, "test": predicted}}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from emolens.errors import OptionError, UnknownName
 from emolens.evaluation.classes import DRAWS, balanced_accuracy, confusion, confusion_draws, interval, macro_f1
-from emolens.evaluation.metrics import Estimate, divergence
+from emolens.evaluation.metrics import Estimate, divergence, share_estimate
 from emolens.evaluation.predictions import Predictions
 from emolens.evaluation.rows import SOURCE
 
@@ -94,6 +94,7 @@ def _group(rows: Predictions, name: str, value: str, seed: int = 0) -> tuple[Gro
     values = {figure: float(share(counts)) for figure, share in shares.items()} | {"kl": float(distances.mean())}
     drawn = {figure: share(draws) for figure, share in shares.items()} | {"kl": _means(distances, seed)}
     figures = {figure: interval(values[figure], drawn[figure], len(rows)) for figure in values}
+    figures["accuracy"] = share_estimate(int(np.trace(counts)), len(rows))
     return GroupFigures(name, value, len(rows), figures), drawn
 
 
@@ -115,6 +116,8 @@ def _in_quarters(values: np.ndarray) -> np.ndarray:
         numbers = known.astype(float)
     except ValueError:
         return named
+    if len(endless := known[~np.isfinite(numbers)]):  # as nan, which stands for a value that is not known
+        return _in_quarters(np.where(np.isin(values, endless), "", values))
     if len(np.unique(numbers)) <= MOST_NUMBERS:
         return named
     edges = np.quantile(numbers, [0.25, 0.5, 0.75])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from emolens.evaluation.compare import compare
 from emolens.evaluation.evoked_figures import mean_predictor
 from emolens.evaluation.expression import Judgement, judge
@@ -52,9 +54,23 @@ def report_on(
         training,
         worst,
         [] if rows is None or cams is None else _cams(tables[0], predictions, rows, cams, looked),
-        [*notes, *([SINGLE] if (tables[0].targets.max(axis=1) == 1).all() else [])],
+        [*notes, *_about_labels(tables[0])],
         version,
     )
+
+
+def _about_labels(table: Predictions) -> list[str]:
+    """What to know of the labels: that there are no votes, or that some votes are tied."""
+    if not table.voted:
+        return [SINGLE]
+    tops = table.tops
+    tied = int((tops.sum(axis=1) > 1).sum())
+    either = float(tops[np.arange(len(table)), table.guess].mean())
+    told = (
+        f"In {tied:,} of {len(table):,} rows several classes have the most votes, and the first of them counts as the "
+        f"label. Accuracy where any of them counts: {either:.4f}."
+    )
+    return [told] if tied else []
 
 
 def _cams(

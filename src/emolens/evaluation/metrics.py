@@ -5,10 +5,11 @@ Each metric that is a mean over pictures is given as one value a picture, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binomtest
 
 TINY = 1e-12
 """Floor of a predicted probability inside a logarithm."""
@@ -16,7 +17,7 @@ TINY = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure, its 95 % bootstrap interval, and on how many pictures it rests."""
+    """A figure, its 95 % interval, and on how many pictures it rests."""
 
     value: float
     low: float
@@ -78,15 +79,38 @@ def calibration_floor(confidence: np.ndarray, bins: int = 15, draws: int = 1000,
 
 def estimate(metric: Callable[..., float], *arrays: np.ndarray, draws: int = 2000, seed: int = 0) -> Estimate:
     """`metric` of arrays with N rows each, with its percentile bootstrap interval over the rows."""
-    n = len(arrays[0])
-    chance = np.random.default_rng(seed)
-    values = []
-    for _ in range(draws):
-        rows = chance.integers(0, n, n)
-        values.append(metric(*(array[rows] for array in arrays)))
-    known = np.array(values)[~np.isnan(values)]
+    values = _drawn(metric, arrays, draws, seed)
+    known = values[~np.isnan(values)]
     low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
-    return Estimate(float(metric(*arrays)), float(low), float(high), n)
+    return Estimate(float(metric(*arrays)), float(low), float(high), len(arrays[0]))
+
+
+def calibration_estimate(confidence: np.ndarray, right: np.ndarray, draws: int = 2000, seed: int = 0) -> Estimate:
+    """The calibration error of confidences (N,) and hits (N,), with its bootstrap interval.
+
+    Chance alone makes the error positive, and resampling adds that once more: the draws are moved back by as much as
+    their mean lies above the figure, but not below 0.
+    """
+    value, values = calibration_error(confidence, right), _drawn(calibration_error, (confidence, right), draws, seed)
+    low, high = np.maximum(np.percentile(values - (values.mean() - value), [2.5, 97.5]), 0)
+    return Estimate(value, float(low), float(high), len(right))
+
+
+def share_estimate(hit: int, n: int) -> Estimate:
+    """A share of `n` rows with Wilson's interval (1927), which has a width where all of a few rows are hits or none is,
+    as a bootstrap has not; NaN of no rows.
+    """
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    found = binomtest(hit, n).proportion_ci(0.95, "wilson")
+    return Estimate(hit / n, float(found.low), float(found.high), n)
+
+
+def _drawn(metric: Callable[..., float], arrays: Sequence[np.ndarray], draws: int, seed: int) -> np.ndarray:
+    """`metric` of rows drawn with replacement, (draws,)."""
+    n, chance = len(arrays[0]), np.random.default_rng(seed)
+    resampled = (chance.integers(0, n, n) for _ in range(draws))
+    return np.array([metric(*(array[rows] for array in arrays)) for rows in resampled])
 
 
 def mean_estimate(values: np.ndarray, draws: int = 2000, seed: int = 0) -> Estimate:

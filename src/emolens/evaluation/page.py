@@ -11,9 +11,11 @@ import numpy as np
 from PIL import Image
 
 from emolens.evaluation.curves import operating_points
+from emolens.evaluation.embedding import MOST
 from emolens.evaluation.expression import Judgement
 from emolens.evaluation.groups import SWAPPED, GroupFigures
 from emolens.evaluation.page_parts import cell, framed, notes, number, section, signed, table
+from emolens.evaluation.predictions import Predictions
 from emolens.evaluation.report import Report, Shown
 
 TITLES = {
@@ -44,7 +46,8 @@ MEANING = {
 }
 """Task -> what its labels are."""
 FOOTER = (
-    " Intervals are 95 % percentile bootstraps over rows. figures.json beside this page holds every number, "
+    " Intervals are 95 % percentile bootstraps over rows; those of precision, recall, the accuracy of a group and the "
+    "bars of the reliability diagram are Wilson's. figures.json beside this page holds every number, "
     "predictions.parquet every row."
 )
 LOWER = ("kl", "chebyshev", "clark", "clark_normalised", "canberra", "canberra_normalised", "ece_confidence", "aurc")
@@ -81,7 +84,7 @@ def report_page(report: Report, drawn: dict[str, str]) -> str:
         *(section(f"By {name}", _groups(groups)) for name, groups in report.groups.items()),
         _sources(report.sources),
         section("Training", drawn["training"]) if "training" in drawn else "",
-        _embedding(drawn),
+        _embedding(rows, drawn),
         _wall("Worst errors", report.worst, f"{len(report.worst)} of {wrong:,} wrong answers, the surest. {CAPTIONS}"),
         _wall("Where the net looked", report.looked, f"Grad-CAM: bright where the net looked. {CAPTIONS}"),
     ]
@@ -105,7 +108,8 @@ def _key(judgement: Judgement) -> str:
 
 
 def _figures(judgements: Sequence[Judgement]) -> str:
-    heads = ["", *(f"{one.subset or 'all rows'}<br><small>n = {len(one.predictions):,}</small>" for one in judgements)]
+    names = [(escape(one.subset or "all rows"), len(one.predictions)) for one in judgements]
+    heads = ["", *(f"{name}<br><small>n = {n:,}</small>" for name, n in names)]
     rows = [
         [
             f"{title} ↓" if name in LOWER else title,
@@ -164,11 +168,14 @@ def _sources(sources: Sequence[GroupFigures]) -> str:
     return section("The sets apart", _groups(sources), SWAPPED) if sources else ""
 
 
-def _embedding(drawn: dict[str, str]) -> str:
-    if "embedding" not in drawn:
+def _embedding(rows: Predictions, drawn: dict[str, str]) -> str:
+    if rows.features is None:
         return ""
-    below = "t-SNE of the features, coloured by what people said: a look, not a measurement; distances mean little."
-    return section("Features", drawn["embedding"], below)
+    if "embedding" not in drawn:
+        return section("Features", "", "Not drawn: the features are too few, alike in all rows, or no numbers.")
+    some = f"{MOST:,} of {len(rows):,} rows" if len(rows) > MOST else "all rows"
+    below = f"t-SNE of the features of {some}, coloured by what people said: a look, not a measurement."
+    return section("Features", drawn["embedding"], f"{below} Distances mean little.")
 
 
 def _wall(title: str, shown: Sequence[Shown], below: str) -> str:

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from emolens.drawing.photo import COLOURS
 from emolens.evaluation.classes import ClassFigures
 from emolens.evaluation.curves import Reliability, RiskCoverage
+from emolens.evaluation.metrics import share_estimate
 from emolens.evaluation.training import Curves
 
 INK, FAINT, ACCENT, SECOND, PAPER = "#1b1c1e", "#8b8d91", "#2f6fdb", "#d1590f", "#fefefd"
@@ -98,7 +99,7 @@ def classes_plot(classes: Sequence[ClassFigures]) -> Figure:
         axes.hlines(at, [f.low for f in found], [f.high for f in found], color=colour, lw=2)
         axes.plot([f.value for f in found], at, marker, color=colour, ms=6, label=name)
     axes.set_yticks(range(len(shown)), [f"{one.name}  (n = {one.n:,})" for one in shown])
-    axes.set(xlim=(-0.02, 1.02), ylim=(len(shown) - 0.5, -0.6), xlabel="share, and its 95 % bootstrap interval")
+    axes.set(xlim=(-0.02, 1.02), ylim=(len(shown) - 0.5, -0.6), xlabel="share, and its 95 % interval")
     axes.grid(axis="x", color=FAINT, alpha=0.25)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return figure
@@ -109,8 +110,10 @@ def reliability_plot(found: Reliability, title: str) -> Figure:
     """How often the model was right against how sure it said it was, and how many rows lie where."""
     figure, (top, bottom) = _new(4.6, 4.8, rows=2, ratios=(3, 1))
     top.plot([0, 1], [0, 1], color=FAINT, ls="--", lw=1)
-    error = np.sqrt(np.maximum(found.accuracy * (1 - found.accuracy), 0) / found.n)
-    top.errorbar(found.confidence, found.accuracy, 1.96 * error, fmt="o-", color=ACCENT, lw=1.5, ms=5, elinewidth=1)
+    pairs = zip(found.accuracy.tolist(), found.n.tolist(), strict=True)
+    shares = [share_estimate(round(accuracy * n), n) for accuracy, n in pairs]
+    bars = [[one.value - one.low for one in shares], [one.high - one.value for one in shares]]
+    top.errorbar(found.confidence, found.accuracy, bars, fmt="o-", color=ACCENT, lw=1.5, ms=5, elinewidth=1)
     top.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that was right", title=title)
     bottom.bar(found.confidence, found.n, width=0.045, color=ACCENT, alpha=0.7)
     bottom.set(xlim=(0, 1), ylabel="rows", xlabel="stated confidence")
@@ -123,7 +126,8 @@ def risk_plot(curves: Sequence[tuple[str, RiskCoverage]]) -> Figure:
     figure, axes = _new(5.6, 4.2)
     for (name, curve), colour in zip(curves, (ACCENT, SECOND), strict=False):
         kept = np.unique(np.linspace(0, len(curve.risk) - 1, 400).astype(int))
-        axes.plot(curve.coverage[kept], curve.risk[kept], color=colour, lw=2, label=f"{name}: AURC {curve.area:.4f}")
+        label = f"AURC {curve.area:.4f}: {name}".replace("$", r"\$")  # a dollar would begin a formula
+        axes.plot(curve.coverage[kept], curve.risk[kept], color=colour, lw=2, label=label)
         axes.axhline(curve.risk[-1], color=colour, lw=0.8, ls=":")
     highest = max(float(curve.risk.max()) for _, curve in curves)
     axes.set(

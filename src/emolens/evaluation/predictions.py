@@ -107,6 +107,11 @@ class Predictions:
         return np.asarray(self.probabilities.argmax(axis=1))
 
     @property
+    def tops(self) -> np.ndarray:
+        """The classes that no other has more votes than, (N, K) bool: several where the vote is tied."""
+        return np.asarray(self.targets >= self.targets.max(axis=1, keepdims=True) - NOISE)
+
+    @property
     def voted(self) -> bool:
         """Whether the targets are votes or another distribution, not one label a row."""
         return bool((self.targets.max(axis=1, initial=0) < 1 - NOISE).any())

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from emolens.evaluation import plots
 from emolens.evaluation.compare import Comparison
 from emolens.evaluation.curves import operating_points
-from emolens.evaluation.embedding import FEWEST, embedded
+from emolens.evaluation.embedding import can_be_placed, embedded
 from emolens.evaluation.expression import Judgement
 from emolens.evaluation.groups import GroupFigures
 from emolens.evaluation.storing import write_predictions
@@ -92,6 +92,7 @@ def figures(report: Report) -> dict[str, Any]:
             "classes": first.taxonomy.classes,
             "notes": report.notes,
             "subsets": [_subset(one) for one in report.judgements],
+            "against": None if report.second is None else _subset(report.second),
             "comparisons": report.comparisons,
             "groups": report.groups,
             "sources": report.sources,
@@ -143,7 +144,7 @@ def _plots(report: Report) -> dict[str, Figure]:
     }
     if report.training is not None:
         drawn["training"] = plots.training_plot(report.training)
-    if predictions.features is not None and len(predictions) >= FEWEST:
+    if predictions.features is not None and can_be_placed(predictions.features):
         rows, places = embedded(predictions.features)
         drawn["embedding"] = plots.embedding_plot(places, predictions.truth[rows], names)
     return drawn

@@ -20,7 +20,7 @@ from emolens.data.prepare import Progress
 from emolens.data.prepared import Prepared, open_prepared
 from emolens.data.registry import reader
 from emolens.errors import DataError, LabelError
-from emolens.evaluation.predictions import Predictions
+from emolens.evaluation.predictions import Predictions, aligned
 from emolens.taxonomy import FERPLUS, Taxonomy, convert
 
 SIDE = 112
@@ -177,9 +177,12 @@ def views(predictions: Predictions, rows: Rows) -> list[Predictions]:
     """The named subsets of a table that results are reported on, each with its own targets.
 
     FER+ in its eight classes has four, of `test`, and two else; other sets have one. Raises `DataError` for ids that
-    are not in `rows`.
+    are not in `rows` or stand for other labels there, `LabelError` for classes that `rows` lack.
     """
+    if predictions.taxonomy.classes != rows.taxonomy.classes:
+        rows = rows.in_classes(predictions.taxonomy)
     at = rows.places(predictions.ids)
+    aligned([replace(predictions, targets=rows.targets[at], model=f"{rows.title} {rows.split}"), predictions])
     whole = rows.taxonomy == FERPLUS and predictions.taxonomy.classes == FERPLUS.classes
     if not whole or rows.name != "ferplus" or rows.prepared is None:
         return [replace(predictions, data=rows.title, subset=predictions.subset or rows.subset)]

@@ -18,18 +18,18 @@ FLOOR = 1e-6
 """A member that is certain would otherwise give a feature without bound."""
 
 
-def stacked(known: np.ndarray, truth: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Learn from `known` (M, N, K) with `truth` (N,), predict `new` (M, L, K).
+def stacked(known: np.ndarray, targets: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Learn from `known` (M, N, K) with votes or labels `targets` (N, K), predict `new` (M, L, K).
 
-    Returns the out-of-fold probabilities (N, K), those of the new rows (L, K), and the C whose out-of-fold likelihood
-    is best. Raises `MissingExtra` without scikit-learn, `OptionError` for too few rows or classes.
+    Returns the out-of-fold probabilities (N, K), those of the new rows (L, K), and the C whose out-of-fold
+    cross-entropy is best. Raises `MissingExtra` without scikit-learn, `OptionError` for too few rows or classes.
     """
     inputs, classes = _inputs(known), known.shape[2]
-    folds = _folds(truth)
-    tried = [_out_of_fold(inputs, truth, classes, folds, strength) for strength in STRENGTHS]
-    losses = [-np.log(np.maximum(rows[np.arange(len(truth)), truth], TINY)).mean() for rows in tried]
+    folds = _folds(targets.argmax(axis=1))
+    tried = [_out_of_fold(inputs, targets, classes, folds, strength) for strength in STRENGTHS]
+    losses = [-(targets * np.log(np.maximum(rows, TINY))).sum(axis=1).mean() for rows in tried]
     best = int(np.argmin(losses))
-    whole = _fitted(inputs, truth, STRENGTHS[best])
+    whole = _fitted(inputs, targets, STRENGTHS[best])
     return tried[best], _predicted(whole, _inputs(new), classes), STRENGTHS[best]
 
 
@@ -55,16 +55,19 @@ def _folds(truth: np.ndarray) -> np.ndarray:
     return folds
 
 
-def _out_of_fold(inputs: np.ndarray, truth: np.ndarray, classes: int, folds: np.ndarray, strength: float) -> np.ndarray:
-    found = np.empty((len(truth), classes))
+def _out_of_fold(
+    inputs: np.ndarray, targets: np.ndarray, classes: int, folds: np.ndarray, strength: float
+) -> np.ndarray:
+    found = np.empty((len(targets), classes))
     for fold in range(FOLDS):
         left_out = folds == fold
-        fitted = _fitted(inputs[~left_out], truth[~left_out], strength)
+        fitted = _fitted(inputs[~left_out], targets[~left_out], strength)
         found[left_out] = _predicted(fitted, inputs[left_out], classes)
     return found
 
 
-def _fitted(inputs: np.ndarray, truth: np.ndarray, strength: float) -> Any:
+def _fitted(inputs: np.ndarray, targets: np.ndarray, strength: float) -> Any:
+    """A row counts once for each class that it has votes for, by its share."""
     try:
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
@@ -73,7 +76,10 @@ def _fitted(inputs: np.ndarray, truth: np.ndarray, strength: float) -> Any:
         raise MissingExtra("stacking", "evaluate") from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of steps that ran out: the losses tell which strength is good
-        return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300)).fit(inputs, truth)
+        rows, classes = np.nonzero(targets)
+        scaler, regression = StandardScaler().fit(inputs), LogisticRegression(C=strength, max_iter=300)
+        regression.fit(scaler.transform(inputs)[rows], classes, sample_weight=targets[rows, classes])
+        return make_pipeline(scaler, regression)
 
 
 def _predicted(fitted: Any, inputs: np.ndarray, classes: int) -> np.ndarray:

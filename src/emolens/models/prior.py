@@ -19,13 +19,14 @@ from emolens.taxonomy import Taxonomy, canonical
 STEPS, SETTLED = 10_000, 1e-8
 FEWEST = 20
 """From fewer predictions no shares are estimated."""
-SMALLEST = 1e-6
-"""A class that training never had is given this share: a share of 0 could not be divided by."""
 
 
 def reweighted(distributions: np.ndarray, trained: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Distributions (..., K) of a net trained on the shares `trained` (K,) for a population with shares `wanted`."""
-    weights = wanted / np.maximum(trained, SMALLEST)
+    """Distributions (..., K) of a net trained on the shares `trained` (K,) for a population with shares `wanted`.
+
+    A class that training never had gets nothing: the little that a net says of it means nothing.
+    """
+    weights = np.divide(wanted, trained, out=np.zeros(len(trained)), where=trained > 0)
     shares = distributions.astype(np.float64) * weights
     total = shares.sum(axis=-1, keepdims=True)
     # Where only classes that the population lacks were thought possible, nothing is known: the population's shares.
@@ -38,7 +39,7 @@ def estimated_prior(distributions: np.ndarray, trained: np.ndarray) -> np.ndarra
 
     The likeliest shares alone would rule rare classes out; the estimate leans on training as on `FEWEST` rows more.
     """
-    wanted: np.ndarray = np.maximum(trained, SMALLEST).astype(np.float64)
+    wanted: np.ndarray = trained.astype(np.float64)
     for _ in range(STEPS):
         spoken = reweighted(distributions, trained, wanted).sum(axis=0, dtype=np.float64)
         new = (spoken + FEWEST * trained) / (len(distributions) + FEWEST)
@@ -52,7 +53,8 @@ def trained_prior(shares: tuple[float, ...], model: str) -> np.ndarray:
     """A card's `prior` as an array. Raises `OptionError` where the card has none."""
     if not shares:
         raise OptionError(
-            f"--prior needs the shares of the classes in training; {model} does not state them: its card has no 'prior'"
+            f"--prior needs the shares of the classes in training; {model} does not state them: it is a card without "
+            "'prior', or the table of a run; give the run itself, or the model that 'emolens export' makes of it"
         )
     return np.array(shares, np.float64)
 
@@ -61,13 +63,14 @@ def read_prior(name: str, taxonomy: Taxonomy, trained: np.ndarray) -> np.ndarray
     """The shares (K,) that an option names: `uniform`, or a JSON file `{"anger": 0.1, ...}`. None for `data`.
 
     `uniform:0.2` goes a fifth of the way from the shares in training, `trained` (K,), to even ones, in logarithms:
-    logit adjustment after training with tau .2 (Menon et al. 2021, arXiv 2007.07314). Raises `OptionError` for a way
-    that is not between 0 and 1, and where a file does not give every class of `taxonomy` a share of 0 or more.
+    logit adjustment after training with tau .2 (Menon et al. 2021, arXiv 2007.07314); classes that training never had
+    stay out. Raises `OptionError` for a way that is not between 0 and 1, and where a file does not give every class of
+    `taxonomy` a share of 0 or more, or one above 0 to such a class.
     """
     if name == "data":
         return None
     if (way := way_to_uniform(name)) is not None:
-        evened = np.maximum(trained, SMALLEST) ** (1 - way)
+        evened = np.where(trained > 0, trained ** (1 - way), 0)
         return np.asarray(evened / evened.sum())
     given = read_shares(name)
     if set(given) != set(taxonomy.classes):
@@ -75,6 +78,8 @@ def read_prior(name: str, taxonomy: Taxonomy, trained: np.ndarray) -> np.ndarray
     shares = np.array([given[label] for label in taxonomy.classes])
     if not (np.all(shares >= 0) and 0 < shares.sum() < np.inf):
         raise OptionError(f"{name}: shares are {given}; each must be 0 or more and one above 0")
+    if never := [taxonomy.classes[k] for k in np.flatnonzero((shares > 0) & (trained == 0))]:
+        raise OptionError(f"{name}: gives {', '.join(never)} a share, which the model never learnt; needs 0 there")
     return np.asarray(shares / shares.sum())
 
 
@@ -98,7 +103,7 @@ def read_shares(name: str) -> dict[str, float]:
     """Label -> share, as a JSON file has them. Raises `OptionError` where it has none."""
     try:
         return {canonical(label): float(share) for label, share in json.loads(Path(name).read_text("utf-8")).items()}
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise OptionError(f"--prior is {name!r}; needs data, uniform, uniform:0.2, or a JSON file of shares") from None
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise OptionError(f'{name}: not a JSON object such as {{"anger": 0.1, ...}} ({error})') from None
