@@ -126,12 +126,12 @@ def test_so_it_is_with_what_pictures_evoke(size: int, hidden: int, stages: int |
         fails = False
     except ValueError:
         fails = True
-    assert bool(EvokedRecipe(name="one", source="a test", net=config).why_not_alone) is fails
+    assert bool(EvokedRecipe(name="one", source="a test", net=config).net.why_not_alone) is fails
 
 
 def test_so_it_is_with_groups_and_maps() -> None:
     def why_not_alone(net: SceneNet | FaceSetNet | HybridNet) -> bool:
-        return bool(GroupRecipe(name="one", source="a test", net=net).why_not_alone)
+        return bool(GroupRecipe(name="one", source="a test", net=net).net.why_not_alone)
 
     scene = Trunk(backbone="test_efficientnet", weights="none")
     assert [why_not_alone(SceneNet(size=size, scene=scene)) for size in (32, 33)] == [True, False]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from emolens.errors import ModelError, OptionError, UnknownName
+from emolens.learn.cam import grad_cam
 from emolens.learn.config import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet, changed
 from emolens.learn.export import write_onnx
 from emolens.learn.losses import soft_cross_entropy
@@ -121,6 +122,22 @@ def test_the_exported_net_answers_alike(name: str, tmp_path: Path) -> None:
     for batch in (images, images[:1]):
         found = torch.from_numpy(session.run(["logits"], {"images": batch.numpy()})[0])
         assert (found.softmax(1) - net(batch)["logits"].softmax(1)).abs().max() < 1e-4
+
+
+def test_a_map_of_where_it_looked_is_of_what_its_trunk_gives(name: str) -> None:
+    net, classes = settled(name), torch.arange(6)
+    images = torch.nn.functional.interpolate(pictures(name), (64, 64))  # of 32 px a backbone has one place left
+    if not hasattr(net, "trunk"):
+        pytest.skip("without a trunk its last layer with places is looked at")
+    kept: list[Tensor] = []
+    hook = net.trunk.register_forward_hook(lambda _, __, given: kept.append(given))  # type: ignore[union-attr]
+    logits = net(images)["logits"]
+    hook.remove()
+    (slope,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), kept[0])
+    heat = (slope.mean(dim=(2, 3), keepdim=True) * kept[0]).sum(dim=1, keepdim=True).detach().clamp_min(0)
+    heat = torch.nn.functional.interpolate(heat, (64, 64), mode="bilinear")[:, 0]
+    wanted = heat / heat.amax(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+    np.testing.assert_allclose(grad_cam(net, images, classes), wanted.numpy(), atol=1e-5)
 
 
 # --- DAN ----------------------------------------------------------------------------------------------------------

@@ -21,13 +21,14 @@ import lightning
 import numpy as np
 import pytest
 import torch
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
 
 from emolens.cli import app
 from emolens.errors import CardError, ModelError, OptionError, OutputError, Stopped, TrainingError
 from emolens.learn.config import ExpressionRecipe, changed
-from emolens.learn.devices import Devices, Place
+from emolens.learn.devices import Devices, Place, check_share
 from emolens.learn.fit import _quiet_writers, fit
 from emolens.learn.folds import fit_folds
 from emolens.learn.predict import load_member
@@ -40,6 +41,7 @@ from emolens.learn.runs import (
     read_checkpoint,
     write_record,
 )
+from emolens.learn.tasks.expression import ExpressionTask
 from emolens.taxonomy import FER2013, RAFDB
 from expression_sets import write_fer2013
 
@@ -119,6 +121,22 @@ def test_a_killed_run_goes_on_to_the_same_weights(what: str, archive: Path, tmp_
         fit(one, archive, tmp_path / "killed", progress=False)
     fit(one, archive, tmp_path / "killed", resume=True, progress=False)
     same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.parametrize("epoch", [2, 5])
+def test_a_run_whose_rate_falls_when_it_is_stuck_remembers_every_epoch(
+    epoch: int, archive: Path, tmp_path: Path
+) -> None:
+    one = small("optim.schedule=plateau", "optim.step_epochs=1", "optim.gamma=0.5", "optim.lr=0.5", "optim.epochs=8",
+                "optim.ema=0")  # fmt: skip
+    fit(one, archive, tmp_path / "whole", progress=False)
+    with killed_in_epoch(epoch):
+        fit(one, archive, tmp_path / "killed", progress=False)
+    fit(one, archive, tmp_path / "killed", resume=True, progress=False)
+    same_weights(tmp_path / "whole", tmp_path / "killed")
+    (stuck,) = torch.load(last_checkpoint(tmp_path / "whole"), weights_only=True)["lr_schedulers"]
+    assert stuck["last_epoch"] == 8  # each figure once
+    assert stuck["_last_lr"][0] < 0.5  # else nothing is shown
 
 
 def test_a_process_that_is_really_killed_leaves_a_run_that_goes_on(archive: Path, tmp_path: Path) -> None:
@@ -239,6 +257,20 @@ def test_a_run_is_resumed_as_it_was_begun_or_not_at_all(archive: Path, tmp_path:
     assert (run / "recipe.json").read_text() == record
 
 
+def test_a_run_that_was_moved_keeps_its_best_epoch(archive: Path, tmp_path: Path) -> None:
+    wild = small("optim.lr=0.5", "optim.schedule=step", "optim.epochs=6")
+    fit(wild, archive, tmp_path / "begun", progress=False)
+    best = read_epoch(tmp_path / "begun", "best")
+    run = Path(shutil.move(tmp_path / "begun", tmp_path / "moved"))
+    fit(changed(wild, ["optim.epochs=7"]), archive, run, resume=True, progress=False)
+    assert best < 5  # else nothing is shown
+    assert read_epoch(run, "last") == 6
+    assert read_epoch(run, "best") == best
+    assert not (tmp_path / "begun").exists()
+    states = torch.load(last_checkpoint(run), weights_only=True)["callbacks"]
+    assert all(name.startswith("ModelCheckpoint") for name, state in states.items() if "dirpath" in state)
+
+
 def train_command(archive: Path, run: Path, *settings: str, name: str = "expression_fer2013") -> list[str]:
     said = [part for setting in (*SMALL, *settings) for part in ("--set", setting)]
     start = "from emolens.cli import main; main()"
@@ -276,6 +308,63 @@ def test_devices_know_their_place() -> None:
             assert Devices(2, 3).place == Place(5, 6)
     with pytest.raises(OptionError, match="0 devices on 1 nodes"):
         Devices(0)
+
+
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "one", "LOCAL_RANK": "0", "GROUP_RANK": "1", "RANK": "2", "WORLD_SIZE": "4"}
+SRUN = {"SLURM_JOB_NAME": "one", "SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "4",
+        "SLURM_LOCALID": "0", "SLURM_NODEID": "3", "SLURM_PROCID": "3"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("told", "nodes", "rank"),
+    [
+        (TORCHRUN, 4, 2),
+        (SRUN, 4, 3),
+        (SRUN | TORCHRUN, 4, 2),
+        (SRUN, 1, 0),
+        (SRUN | {"SLURM_JOB_NAME": "bash", "NODE_RANK": "1"}, 4, 1),
+        ({"GROUP_RANK": "2"}, 4, 2),
+    ],
+    ids=["torchrun", "srun", "torchrun in srun", "one process", "a shell of slurm", "by hand"],
+)
+def test_rows_go_to_the_process_that_lightning_takes_this_for(
+    told: dict[str, str], nodes: int, rank: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rank_zero_only, "rank", 0)  # Lightning sets it for all that comes after
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    devices = Devices(1, nodes)
+    assert devices.place == Place(rank, nodes)
+    if told is not SRUN or nodes > 1:  # Lightning wants all tasks of srun for one run
+        assert lightning.Trainer(**devices.options(), logger=False).global_rank == rank
+
+
+def test_a_process_that_lightning_takes_for_another_is_told_before_it_learns(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Devices, "place", property(lambda self: Place(1, 2)))
+    with pytest.raises(OptionError, match="rows of number 1 of 2, Lightning takes it for number 0 of 1"):
+        fit(small(), archive, tmp_path / "run", progress=False)
+    assert not last_checkpoint(tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "world", "says"),
+    [
+        (("optim.batch=128",), 3, r"optim\.batch=128 cannot be dealt evenly to 3 devices; make it 126 or 129"),
+        (("optim.batch=2",), 3, r"optim\.batch=2 cannot be dealt evenly to 3 devices; make it 3"),
+        (("net.name=dan", "optim.batch=2"), 2, r"optim\.batch=2 leaves one picture to each of 2 devices, .*; needs 4"),
+    ],
+)
+def test_a_batch_that_cannot_be_dealt_is_refused_before_the_run_begins(
+    settings: tuple[str, ...], world: int, says: str, archive: Path, tmp_path: Path
+) -> None:
+    wrong = changed(recipe("expression_fer2013"), settings)
+    with pytest.raises(OptionError, match=says):
+        fit(wrong, archive, tmp_path / "run", progress=False, devices=Devices(1, world))
+    assert not (tmp_path / "run").exists()
+    check_share(changed(wrong, [f"optim.batch={2 * world}"]), world)
+    check_share(changed(recipe("expression_fer2013"), ["optim.batch=2"]), 2)  # a net that learns from one
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------------
@@ -365,6 +454,33 @@ def test_a_run_stops_when_val_gains_nothing(archive: Path, tmp_path: Path) -> No
                   "net.dropout=0")  # fmt: skip
     fit(stuck, archive, tmp_path / "run", progress=False)
     assert 3 <= len(figures(tmp_path / "run", "val_kl")) < 9
+    ended = read_epoch(tmp_path / "run", "last")
+    fit(changed(stuck, ["optim.epochs=20"]), archive, tmp_path / "run", resume=True, progress=False)
+    assert read_epoch(tmp_path / "run", "last") == ended
+
+
+def test_a_run_that_did_not_stop_early_goes_on_to_more_epochs(archive: Path, tmp_path: Path) -> None:
+    learning = small("optim.stop_after=5")
+    fit(learning, archive, tmp_path / "run", progress=False)
+    fit(changed(learning, ["optim.epochs=3"]), archive, tmp_path / "run", resume=True, progress=False)
+    assert read_epoch(tmp_path / "run", "last") == 2
+
+
+def test_of_a_step_that_looks_twice_the_first_look_is_told(archive: Path, tmp_path: Path) -> None:
+    looks: list[float] = []
+    kept = ExpressionTask.loss
+
+    def loss(self: ExpressionTask, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        found = kept(self, batch)
+        looks.append(found.item())
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ExpressionTask, "loss", loss)
+        fit(small("optim.epochs=1", "optim.sam=1", "optim.lr=1e-9"), archive, tmp_path / "run", progress=False)
+    first, second = looks[::2], looks[1::2]
+    assert np.mean(second) > np.mean(first) + 0.1  # else nothing is shown
+    assert figures(tmp_path / "run", "train_loss") == [pytest.approx(np.mean(first), rel=1e-5)]
 
 
 def test_the_last_checkpoint_is_of_the_last_epoch_and_the_best_of_the_best(archive: Path, tmp_path: Path) -> None:
@@ -393,6 +509,20 @@ def test_folds_are_runs_of_their_own_and_are_judged_out_of_fold(archive: Path, t
     assert accuracy.pooled.value > 0.5  # stripes of seven kinds: a net that has learnt anything knows them
     with pytest.raises(OutputError, match="fold-0: holds a run already"):
         fit_folds(small(), archive, tmp_path / "run", 3, progress=False)
+
+
+def test_folds_are_not_learnt_from_by_the_way(archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"data\.join_val learns from val, which is the fold"):
+        fit_folds(small("data.join_val=true"), archive, tmp_path / "run", 2, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_figures_say_what_acted_on_their_fold(archive: Path, tmp_path: Path) -> None:
+    steered = small("optim.stop_after=1", "optim.schedule=plateau", "optim.epochs=1")
+    found = fit_folds(steered, archive, tmp_path / "run", 2, progress=False)
+    said = "; it flatters, optim.stop_after and optim.schedule=plateau acted on these rows"
+    assert [str(one).endswith(said) for one in found] == [True, True]
+    assert str(found[0]).count("flatters") == 1
 
 
 def test_folds_by_the_command_line_print_their_mean_and_spread_and_resume(archive: Path, tmp_path: Path) -> None:

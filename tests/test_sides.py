@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -56,6 +59,26 @@ def test_a_look_learns_nothing_and_a_net_of_one_side_names_it() -> None:
 def test_tokens_are_no_maps() -> None:
     with pytest.raises(OptionError, match=r"test_vit gives features of shape \(1, 101, 64\), needs maps"):
         build(BackboneNet(backbone="test_vit", resolution=160), 7, pretrained=True)
+
+
+def test_a_net_that_will_not_go_without_its_pooling_gives_no_maps() -> None:
+    with pytest.raises(OptionError, match=r"efficientvit_b0 gives no maps .*; take another, as resnet18"):
+        backbone("efficientvit_b0")
+
+
+@pytest.mark.parametrize("name", ["mobilenetv3_small_050", "ghostnet_050"])
+def test_layers_between_maps_and_classifier_are_none_of_a_backbone(name: str) -> None:
+    net = build(BackboneNet(backbone=name, size=48), 7, pretrained=True)
+    trunk, images = net.get_submodule("trunk"), torch.rand(2, 3, 48, 48)
+    whole = timm.create_model(name)
+    whole.load_state_dict(trunk.state_dict(), strict=False)
+    torch.testing.assert_close(trunk.eval()(images), whole.eval().forward_features(images))
+    net(images)["logits"].sum().backward()
+    assert [key for key, value in net.named_parameters() if value.grad is None] == []
+    again = copy.deepcopy(net)  # as the running average of weights does
+    with torch.no_grad():
+        again.get_submodule("trunk").conv_stem.weight.zero_()  # type: ignore[union-attr,operator]
+    assert not torch.equal(again.get_submodule("trunk")(images), trunk(images))
 
 
 def test_every_kind_of_net_says_so_before_it_learns_and_an_old_one_is_built_as_it_was() -> None:

@@ -42,15 +42,15 @@ def _asked(run: Path, checkpoint: str) -> tuple[nn.Module, int, bool]:
 def grad_cam(net: nn.Module, images: Tensor, classes: Tensor) -> np.ndarray:
     """Heat float32 (N, H, W) in [0, 1] for pictures (N, C, H, W) and the class (N,) whose logit is asked about.
 
-    The channels of the last feature map are weighted by their mean gradient, summed, cut at zero, resized bilinearly,
-    and each map divided by its own largest value. Raises `ModelError` for a net without a feature map.
+    The channels of the last feature map, which is what a `trunk` gives, are weighted by their mean gradient, summed,
+    cut at zero, resized bilinearly, and each map divided by its own largest value. Raises `ModelError` for a net
+    without a feature map.
     """
     with torch.enable_grad(), _watched(net) as maps:
         given = net(images.requires_grad_())
-        features = given.get("features")
-        last = features if features is not None and features.ndim == 4 else next(reversed(maps), None)
-        if last is None:
+        if not maps:
             raise ModelError("the net has no feature map with height and width; Grad-CAM needs one")
+        last = maps[-1]
         chosen = given["logits"].gather(1, classes.unsqueeze(1)).sum()
         (slope,) = torch.autograd.grad(chosen, last)
     weights = slope.mean(dim=(2, 3), keepdim=True)
@@ -61,15 +61,20 @@ def grad_cam(net: nn.Module, images: Tensor, classes: Tensor) -> np.ndarray:
 
 @contextmanager
 def _watched(net: nn.Module) -> Iterator[list[Tensor]]:
-    """The outputs of the innermost modules that have height and width, in the order they were made; no pooling."""
+    """What has height and width, in the order it was made: of a net's `trunk`, or else of the net, and of its leaves.
+
+    What a trunk gives ends the list: leaves behind it are branches of a head, and leaves in it may be the shortcut of a
+    block that adds outside of any module. Those are left for trunks that end with one place. Pooling is not looked at.
+    """
     maps: list[Tensor] = []
+    seeing = next((part for name, part in net.named_modules() if name.rpartition(".")[2] == "trunk"), net)
 
     def keep(_: nn.Module, __: object, output: object) -> None:
         if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1 and output.requires_grad:
             maps.append(output)
 
-    leaves = [m for m in net.modules() if not list(m.children()) and not isinstance(m, POOLING)]
-    hooks = [leaf.register_forward_hook(keep) for leaf in leaves]
+    leaves = [m for m in seeing.modules() if not list(m.children()) and not isinstance(m, POOLING)]
+    hooks = [part.register_forward_hook(keep) for part in dict.fromkeys((*leaves, seeing))]
     try:
         yield maps
     finally:

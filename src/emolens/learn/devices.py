@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from emolens.errors import OptionError
 from emolens.learn.config import Recipe
@@ -35,9 +38,16 @@ class Devices:
 
     @property
     def place(self) -> Place:
-        """Of this process. Lightning starts the others with these variables set; the first has none."""
-        local, node = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("NODE_RANK", 0))
-        return Place(node * self.devices + local, self.devices * self.nodes)
+        """Of this process, as Lightning will take it: torchrun, srun and Lightning each set variables of their own."""
+        world = self.devices * self.nodes
+        if world == 1:  # a task of srun by itself, whatever its number
+            return Place()
+        if TorchElasticEnvironment.detect():
+            return Place(int(os.environ["RANK"]), world)
+        if SLURMEnvironment.detect():
+            return Place(int(os.environ["SLURM_PROCID"]), world)
+        started = LightningEnvironment()  # the first process has no variables set
+        return Place(started.node_rank() * self.devices + started.local_rank(), world)
 
     def options(self) -> dict[str, Any]:
         """What Lightning's Trainer is told."""
@@ -48,6 +58,18 @@ class Devices:
             "num_nodes": self.nodes,
             "strategy": "ddp" if many else "auto",
         }
+
+
+def check_share(recipe: Recipe, world: int) -> None:
+    """Raises `OptionError` where a step's rows cannot be dealt evenly, or leave one each to a net that needs more."""
+    size, why = recipe.optim.batch, recipe.net.why_not_alone
+    if size % world:
+        near = " or ".join(str(each) for each in (size - size % world, size - size % world + world) if each)
+        raise OptionError(f"optim.batch={size} cannot be dealt evenly to {world} devices; make it {near}")
+    if size == world and why:
+        raise OptionError(
+            f"optim.batch={size} leaves one picture to each of {world} devices, but {why}; needs {2 * size}"
+        )
 
 
 def precision(recipe: Recipe) -> Literal["bf16-mixed", "32-true"]:

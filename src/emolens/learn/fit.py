@@ -12,13 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from emolens.errors import Stopped
+from emolens.errors import OptionError, Stopped
 from emolens.learn.config import Recipe
-from emolens.learn.devices import Devices, precision
-from emolens.learn.runs import WholeCheckpoints, check_place, check_resumed, last_checkpoint, write_record
+from emolens.learn.devices import Devices, Place, check_share, precision
+from emolens.learn.runs import (
+    RunCheckpoints,
+    WholeCheckpoints,
+    check_place,
+    check_resumed,
+    last_checkpoint,
+    stopped_early,
+    write_record,
+)
 from emolens.learn.tasks import start
 
 ONE = Devices()
@@ -29,20 +37,25 @@ def fit(
 ) -> Path:
     """Train `recipe` on the data set in `data`, write the run folder, return the path of its last checkpoint.
 
-    `resume` goes on from `checkpoints/last.ckpt` to the same result as an unbroken run. Raises `OutputError` where the
-    run folder exists already and is not resumed or the disk is full, `OptionError` where there is nothing to resume or
-    it was begun with other settings, `ModelError` where its checkpoint cannot be read, `TrainingError` where the loss
-    is no longer a number, `Stopped` where Ctrl-C or a request to terminate ended it.
+    `resume` goes on from `checkpoints/last.ckpt` to the same result as an unbroken run; one that `optim.stop_after`
+    ended stays ended. Raises `OutputError` where the run folder exists already and is not resumed or the disk is full,
+    `OptionError` where there is nothing to resume, it was begun with other settings or a batch cannot be dealt to the
+    devices, `ModelError` where its checkpoint cannot be read, `TrainingError` where the loss is no longer a number,
+    `Stopped` where Ctrl-C or a request to terminate ended it.
     """
+    check_share(recipe, devices.place.world)
     check_place(run, resume)
+    last = last_checkpoint(run)
     if resume:
         check_resumed(recipe, run)
-    last = last_checkpoint(run)
+        if stopped_early(run):
+            return last
     lightning.seed_everything(recipe.seed, verbose=False)  # before the net draws its weights
     begun = start(recipe, data, devices.place)
     if devices.place.rank == 0:
         write_record(recipe, run)
     trainer = _trainer(recipe, run, progress, devices, begun.task.watched)
+    _check_rank(trainer, devices.place)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
@@ -55,6 +68,15 @@ def fit(
         with _stopped_by_signals(trainer, run), _quiet_writers():
             trainer.fit(begun.task, begun.train, begun.val, ckpt_path=str(last) if resume else None)
     return last
+
+
+def _check_rank(trainer: lightning.Trainer, place: Place) -> None:
+    """Raises `OptionError` where Lightning takes this process for another than rows were dealt to."""
+    if (trainer.global_rank, trainer.world_size) != (place.rank, place.world):
+        raise OptionError(
+            f"this process has the rows of number {place.rank} of {place.world}, Lightning takes it for number "
+            f"{trainer.global_rank} of {trainer.world_size}; start it by torchrun, by srun, or with NODE_RANK set"
+        )
 
 
 @contextmanager
@@ -98,9 +120,9 @@ def _trainer(recipe: Recipe, run: Path, progress: bool, devices: Devices, watche
     optim = recipe.optim
     callbacks: list[Callback] = [
         *([Progress()] if progress else []),
-        ModelCheckpoint(run / "checkpoints", "best", monitor=watched, enable_version_counter=False),
+        RunCheckpoints(run / "checkpoints", "best", monitor=watched, enable_version_counter=False),
         # Lightning's own `save_last` copies the best so far: a run that got worse would end, and resume, epochs ago.
-        ModelCheckpoint(run / "checkpoints", "last", enable_version_counter=False),
+        RunCheckpoints(run / "checkpoints", "last", enable_version_counter=False),
     ]
     if optim.ema:
         callbacks.append(EMAWeightAveraging(decay=optim.ema))

@@ -16,7 +16,7 @@ from emolens.evaluation.distributions import per_picture
 from emolens.evaluation.map_asking import BATCH
 from emolens.evaluation.maps import METRICS
 from emolens.evaluation.metrics import Estimate, divergence, hits, mean_estimate
-from emolens.learn.config import EvokedRecipe, ExpressionRecipe, FoldedData, Recipe, StimuliRecipe, changed
+from emolens.learn.config import EvokedRecipe, ExpressionRecipe, FoldedData, Optim, Recipe, StimuliRecipe, changed
 from emolens.learn.devices import Devices
 from emolens.learn.fit import ONE, fit
 from emolens.learn.loading import rows_of
@@ -31,17 +31,22 @@ from emolens.models.classifier import softmax
 
 @dataclass(frozen=True, slots=True)
 class FoldFigure:
-    """One figure over the folds: of each fold, their mean and standard deviation, and of all rows together."""
+    """One figure over the folds: of each fold, their mean and standard deviation, and of all rows together.
+
+    `steered_by` names the settings that acted on the rows that it is of.
+    """
 
     name: str
     folds: tuple[float, ...]
     pooled: Estimate
+    steered_by: str = ""
 
     def __str__(self) -> str:
         one = self.pooled
+        steered = f"; it flatters, {self.steered_by} acted on these rows" if self.steered_by else ""
         return (
             f"out of fold, {self.name}: {self.mean:.4f} ± {self.spread:.4f} over {len(self.folds)} folds; "
-            f"all {one.n} rows {one.value:.4f} ({one.low:.4f} to {one.high:.4f})"
+            f"all {one.n} rows {one.value:.4f} ({one.low:.4f} to {one.high:.4f}){steered}"
         )
 
     @property
@@ -60,9 +65,11 @@ def fit_folds(
 ) -> tuple[FoldFigure, ...]:  # fmt: skip
     """Train a recipe once a fold into `run/fold-0`, `run/fold-1`, ..., and judge each on its own fold.
 
-    The figures are of the last checkpoint: none was chosen on the fold that it is judged on. With `resume` folds that
-    have a checkpoint go on and the others begin. Raises `OptionError` for a recipe of a task without folds and for
-    fewer than two, `OutputError` where a fold's run is there and not resumed, and what `fit` raises.
+    The figures are of the last checkpoint, which is not chosen on the fold that it is judged on, but where the recipe
+    has `optim.stop_after` or the schedule `plateau`, that fold says when to stop or to slow down: such figures
+    flatter, and say so. With `resume` folds that have a checkpoint go on and the others begin. Raises `OptionError` for
+    a recipe of a task without folds and for fewer than two, `OutputError` where a fold's run is there and not resumed,
+    and what `fit` raises.
     """
     if not isinstance(recipe.data, FoldedData):
         raise OptionError(
@@ -76,7 +83,13 @@ def fit_folds(
         raise OutputError(f"{begun[0]}: holds a run already; give --resume to go on or another --out to start anew")
     for part, place in parts:
         fit(part, data, place, resume=place in begun, progress=progress, devices=devices)
-    return pooled([_fold_figures(part, data, place) for part, place in parts])
+    return pooled([_fold_figures(part, data, place) for part, place in parts], _steering(recipe.optim))
+
+
+def _steering(optim: Optim) -> str:
+    """The settings that let `val` say how a run goes on."""
+    acting = {"optim.stop_after": optim.stop_after > 0, "optim.schedule=plateau": optim.schedule == "plateau"}
+    return " and ".join(name for name, acts in acting.items() if acts)
 
 
 def _fold_figures(recipe: Recipe, data: Path, run: Path) -> dict[str, np.ndarray]:
@@ -94,10 +107,12 @@ def out_of_fold(runs: Sequence[tuple[Path, LabelledFaces]]) -> tuple[FoldFigure,
     return pooled([row_figures(run, rows) for run, rows in runs])
 
 
-def pooled(found: Sequence[Mapping[str, np.ndarray]]) -> tuple[FoldFigure, ...]:
+def pooled(found: Sequence[Mapping[str, np.ndarray]], steered_by: str = "") -> tuple[FoldFigure, ...]:
     """Every figure over the folds: `found` has each fold's, one value a row."""
     return tuple(
-        FoldFigure(name, tuple(float(one[name].mean()) for one in found), mean_estimate(np.concatenate(column)))
+        FoldFigure(
+            name, tuple(float(one[name].mean()) for one in found), mean_estimate(np.concatenate(column)), steered_by
+        )
         for name in found[0]
         for column in [[one[name] for one in found]]
     )

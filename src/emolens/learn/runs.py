@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
 from emolens import __version__
@@ -130,6 +131,12 @@ def check_resumed(recipe: Recipe, run: Path) -> None:
             )
 
 
+def stopped_early(run: Path) -> bool:
+    """Whether a run ended because `val` gained nothing for as long as its recipe waits; it would end so again."""
+    states = torch.load(last_checkpoint(run), map_location="cpu", weights_only=True)["callbacks"]
+    return any(state.get("wait_count", 0) >= state["patience"] for state in states.values() if "patience" in state)
+
+
 def write_record(recipe: Recipe, run: Path) -> None:
     """Write what repeats the run. Raises `OutputError` where the folder cannot be written."""
     environment = {
@@ -153,6 +160,23 @@ class WholeCheckpoints(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         with replacing(Path(path)) as draft:
             super().save_checkpoint(checkpoint, draft, storage_options)
+
+
+class RunCheckpoints(ModelCheckpoint):
+    """Checkpoints of a run folder, which may have been moved since: Lightning would then forget the best so far."""
+
+    @property
+    def state_key(self) -> str:
+        # Lightning names a callback's state after its class; runs from before this one have it under that of Lightning.
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        paths = {name: self._here(state_dict[name]) for name in state_dict if name.endswith("_path")}
+        best = {self._here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
+
+    def _here(self, path: str) -> str:
+        return str(Path(self.dirpath or "") / Path(path).name) if path else path
 
 
 def _commit() -> str:

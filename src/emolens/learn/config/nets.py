@@ -79,7 +79,7 @@ class DepthwiseNet(_Net):
 
 
 class BackboneNet(_Net):
-    """Any backbone of timm with a linear head; see `nets.classifier`."""
+    """Any backbone of timm that gives maps (N, C, h, w), with a linear head; see `nets.classifier`."""
 
     colours: ClassVar[tuple[str, ...]] = ("grey", "rgb")
 

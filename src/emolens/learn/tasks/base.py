@@ -10,6 +10,7 @@ from typing import Any
 import lightning
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
 from emolens.errors import TrainingError
@@ -32,6 +33,7 @@ class Task(lightning.LightningModule):
         self.recipe = recipe
         self.taxonomy = taxonomy
         self.net = net.to(memory_format=torch.channels_last)
+        self.told_step = -1
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["labels"] = {"taxonomy": self.taxonomy.name, "classes": list(self.taxonomy.classes)}
@@ -58,8 +60,10 @@ class Task(lightning.LightningModule):
                 f"the loss became {loss.item()} in epoch {self.current_epoch}, step {self.global_step}; what was saved "
                 "before stays. Try a smaller optim.lr, optim.clip=1 or optim.precision=float32"
             )
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=self.count(batch),
-                 sync_dist=True)  # fmt: skip
+        if self.told_step != self.global_step:  # the second look of a step is at other weights
+            self.told_step = self.global_step
+            self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=self.count(batch),
+                     sync_dist=True)  # fmt: skip
         return loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
@@ -74,6 +78,16 @@ class Task(lightning.LightningModule):
                 f"{self.watched} became {found.item()} in epoch {self.current_epoch}; what was saved before stays. "
                 "Try a smaller optim.lr, optim.clip=1 or optim.precision=float32"
             )
+
+    def on_train_epoch_end(self) -> None:
+        # Lightning does so after it has saved, and a run that goes on from that would not know of this epoch's figure.
+        stuck = self.lr_schedulers()
+        if isinstance(stuck, ReduceLROnPlateau):
+            stuck.step(self.trainer.callback_metrics[self.watched])
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
 
     def configure_optimizers(self) -> Any:
         settings: Optim = self.recipe.optim
