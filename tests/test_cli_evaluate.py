@@ -19,6 +19,8 @@ from typer.testing import CliRunner
 from emolens.cli import app
 from emolens.cli.destinations import report_place
 from emolens.cli.evaluate import _cut_otherwise
+from emolens.evaluation.asking import ask_model
+from emolens.evaluation.rows import open_rows, views
 from emolens.evaluation.storing import read_predictions, write_predictions
 from emolens.models.card import ModelCard
 from expression_sets import write_rafdb
@@ -122,7 +124,16 @@ def test_a_table_is_held_to_the_labels_of_the_data(archive: Path, model: Path, t
     other = write_rafdb(tmp_path / "raf")
     code, said = emolens("evaluate", tmp_path / "t.npz", "--data", other, "--dataset", "rafdb", "--no-report")
     assert code == 2
-    assert "no row of it can be judged as contempt" in said
+    assert "16 of 16 are not there" in said
+
+
+def test_votes_of_either_subset_and_of_four_digits_are_those_of_the_data(archive: Path, model: Path) -> None:
+    rows = open_rows(archive, "val")
+    said = ask_model(model, rows)
+    for found in views(said, rows):
+        assert len(views(found, rows)) == 2
+    rounded = replace(said, targets=np.round(said.targets, 4))
+    assert [len(one) for one in views(rounded, rows)] == [len(one) for one in views(said, rows)]
 
 
 def test_figures_of_other_rows_stay_in_the_card(archive: Path, model: Path, tmp_path: Path) -> None:

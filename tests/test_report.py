@@ -132,7 +132,7 @@ def test_every_picture_is_named_by_its_row(report: Report) -> None:
     assert page.count("<code>fear/0&lt;b&gt;</code>") == 2
     assert page.count("<code>fear/1&lt;b&gt;</code>") == 1
     rows = report.judgements[0].predictions
-    assert f"2 of {(rows.truth != rows.guess).sum()} wrong answers" in page
+    assert f"2 of {(rows.truth != rows.guess).sum()} wrong answers, the surest. A class that" in page
 
 
 def test_a_page_says_which_of_its_subsets_the_plots_are_of(report: Report) -> None:

@@ -303,9 +303,10 @@ def test_devices_know_their_place() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCAL_RANK", "1")
         patch.setenv("NODE_RANK", "2")
-        assert Devices(1, 3).place == Place(3, 3) or torch.cuda.is_available()
         if not torch.cuda.is_available():
             assert Devices(2, 3).place == Place(5, 6)
+        with pytest.raises(OptionError, match="this is process 3, counted from 0, and --devices 1 --nodes 3 are 3"):
+            _ = Devices(1, 3).place
     with pytest.raises(OptionError, match="0 devices on 1 nodes"):
         Devices(0)
 
@@ -335,8 +336,23 @@ def test_rows_go_to_the_process_that_lightning_takes_this_for(
         monkeypatch.setenv(name, value)
     devices = Devices(1, nodes)
     assert devices.place == Place(rank, nodes)
-    if told is not SRUN or nodes > 1:  # Lightning wants all tasks of srun for one run
-        assert lightning.Trainer(**devices.options(), logger=False).global_rank == rank
+    assert lightning.Trainer(**devices.options(), plugins=devices.plugins, logger=False).global_rank == rank
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"SLURM_JOB_NAME": "mine", "SLURM_NTASKS": "2"},
+        {"TORCHELASTIC_RUN_ID": "one", "GROUP_RANK": "0"},
+        {"NODE_RANK": "a"},
+    ],
+)
+def test_what_a_launcher_left_half_said_is_named(told: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert Devices(1).place == Place()
+    with pytest.raises(OptionError, match="a launcher's variable is missing or no number"):
+        _ = Devices(1, 2).place
 
 
 def test_a_process_that_lightning_takes_for_another_is_told_before_it_learns(
@@ -455,8 +471,10 @@ def test_a_run_stops_when_val_gains_nothing(archive: Path, tmp_path: Path) -> No
     fit(stuck, archive, tmp_path / "run", progress=False)
     assert 3 <= len(figures(tmp_path / "run", "val_kl")) < 9
     ended = read_epoch(tmp_path / "run", "last")
-    fit(changed(stuck, ["optim.epochs=20"]), archive, tmp_path / "run", resume=True, progress=False)
+    fit(stuck, archive, tmp_path / "run", resume=True, progress=False)
     assert read_epoch(tmp_path / "run", "last") == ended
+    with pytest.raises(OptionError, match=r"run: optim\.stop_after ended it, and would again; to learn longer begin"):
+        fit(changed(stuck, ["optim.epochs=20"]), archive, tmp_path / "run", resume=True, progress=False)
 
 
 def test_a_run_that_did_not_stop_early_goes_on_to_more_epochs(archive: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from emolens.errors import OptionError
-from emolens.evaluation.calibration import fit_temperature, one_hot_top
+from emolens.evaluation.calibration import at_its_bound, fit_temperature, one_hot_top
 from emolens.evaluation.classes import confusion, confusion_draws, interval, macro_f1
 from emolens.evaluation.metrics import TINY, hits, mean_estimate
 from emolens.evaluation.predictions import Predictions, aligned
@@ -124,6 +124,8 @@ def _combined(
     question than how votes spread, and is learnt where the weights are chosen.
     """
     temperature = fit_temperature(np.log(np.maximum(known, TINY)), one_hot_top(choose[0].targets))
+    if at_its_bound(temperature):
+        notes["confidence"] = "not calibrated: the temperature is at its bound"
     tables = (_table(choose, known, method, temperature), _table(judge, new, method, temperature))
     return Combined(method, weights, *tables, temperature, dict(notes))
 

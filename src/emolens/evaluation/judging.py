@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from emolens.evaluation.compare import compare
 from emolens.evaluation.evoked_figures import mean_predictor
 from emolens.evaluation.expression import Judgement, judge
@@ -63,9 +61,7 @@ def _about_labels(table: Predictions) -> list[str]:
     """What to know of the labels: that there are no votes, or that some votes are tied."""
     if not table.voted:
         return [SINGLE]
-    tops = table.tops
-    tied = int((tops.sum(axis=1) > 1).sum())
-    either = float(tops[np.arange(len(table)), table.guess].mean())
+    tied, either = int((table.tops.sum(axis=1) > 1).sum()), float(table.excused.mean())
     told = (
         f"In {tied:,} of {len(table):,} rows several classes have the most votes, and the first of them counts as the "
         f"label. Accuracy where any of them counts: {either:.4f}."

@@ -61,6 +61,7 @@ ABSTAINING = (
     "Dashed: a model that is right as often as it says; bars are 95 % intervals. Dotted: the error where every row is "
     "answered. The table: what remains, and how often it is right, where less sure rows are not answered."
 )
+TIED = "A class that as many people named as the label is not wrong here."
 CAPTIONS = "Below each: what the model said and how sure it was, what people said and how many of them, the row's id."
 PICTURE = 96
 """Smaller pictures are shown this wide at least, so that a face of 48 pixels is not a stamp."""
@@ -72,7 +73,7 @@ def report_page(report: Report, drawn: dict[str, str]) -> str:
     rows = first.predictions
     about = [_rows(first), *([f"sha256 of the model {rows.sha[:12]}…"] if rows.sha else [])]
     here = f"Here and below: {_rows(first)}." if len(report.judgements) > 1 else ""
-    wrong = int((rows.truth != rows.guess).sum())
+    wrong = f"{len(report.worst)} of {(~rows.excused).sum():,} wrong answers, the surest. {TIED} {CAPTIONS}"
     sections = [
         _key(first),
         notes(report.notes),
@@ -85,7 +86,7 @@ def report_page(report: Report, drawn: dict[str, str]) -> str:
         _sources(report.sources),
         section("Training", drawn["training"]) if "training" in drawn else "",
         _embedding(rows, drawn),
-        _wall("Worst errors", report.worst, f"{len(report.worst)} of {wrong:,} wrong answers, the surest. {CAPTIONS}"),
+        _wall("Worst errors", report.worst, wrong),
         _wall("Where the net looked", report.looked, f"Grad-CAM: bright where the net looked. {CAPTIONS}"),
     ]
     return framed(

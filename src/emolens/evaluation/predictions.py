@@ -17,8 +17,8 @@ JUDGED = ("expression", "group", "evoked")
 """The tasks whose answers are distributions."""
 TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum: published files print four digits."""
-NOISE = 1e-5
-"""Targets that differ by less are the same: float32 arithmetic in another order. One vote of many is more."""
+NOISE = 1e-3
+"""Targets that differ by less are the same: files print four digits. One vote of many is more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -110,6 +110,11 @@ class Predictions:
     def tops(self) -> np.ndarray:
         """The classes that no other has more votes than, (N, K) bool: several where the vote is tied."""
         return np.asarray(self.targets >= self.targets.max(axis=1, keepdims=True) - NOISE)
+
+    @property
+    def excused(self) -> np.ndarray:
+        """Whether no class has more votes than the predicted one, (N,) bool: right, or as good where votes are tied."""
+        return np.asarray(self.tops[np.arange(len(self)), self.guess])
 
     @property
     def voted(self) -> bool:

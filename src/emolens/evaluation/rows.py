@@ -20,6 +20,7 @@ from emolens.data.prepare import Progress
 from emolens.data.prepared import Prepared, open_prepared
 from emolens.data.registry import reader
 from emolens.errors import DataError, LabelError
+from emolens.evaluation.calibration import one_hot_top
 from emolens.evaluation.predictions import Predictions, aligned
 from emolens.taxonomy import FERPLUS, Taxonomy, convert
 
@@ -179,13 +180,16 @@ def views(predictions: Predictions, rows: Rows) -> list[Predictions]:
     FER+ in its eight classes has four, of `test`, and two else; other sets have one. Raises `DataError` for ids that
     are not in `rows` or stand for other labels there, `LabelError` for classes that `rows` lack.
     """
+    rows.places(predictions.ids)  # before any are left out for their classes
     if predictions.taxonomy.classes != rows.taxonomy.classes:
-        rows = rows.in_classes(predictions.taxonomy)
+        rows = _in_classes_of(predictions, rows)
     at = rows.places(predictions.ids)
-    aligned([replace(predictions, targets=rows.targets[at], model=f"{rows.title} {rows.split}"), predictions])
+    there = replace(predictions, targets=rows.targets[at], model=f"{rows.title} {rows.split}")
     whole = rows.taxonomy == FERPLUS and predictions.taxonomy.classes == FERPLUS.classes
     if not whole or rows.name != "ferplus" or rows.prepared is None:
+        aligned([there, predictions])
         return [replace(predictions, data=rows.title, subset=predictions.subset or rows.subset)]
+    aligned([there, replace(predictions, targets=one_hot_top(predictions.targets))])  # its votes are given anew
     found = []
     for name, (member, targets) in judged_rows(rows.prepared).items():
         kept = predictions.keep(member[at], name)
@@ -194,6 +198,16 @@ def views(predictions: Predictions, rows: Rows) -> list[Predictions]:
             spread[member] = targets
             found.append(replace(kept, targets=spread[at[member[at]]]))
     return found
+
+
+def _in_classes_of(predictions: Predictions, rows: Rows) -> Rows:
+    """The rows in the classes of a table. Raises `LabelError` where they were narrowed to others."""
+    if rows.narrowed and not set(predictions.taxonomy.classes) <= set(rows.taxonomy.classes):
+        raise LabelError(
+            f"{predictions.name} has classes {', '.join(predictions.taxonomy.classes)}; {rows.title} is narrowed to "
+            f"{', '.join(rows.taxonomy.classes)}; compare tables of the same classes"
+        )
+    return rows.in_classes(predictions.taxonomy)
 
 
 def _attributes(prepared: Prepared) -> dict[str, np.ndarray]:

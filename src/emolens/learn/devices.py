@@ -38,19 +38,37 @@ class Devices:
 
     @property
     def place(self) -> Place:
-        """Of this process, as Lightning will take it: torchrun, srun and Lightning each set variables of their own."""
+        """Of this process, as Lightning will take it: torchrun, srun and Lightning each set variables of their own.
+
+        Raises `OptionError` where those are incomplete, or number a process that there is none of.
+        """
         world = self.devices * self.nodes
         if world == 1:  # a task of srun by itself, whatever its number
             return Place()
+        try:
+            rank = self._rank()
+        except (KeyError, ValueError) as error:
+            raise OptionError(
+                f"--devices {self.devices} --nodes {self.nodes}: a launcher's variable is missing or no number "
+                f"({error}); start by torchrun or srun, or unset TORCHELASTIC_RUN_ID, SLURM_NTASKS and NODE_RANK"
+            ) from None
+        if rank >= world:
+            raise OptionError(
+                f"this is process {rank}, counted from 0, and --devices {self.devices} --nodes {self.nodes} are "
+                f"{world}; give as many as are started, or unset LOCAL_RANK, GROUP_RANK and NODE_RANK"
+            )
+        return Place(rank, world)
+
+    def _rank(self) -> int:
         if TorchElasticEnvironment.detect():
-            return Place(int(os.environ["RANK"]), world)
+            return int(os.environ["RANK"])
         if SLURMEnvironment.detect():
-            return Place(int(os.environ["SLURM_PROCID"]), world)
+            return int(os.environ["SLURM_PROCID"])
         started = LightningEnvironment()  # the first process has no variables set
-        return Place(started.node_rank() * self.devices + started.local_rank(), world)
+        return started.node_rank() * self.devices + started.local_rank()
 
     def options(self) -> dict[str, Any]:
-        """What Lightning's Trainer is told."""
+        """What Lightning's Trainer is told, beside its plugins."""
         many = self.devices * self.nodes > 1
         return {
             "accelerator": "gpu" if torch.cuda.is_available() else "cpu",
@@ -58,6 +76,11 @@ class Devices:
             "num_nodes": self.nodes,
             "strategy": "ddp" if many else "auto",
         }
+
+    @property
+    def plugins(self) -> list[Any]:
+        """A process by itself is no part of the job of torchrun or srun that it may have been started in."""
+        return [LightningEnvironment()] if self.devices * self.nodes == 1 else []
 
 
 def check_share(recipe: Recipe, world: int) -> None:

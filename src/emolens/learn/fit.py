@@ -48,14 +48,14 @@ def fit(
     last = last_checkpoint(run)
     if resume:
         check_resumed(recipe, run)
-        if stopped_early(run):
+        if stopped_early(run, recipe.optim.epochs):
             return last
     lightning.seed_everything(recipe.seed, verbose=False)  # before the net draws its weights
     begun = start(recipe, data, devices.place)
-    if devices.place.rank == 0:
-        write_record(recipe, run)
     trainer = _trainer(recipe, run, progress, devices, begun.task.watched)
     _check_rank(trainer, devices.place)
+    if devices.place.rank == 0:
+        write_record(recipe, run)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
@@ -75,7 +75,8 @@ def _check_rank(trainer: lightning.Trainer, place: Place) -> None:
     if (trainer.global_rank, trainer.world_size) != (place.rank, place.world):
         raise OptionError(
             f"this process has the rows of number {place.rank} of {place.world}, Lightning takes it for number "
-            f"{trainer.global_rank} of {trainer.world_size}; start it by torchrun, by srun, or with NODE_RANK set"
+            f"{trainer.global_rank} of {trainer.world_size}; start one process a device by torchrun or srun, "
+            "or unset the variables of SLURM"
         )
 
 
@@ -128,18 +129,21 @@ def _trainer(recipe: Recipe, run: Path, progress: bool, devices: Devices, watche
         callbacks.append(EMAWeightAveraging(decay=optim.ema))
     if optim.stop_after:
         callbacks.append(EarlyStopping(watched, patience=optim.stop_after))
-    return lightning.Trainer(
-        max_epochs=optim.epochs,
-        precision=precision(recipe),
-        gradient_clip_val=optim.clip or None,
-        callbacks=callbacks,
-        plugins=[WholeCheckpoints()],
-        logger=[CSVLogger(run, name="metrics"), TensorBoardLogger(run, name="", version="tensorboard")],
-        default_root_dir=run,
-        enable_model_summary=False,
-        enable_progress_bar=progress,
-        log_every_n_steps=10,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        **devices.options(),
-    )
+    try:
+        return lightning.Trainer(
+            max_epochs=optim.epochs,
+            precision=precision(recipe),
+            gradient_clip_val=optim.clip or None,
+            callbacks=callbacks,
+            plugins=[WholeCheckpoints(), *devices.plugins],
+            logger=[CSVLogger(run, name="metrics"), TensorBoardLogger(run, name="", version="tensorboard")],
+            default_root_dir=run,
+            enable_model_summary=False,
+            enable_progress_bar=progress,
+            log_every_n_steps=10,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            **devices.options(),
+        )
+    except (RuntimeError, ValueError, KeyError) as error:  # of variables that a launcher has set
+        raise OptionError(f"Lightning cannot begin: {' '.join(str(error).split())}") from None

@@ -71,6 +71,8 @@ def fit_folds(
     a recipe of a task without folds and for fewer than two, `OutputError` where a fold's run is there and not resumed,
     and what `fit` raises.
     """
+    if isinstance(recipe, ExpressionRecipe) and recipe.data.join_val:
+        raise OptionError("data.join_val learns from val, which is the fold that a run of folds is judged on; drop it")
     if not isinstance(recipe.data, FoldedData):
         raise OptionError(
             f"recipe {recipe.name} is of task {recipe.task}; --folds is for expression, evoked and stimuli"

@@ -131,10 +131,18 @@ def check_resumed(recipe: Recipe, run: Path) -> None:
             )
 
 
-def stopped_early(run: Path) -> bool:
-    """Whether a run ended because `val` gained nothing for as long as its recipe waits; it would end so again."""
+def stopped_early(run: Path, epochs: int) -> bool:
+    """Whether a run ended because `val` gained nothing for as long as its recipe waits; it would end so again.
+
+    Raises `OptionError` where it did and is asked to learn for more `epochs` than before.
+    """
     states = torch.load(last_checkpoint(run), map_location="cpu", weights_only=True)["callbacks"]
-    return any(state.get("wait_count", 0) >= state["patience"] for state in states.values() if "patience" in state)
+    ended = any(state.get("wait_count", 0) >= state["patience"] for state in states.values() if "patience" in state)
+    if ended and epochs > read_recipe(run).optim.epochs:
+        raise OptionError(
+            f"{run}: optim.stop_after ended it, and would again; to learn longer begin anew with another --out"
+        )
+    return ended
 
 
 def write_record(recipe: Recipe, run: Path) -> None:

@@ -108,8 +108,4 @@ class ExpressionRecipe(Recipe):
             raise ValueError(f"data.colour is {self.data.colour}; net {self.net.name} takes {self.net.colours[0]} only")
         if self.loss.attends and not self.net.attends:
             raise ValueError(f"loss.affinity and loss.partition need a net with heads, as dan, not {self.net.name}")
-        if self.data.folds and self.data.join_val:
-            raise ValueError(
-                "data.join_val learns from val, which is the fold that a run of folds is judged on; drop it"
-            )
         return self
