@@ -89,7 +89,7 @@ def test_the_card_beside_the_file_and_inside_it_say_the_same(runs: list[Path], a
     assert card.parity.file_speed
     assert card.parity.net_speed
     assert re.findall(r"--set seed=(\d)", card.training) == ["1"]  # 0 is the recipe's own
-    assert card.training.count("emolens train expression_ferplus --set optim.epochs=8") == 2
+    assert card.training.count("emolens train expression_ferplus --set 'net.widths=[8,8]' --set optim.epochs=8") == 2
     assert card.dataset == "ferplus"
     (tmp_path / "pair.json").unlink()
     assert read_card(tmp_path / "pair.onnx") == card.model_copy(update={"sha256": ""})
