@@ -9,6 +9,8 @@ from pathlib import Path
 
 RECIPE, FIGURES = "recipe.json", "figures.json"
 """The files by which a run folder and a report are known."""
+FOLD = "fold-"
+"""The folders of the folds of a run begin so."""
 
 
 def home() -> Path:

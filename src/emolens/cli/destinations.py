@@ -6,12 +6,9 @@ import tempfile
 from pathlib import Path
 
 from emolens.errors import OptionError, OutputError
-from emolens.places import FIGURES
+from emolens.places import FIGURES, FOLD
 
 REPORTS = Path("reports")
-
-
-FOLD = "fold-"
 
 
 def report_place(model: str, data: str, split: str, *options: str) -> Path:

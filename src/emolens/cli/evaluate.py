@@ -132,9 +132,9 @@ def evaluate(
             groups_of(rows.attributes, name, rows.title)  # a wrong name is told before the model is asked
     predictions = predicted(model, rows, split, best)
     other = None if against is None else predicted(against, rows, split, best)
-    notes = [] if rows is None else _seen(model, rows)
+    notes = [] if rows is None else _cautions(model, rows)
     if other is not None and rows is not None:
-        notes += [f"{note} (Said of {other.name}.)" for note in _seen(str(against), rows)]
+        notes += [f"{note} (Said of {other.name}.)" for note in _cautions(str(against), rows)]
     if prior is not None:
         predictions, note = _for_population(predictions, prior, model, rows)
         notes.append(note)
@@ -235,8 +235,8 @@ def _learnt_from(model: Path) -> tuple[str, dict[str, Any]]:
     return (card.taxonomy if card.taxonomy in names() else "ferplus"), {}  # a card of before it named its data set
 
 
-def _seen(model: str, rows: Rows) -> list[str]:
-    """What to know of a model beside its figures: what it learnt from, where some of that may be among the rows."""
+def _cautions(model: str, rows: Rows) -> list[str]:
+    """What to know beside the figures: what was learnt from, where that may be among the rows; of runs, how sure."""
     from emolens.models.classifier import read_card
 
     path = Path(model)

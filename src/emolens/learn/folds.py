@@ -27,6 +27,7 @@ from emolens.learn.runs import last_checkpoint
 from emolens.learn.tasks.evoked import pictures_of
 from emolens.learn.tasks.stimuli import mapped_of
 from emolens.models.classifier import softmax
+from emolens.places import FOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def fit_folds(
         )
     if folds < 2:
         raise OptionError(f"--folds is {folds}, needs 2 or more")
-    parts = [(changed(recipe, [f"data.folds={folds}", f"data.fold={k}"]), run / f"fold-{k}") for k in range(folds)]
+    parts = [(changed(recipe, [f"data.folds={folds}", f"data.fold={k}"]), run / f"{FOLD}{k}") for k in range(folds)]
     begun = [place for _, place in parts if last_checkpoint(place).is_file()]
     if begun and not resume:
         raise OutputError(f"{begun[0]}: holds a run already; give --resume to go on or another --out to start anew")
