@@ -172,6 +172,13 @@ def test_fcn_8s_sees_finer_than_fcn_32s() -> None:
     assert scores["fcn32s, none"] == [3]  # AlexNet's pools give 224 px six places, not seven
 
 
+@pytest.mark.parametrize("backbone", ["dla34", "vit_tiny_patch16_224"])  # timm refuses each with another error
+def test_a_backbone_without_dilated_features_is_refused(backbone: str) -> None:
+    settings = MapNet(architecture="dilated", backbone=backbone, weights="none")
+    with pytest.raises(OptionError, match=f"backbone {backbone} gives no dilated features .*; take another, as resnet18"):
+        stimuli_net(settings, 6)
+
+
 def test_the_dilated_net_is_torchvisions() -> None:
     """torchvision's own segmentation net, by another road: same weights, same features before the score."""
     from torchvision.models.segmentation import fcn_resnet50

@@ -61,7 +61,7 @@ def _about_labels(table: Predictions) -> list[str]:
     """What to know of the labels: that there are no votes, or that some votes are tied."""
     if not table.voted:
         return [SINGLE]
-    tied, either = int((table.tops.sum(axis=1) > 1).sum()), float(table.excused.mean())
+    tied, either = int((table.tops.sum(axis=1) > 1).sum()), float(table.among_tops.mean())
     told = (
         f"In {tied:,} of {len(table):,} rows several classes have the most votes, and the first of them counts as the "
         f"label. Accuracy where any of them counts: {either:.4f}."

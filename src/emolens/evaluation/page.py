@@ -73,7 +73,7 @@ def report_page(report: Report, drawn: dict[str, str]) -> str:
     rows = first.predictions
     about = [_rows(first), *([f"sha256 of the model {rows.sha[:12]}…"] if rows.sha else [])]
     here = f"Here and below: {_rows(first)}." if len(report.judgements) > 1 else ""
-    wrong = f"{len(report.worst)} of {(~rows.excused).sum():,} wrong answers, the surest. {TIED} {CAPTIONS}"
+    wrong = f"{len(report.worst)} of {(~rows.among_tops).sum():,} wrong answers, the surest. {TIED} {CAPTIONS}"
     sections = [
         _key(first),
         notes(report.notes),

@@ -112,7 +112,7 @@ class Predictions:
         return np.asarray(self.targets >= self.targets.max(axis=1, keepdims=True) - NOISE)
 
     @property
-    def excused(self) -> np.ndarray:
+    def among_tops(self) -> np.ndarray:
         """Whether no class has more votes than the predicted one, (N,) bool: right, or as good where votes are tied."""
         return np.asarray(self.tops[np.arange(len(self)), self.guess])
 

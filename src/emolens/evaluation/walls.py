@@ -22,7 +22,7 @@ Cams = Callable[[np.ndarray, list[str]], np.ndarray]
 
 def worst_errors(predictions: Predictions, rows: Rows, most: int = MOST) -> list[Shown]:
     """The wrong answers that were given with the most confidence, the surest first; no class that as many named."""
-    wrong = np.flatnonzero(~predictions.excused)
+    wrong = np.flatnonzero(~predictions.among_tops)
     chosen = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:most]
     places = rows.places(predictions.ids[chosen])
     return [_shown(predictions, at, picture) for at, picture in zip(chosen, rows.pictures(places), strict=True)]

@@ -48,11 +48,10 @@ def _features(name: str, output_stride: int) -> tuple[nn.Module, list[int], dict
     options: dict[str, Any] = {} if output_stride == STRIDES[-1] else {"output_stride": output_stride}
     try:
         net: Any = timm.create_model(name, features_only=True, **options)
-    except (RuntimeError, TypeError, AttributeError, NotImplementedError) as error:  # each net of timm has its own
-        reason = " ".join(str(error).split())[:120]
-        raise OptionError(
-            f"backbone {name} gives no features of several strides ({reason}); take a convolutional one"
-        ) from None
+    except (RuntimeError, TypeError, AttributeError, AssertionError) as error:  # each net of timm has its own
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        wanted = "dilated features" if options else "features of several strides"
+        raise OptionError(f"backbone {name} gives no {wanted} ({reason}); take another, as resnet18") from None
     told = net.feature_info
     return net, [*told.channels()], {int(stride): place for place, stride in enumerate(told.reduction())}
 
