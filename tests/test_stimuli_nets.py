@@ -175,7 +175,7 @@ def test_fcn_8s_sees_finer_than_fcn_32s() -> None:
 @pytest.mark.parametrize("backbone", ["dla34", "vit_tiny_patch16_224"])  # timm refuses each with another error
 def test_a_backbone_without_dilated_features_is_refused(backbone: str) -> None:
     settings = MapNet(architecture="dilated", backbone=backbone, weights="none")
-    with pytest.raises(OptionError, match=f"backbone {backbone} gives no dilated features .*; take another, as resnet18"):
+    with pytest.raises(OptionError, match=f"backbone {backbone} gives no dilated features .*; take another"):
         stimuli_net(settings, 6)
 
 
