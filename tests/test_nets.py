@@ -21,6 +21,7 @@ from emolens.learn.nets import build
 from emolens.learn.nets.backbone import WHEELS, backbone
 from emolens.learn.nets.dan import IMAGENET_MEAN, IMAGENET_STD, Dan
 from emolens.learn.nets.depthwise import Depthwise
+from emolens.learn.nets.dlib_resnet import NAME as DLIB
 from emolens.learn.nets.resnet import SmallResNet
 from emolens.learn.nets.vgg import Vgg
 from emolens.learn.recipes import recipe
@@ -31,6 +32,7 @@ TINY: dict[str, Net] = {
     "resnet": ResNet(size=SIDE, widths=(4, 8), blocks=1),
     "depthwise": DepthwiseNet(size=SIDE, widths=(4, 8)),
     "backbone": BackboneNet(size=SIDE, backbone="test_efficientnet"),
+    "dlib": BackboneNet(size=SIDE, backbone=DLIB, resolution=150),
     "dan": DanNet(size=SIDE, widths=(4, 16), blocks=1),
 }
 EXEMPT = {"dan": ("reduce.0.bias", "views.0.0.bias", "views.1.0.bias", "views.2.0.bias", "gate.0.bias", ".head.bias")}
@@ -65,7 +67,7 @@ def settled(name: str) -> nn.Module:
 
 
 def test_every_net_of_the_registry_is_held_to_the_contract() -> None:
-    assert {net.model_fields["name"].default for net in get_args(Net)} == set(TINY)
+    assert {net.model_fields["name"].default for net in get_args(Net)} == {config.name for config in TINY.values()}
 
 
 @pytest.mark.parametrize("classes", [6, 7, 8])
@@ -171,6 +173,21 @@ def test_dan_sees_pictures_as_imagenet_nets_do() -> None:
     level = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) + torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
     Dan(Watched(), 6, resolution=8).eval()(level.expand(2, 3, 4, 4))
     torch.testing.assert_close(seen[0], torch.ones(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_a_backbone_sees_pictures_as_its_weights_want_or_each_by_itself(colours: int) -> None:
+    dark = torch.rand(3, colours, SIDE, SIDE, generator=torch.Generator().manual_seed(2)) * 100
+    for pixels, alike in (("own", True), ("trunk", False)):
+        net = made_of(BackboneNet(size=SIDE, backbone="resnet18", pixels=pixels)).eval()
+        seen: list[Tensor] = []
+        net.trunk.register_forward_pre_hook(lambda _module, given, seen=seen: seen.append(given[0]))
+        for each in (dark, dark + 100):
+            net(each)
+        assert torch.allclose(seen[0], seen[1], atol=1e-4) is alike  # brightness is taken out, or kept
+    wanted = torch.tensor([255 * 0.485, 255 * 0.456, 255 * 0.406]).view(1, 3, 1, 1)
+    spread = torch.tensor([255 * 0.229, 255 * 0.224, 255 * 0.225]).view(1, 3, 1, 1)
+    torch.testing.assert_close(seen[0], (dark - wanted) / spread)
 
 
 def test_what_goes_back_through_a_head_of_dan_keeps_the_layout_of_its_maps() -> None:

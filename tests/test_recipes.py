@@ -94,6 +94,7 @@ def test_the_legacy_repeats_what_changed_the_numbers() -> None:
         assert (now.augment.upend, now.augment.rotate, now.augment.val) == (0, 15, False)
         assert (now.data.name, then.data.name) == ("ck_raf_aff", "lists")
         assert (now.optim, now.seed) == (then.optim, then.seed)
+        assert (now.best, then.best) == ("kl", "accuracy")
     assert recipe("dan_ck_raf_aff", legacy=True).loss.centres == "fixed"  # type: ignore[attr-defined]
     with pytest.raises(OptionError, match="no legacy variant; those that have one: dan_ck_raf_aff, efficientnet_b3"):
         recipe("dan_rafdb", legacy=True)

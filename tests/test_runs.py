@@ -477,6 +477,25 @@ def test_a_run_stops_when_val_gains_nothing(archive: Path, tmp_path: Path) -> No
         fit(changed(stuck, ["optim.epochs=20"]), archive, tmp_path / "run", resume=True, progress=False)
 
 
+def test_the_best_epoch_is_that_of_the_figure_asked_for(archive: Path, tmp_path: Path) -> None:
+    told = {"val_kl": [0.9, 0.5, 0.7, 0.8], "val_accuracy": [0.2, 0.3, 0.6, 0.4]}
+
+    def figures_of(task: ExpressionTask, batch: object) -> dict[str, torch.Tensor]:
+        return {name: torch.tensor(values[task.current_epoch]) for name, values in told.items()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ExpressionTask, "figures", figures_of)
+        for best in ("kl", "accuracy"):
+            asked = small("optim.epochs=4", f"best={best}")
+            fit(asked, archive, tmp_path / best, progress=False)
+            waits = small("optim.epochs=4", f"best={best}", "optim.stop_after=1")
+            fit(waits, archive, tmp_path / f"waits-{best}", progress=False)
+    assert [read_epoch(tmp_path / best, "best") for best in ("kl", "accuracy")] == [1, 2]
+    assert [read_epoch(tmp_path / f"waits-{best}", "last") for best in ("kl", "accuracy")] == [2, 3]
+    with pytest.raises(OptionError, match="best='loss'"):
+        small("best=loss")
+
+
 def test_a_run_that_did_not_stop_early_goes_on_to_more_epochs(archive: Path, tmp_path: Path) -> None:
     learning = small("optim.stop_after=5")
     fit(learning, archive, tmp_path / "run", progress=False)

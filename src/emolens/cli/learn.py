@@ -72,7 +72,7 @@ def export(
     data: DataFolder,
     out: Annotated[Path, typer.Option(metavar="FILE.onnx", help="The model; its card goes beside it.")],
     int8: Annotated[bool, typer.Option("--int8", help="Quantise the convolutions: smaller and faster.")] = False,
-    best: Annotated[bool, typer.Option("--best", help="The epoch with the lowest KL on val, not the last.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="The epoch that was best on val, not the last.")] = False,
     tempered_as: Annotated[
         Path | None, typer.Option(metavar="FILE.onnx", help="Take its temperatures, for runs that learnt from val.")
     ] = None,

@@ -27,7 +27,7 @@ from emolens.learn.runs import (
     stopped_early,
     write_record,
 )
-from emolens.learn.tasks import start
+from emolens.learn.tasks import Task, start
 
 ONE = Devices()
 
@@ -52,7 +52,7 @@ def fit(
             return last
     lightning.seed_everything(recipe.seed, verbose=False)  # before the net draws its weights
     begun = start(recipe, data, devices.place)
-    trainer = _trainer(recipe, run, progress, devices, begun.task.watched)
+    trainer = _trainer(recipe, run, progress, devices, begun.task)
     _check_rank(trainer, devices.place)
     if devices.place.rank == 0:
         write_record(recipe, run)
@@ -115,20 +115,20 @@ class Progress(RichProgressBar):
         return {name: value for name, value in super().get_metrics(*args, **options).items() if name != "v_num"}
 
 
-def _trainer(recipe: Recipe, run: Path, progress: bool, devices: Devices, watched: str) -> lightning.Trainer:
+def _trainer(recipe: Recipe, run: Path, progress: bool, devices: Devices, task: Task) -> lightning.Trainer:
     for name in ("utilities.rank_zero", "accelerators.cuda", "trainer.connectors.signal_connector"):
         logging.getLogger(f"lightning.pytorch.{name}").setLevel(logging.WARNING)
-    optim = recipe.optim
+    optim, watched, mode = recipe.optim, task.watched, "max" if task.rises else "min"
     callbacks: list[Callback] = [
         *([Progress()] if progress else []),
-        RunCheckpoints(run / "checkpoints", "best", monitor=watched, enable_version_counter=False),
+        RunCheckpoints(run / "checkpoints", "best", monitor=watched, mode=mode, enable_version_counter=False),
         # Lightning's own `save_last` copies the best so far: a run that got worse would end, and resume, epochs ago.
         RunCheckpoints(run / "checkpoints", "last", enable_version_counter=False),
     ]
     if optim.ema:
         callbacks.append(EMAWeightAveraging(decay=optim.ema))
     if optim.stop_after:
-        callbacks.append(EarlyStopping(watched, patience=optim.stop_after))
+        callbacks.append(EarlyStopping(watched, patience=optim.stop_after, mode=mode))
     try:
         return lightning.Trainer(
             max_epochs=optim.epochs,

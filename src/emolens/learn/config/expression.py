@@ -101,6 +101,9 @@ class ExpressionRecipe(Recipe):
     augment: Augment = Augment()
     loss: Loss = Loss()
     distil: Distil = Distil()
+    best: Literal["kl", "accuracy"] = Field(
+        default="kl", description="figure of val that the best epoch is kept by, and that optim.stop_after waits for"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> ExpressionRecipe:

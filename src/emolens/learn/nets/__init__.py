@@ -9,6 +9,8 @@ from emolens.learn.nets.backbone import backbone
 from emolens.learn.nets.classifier import Classifier
 from emolens.learn.nets.dan import Dan
 from emolens.learn.nets.depthwise import Depthwise
+from emolens.learn.nets.dlib_resnet import NAME as DLIB
+from emolens.learn.nets.dlib_resnet import dlib_resnet
 from emolens.learn.nets.resnet import SmallResNet
 from emolens.learn.nets.sides import check_side
 from emolens.learn.nets.vgg import Vgg
@@ -29,7 +31,7 @@ def build(config: Net, classes: int, pretrained: bool = False) -> nn.Module:
     if isinstance(config, DanNet):
         return Dan(_dan_trunk(config, pretrained), classes, config.heads, config.resolution, config.dropout)
     trunk = _backbone(config, pretrained, config.drop_path)
-    return Classifier(trunk, classes, config.resolution, config.dropout)
+    return Classifier(trunk, classes, config.resolution, config.dropout, by_trunk=config.pixels == "trunk")
 
 
 def _dan_trunk(config: DanNet, pretrained: bool) -> nn.Module:
@@ -39,7 +41,9 @@ def _dan_trunk(config: DanNet, pretrained: bool) -> nn.Module:
 
 
 def _backbone(config: BackboneNet | DanNet, pretrained: bool, drop_path: float = 0.0) -> nn.Module:
-    trunk = backbone(config.backbone, config.weights if pretrained else "none", drop_path)
+    weights = config.weights if pretrained else "none"
+    made = dlib_resnet if config.backbone == DLIB else backbone
+    trunk = made(config.backbone, weights, drop_path)
     if pretrained:
         setting = "net.resolution" if config.resolution else "net.size"
         check_side(trunk, config.backbone, setting, config.resolution or config.size)

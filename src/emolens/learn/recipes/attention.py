@@ -79,11 +79,9 @@ def efficientnet_b3_ck_raf_aff(legacy: bool = False) -> ExpressionRecipe:
     Tan and Le (2019, arXiv 1905.11946). CK+ is cut by subject, RAF-DB has its official parts, of AffectNet the official
     validation set is the test, and no picture is in two parts. `legacy` is the project as it was: its published lists,
     whose `val` shares 76.5 % of its rows with `train`; pictures upside down and turned by up to 120 degrees, in `val`
-    too. Two things are not repeated: the project kept its best epoch, and stopped, by the accuracy on `val`, here the
-    divergence `val_kl` decides; and it showed the net pictures normalised by ImageNet's mean and standard deviation,
-    here each is standardised by its own (`nets.classifier`).
+    too; and the best epoch by its accuracy there.
     """
-    net = BackboneNet(size=224, backbone="efficientnet_b3", weights="timm", dropout=0.3)
+    net = BackboneNet(size=224, backbone="efficientnet_b3", weights="timm", dropout=0.3, pixels="trunk")
     return _combined(
         "efficientnet_b3_ck_raf_aff", "Tan and Le 2019, arXiv 1905.11946", net, Loss(targets="label"), legacy
     )
@@ -92,8 +90,7 @@ def efficientnet_b3_ck_raf_aff(legacy: bool = False) -> ExpressionRecipe:
 def dan_ck_raf_aff(legacy: bool = False) -> ExpressionRecipe:
     """DAN on the six classes of CK+, RAF-DB and AffectNet together, after hyunyongPark's project.
 
-    As `efficientnet_b3_ck_raf_aff`, but pictures are normalised as the project did; `legacy` also has class centres
-    that never learn.
+    As `efficientnet_b3_ck_raf_aff`; `legacy` also has class centres that never learn.
     """
     loss = ATTENTION.model_copy(update={"centres": "fixed"}) if legacy else ATTENTION
     return _combined("dan_ck_raf_aff", DAN, DanNet(weights="timm"), loss, legacy)
@@ -109,6 +106,7 @@ def _combined(name: str, source: str, net: Net, loss: Loss, legacy: bool) -> Exp
         net=net,
         augment=turned if legacy else upright,
         loss=loss,
+        best="accuracy" if legacy else "kl",
         optim=Optim(
             name="adam", lr=1e-4, weight_decay=0, schedule="plateau", gamma=0.5, step_epochs=5, epochs=150,
             warmup_epochs=0, batch=64, stop_after=7, ema=0,

@@ -22,11 +22,13 @@ from emolens.taxonomy import Taxonomy
 class Task(lightning.LightningModule):
     """A net and what it is asked to do; its classes go into every checkpoint.
 
-    `watched` is the figure on `val` that decides, smaller is better. A subclass gives `loss` of a batch, and `figures`
-    of a batch of `val`, which hold `watched`.
+    `watched` is the figure on `val` that decides, smaller is better unless it `rises`; a rate that falls on a plateau
+    goes by `gets_stuck`. A subclass gives `loss` of a batch, and `figures` of a batch of `val`, which hold both.
     """
 
     watched = "val_loss"
+    rises = False
+    gets_stuck = "val_loss"
 
     def __init__(self, recipe: Recipe, net: nn.Module, taxonomy: Taxonomy) -> None:
         super().__init__()
@@ -83,7 +85,7 @@ class Task(lightning.LightningModule):
         # Lightning does so after it has saved, and a run that goes on from that would not know of this epoch's figure.
         stuck = self.lr_schedulers()
         if isinstance(stuck, ReduceLROnPlateau):
-            stuck.step(self.trainer.callback_metrics[self.watched])
+            stuck.step(self.trainer.callback_metrics[self.gets_stuck])
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         if not isinstance(scheduler, ReduceLROnPlateau):
@@ -93,7 +95,7 @@ class Task(lightning.LightningModule):
         settings: Optim = self.recipe.optim
         moved = optimiser(self, settings)
         steps = int(self.trainer.estimated_stepping_batches)
-        return {"optimizer": moved, "lr_scheduler": schedule(moved, settings, steps, self.watched)}
+        return {"optimizer": moved, "lr_scheduler": schedule(moved, settings, steps, self.gets_stuck)}
 
 
 @dataclass(frozen=True, slots=True)

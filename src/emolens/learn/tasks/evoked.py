@@ -49,7 +49,7 @@ def pictures_of(recipe: EvokedRecipe, data: Path, split: str) -> LabelledPicture
 class EvokedTask(Task):
     """Pictures in; a distribution, valence and arousal out."""
 
-    watched = "val_kl"
+    watched = gets_stuck = "val_kl"
 
     def __init__(self, recipe: EvokedRecipe, net: EmotionWheelNet, classes: Taxonomy) -> None:
         super().__init__(recipe, net, classes)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from emolens.errors import OptionError
 from emolens.learn.config import ExpressionRecipe
 from emolens.learn.devices import Place
 from emolens.learn.distil import Teacher
-from emolens.learn.loading import Batch, batches, rows_of
+from emolens.learn.loading import Batch, batches, face_batches, rows_of
 from emolens.learn.losses import (
     AttentionLoss,
     adjusted,
@@ -24,10 +25,14 @@ from emolens.learn.losses import (
     soft_cross_entropy,
 )
 from emolens.learn.nets import build
+from emolens.learn.nets.dlib_resnet import settle
 from emolens.learn.runs import load_weights, read_checkpoint
 from emolens.learn.tasks.base import Start, Task
 from emolens.learn.transforms import augment
 from emolens.taxonomy import Taxonomy
+
+SETTLE = 512
+"""Training pictures that tell a net which was frozen what its layers see."""
 
 
 class ExpressionTask(Task):
@@ -38,7 +43,7 @@ class ExpressionTask(Task):
 
     shares: Tensor
 
-    watched = "val_kl"
+    gets_stuck = "val_kl"
 
     def __init__(
         self,
@@ -50,6 +55,8 @@ class ExpressionTask(Task):
     ) -> None:
         super().__init__(recipe, net, taxonomy)
         self.settings = recipe
+        self.watched = f"val_{recipe.best}"
+        self.rises = recipe.best == "accuracy"
         self.teacher = teacher
         self.register_buffer("shares", shares, persistent=False)
         # A part of the task, so that its class centres reach the optimiser.
@@ -105,6 +112,7 @@ def start(recipe: ExpressionRecipe, data: Path, place: Place) -> Start:
     if teacher is not None and recipe.distil.view == "still":
         train, teacher = teacher.of(train), None
     net = build(recipe.net, len(train.taxonomy), pretrained=True)
+    settle(net, lambda: face_batches(train).of(np.linspace(0, len(train) - 1, SETTLE).astype(int))[0])
     if recipe.distil.start is not None:
         load_weights(net, read_checkpoint(Path(recipe.distil.start)), train.taxonomy)
     task = ExpressionTask(recipe, net, train.taxonomy, shares, teacher)

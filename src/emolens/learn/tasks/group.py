@@ -24,7 +24,7 @@ from emolens.taxonomy import Taxonomy
 class GroupTask(Task):
     """Groups in, negative / neutral / positive out."""
 
-    watched = "val_kl"
+    watched = gets_stuck = "val_kl"
 
     def __init__(self, recipe: GroupRecipe, net: nn.Module, taxonomy: Taxonomy) -> None:
         super().__init__(recipe, net, taxonomy)

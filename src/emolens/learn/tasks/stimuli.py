@@ -48,8 +48,6 @@ def mapped_of(recipe: StimuliRecipe, data: Path, split: str) -> MappedPictures:
 class StimuliTask(Task):
     """Pictures, and where the net is told them emotions, in; maps out."""
 
-    watched = "val_loss"
-
     def __init__(self, recipe: StimuliRecipe, net: StimuliNet, classes: Taxonomy) -> None:
         super().__init__(recipe, net, classes)
         self.settings = recipe
