@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from emolens.errors import ModelError, OptionError, UnknownName
 from emolens.learn.cam import grad_cam
 from emolens.learn.config import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet, changed
+from emolens.learn.config.nets import DLIB
 from emolens.learn.export import write_onnx
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.nets import build
 from emolens.learn.nets.backbone import WHEELS, backbone
 from emolens.learn.nets.dan import IMAGENET_MEAN, IMAGENET_STD, Dan
 from emolens.learn.nets.depthwise import Depthwise
-from emolens.learn.nets.dlib_resnet import NAME as DLIB
 from emolens.learn.nets.resnet import SmallResNet
 from emolens.learn.nets.vgg import Vgg
 from emolens.learn.recipes import recipe

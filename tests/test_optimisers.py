@@ -118,7 +118,7 @@ def test_schedules_of_epochs(settings: Optim, wanted: tuple[float, ...]) -> None
     assert rates == pytest.approx(wanted)
 
 
-def test_a_plateau_watches_the_figure_that_decides() -> None:
+def test_a_plateau_is_one_of_the_figure_that_it_is_given() -> None:
     moved = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
     told = schedule(moved, Optim(schedule="plateau", gamma=0.5, step_epochs=1), 100, "val_kl")
     assert told["monitor"] == "val_kl"

@@ -130,6 +130,28 @@ def test_a_batch_that_the_rows_cannot_fill_is_named(archives: Callable[[str], Pa
         fit(large, archives("fer2013"), tmp_path / "run", progress=False)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ((), "packaged ones of dlib_resnet29"),
+        (("net.weights=models/mine.dat",), "others published: mine.dat"),
+        (("net.weights=none",), ""),
+        (("net.name=dan", "net.weights=timm"), "timm's of resnet18"),
+        (("net.name=dan", "net.weights=timm", "net.widths=[4,8]"), ""),  # that trunk is none of timm's
+    ],
+)
+def test_a_card_names_the_weights_that_a_net_began_with(
+    settings: tuple[str, ...], said: str, archives: Callable[[str], Path]
+) -> None:
+    found = changed(recipe("expression_ferplus_dlib"), settings)
+    assert isinstance(found, ExpressionRecipe)
+    train = rows_of(found, archives("ferplus"), "train")
+    told = draft_card([found, found], "a-model", train).training_data
+    assert told.startswith("FER2013 Training pictures with FER+ votes")
+    assert (told.count("begun with"), said in told) == (bool(said), True)
+    assert not told.endswith((";", " "))
+
+
 @pytest.mark.parametrize("name", ["dan_rafdb", "efficientnet_b3_ck_raf_aff", "resnet18_fer2013"])
 def test_the_card_of_a_run_says_what_it_learnt_from(name: str, archives: Callable[[str], Path]) -> None:
     found = small(name)

@@ -393,11 +393,13 @@ def test_a_loss_that_is_no_number_is_named_and_what_was_saved_stays(archive: Pat
     assert (tmp_path / "run" / "recipe.json").is_file()
 
 
-def test_weights_that_are_no_numbers_are_told_before_they_are_saved(archive: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("best", ["kl", "accuracy"])
+def test_weights_that_are_no_numbers_are_told_before_they_are_saved(best: str, archive: Path, tmp_path: Path) -> None:
     # The loss of a step is computed before it moves the weights, so that of an epoch's last step never shows.
     wild = small(
-        "optim.lr=1e38", "optim.ema=0", "optim.epochs=1", "optim.warmup_epochs=0", "optim.batch=28", "optim.clip=0"
-    )
+        "optim.lr=1e38", "optim.ema=0", "optim.epochs=1", "optim.warmup_epochs=0", "optim.batch=28", "optim.clip=0",
+        f"best={best}",
+    )  # fmt: skip
     with pytest.raises(TrainingError, match=r"val_kl became (nan|inf) in epoch 0; what was saved before stays"):
         fit(wild, archive, tmp_path / "run", progress=False)
     assert not last_checkpoint(tmp_path / "run").exists()
@@ -494,6 +496,30 @@ def test_the_best_epoch_is_that_of_the_figure_asked_for(archive: Path, tmp_path:
     assert [read_epoch(tmp_path / f"waits-{best}", "last") for best in ("kl", "accuracy")] == [2, 3]
     with pytest.raises(OptionError, match="best='loss'"):
         small("best=loss")
+
+
+def test_on_a_plateau_of_the_divergence_the_rate_falls_whatever_the_best_epoch_is_kept_by(
+    archive: Path, tmp_path: Path
+) -> None:
+    told = {"val_kl": [0.9, 0.5, 0.6, 0.7, 0.8], "val_accuracy": [0.2, 0.3, 0.4, 0.5, 0.6]}
+
+    def figures_of(task: ExpressionTask, batch: object) -> dict[str, torch.Tensor]:
+        return {name: torch.tensor(values[task.current_epoch]) for name, values in told.items()}
+
+    rates: list[float] = []
+    kept = ExpressionTask.on_train_epoch_end
+
+    def ended(task: ExpressionTask) -> None:
+        kept(task)
+        rates.append(task.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+
+    asked = small("optim.epochs=5", "best=accuracy", "optim.schedule=plateau", "optim.gamma=0.5", "optim.step_epochs=1",
+                  "optim.lr=0.01")  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ExpressionTask, "figures", figures_of)
+        patch.setattr(ExpressionTask, "on_train_epoch_end", ended)
+        fit(asked, archive, tmp_path / "run", progress=False)
+    assert rates == pytest.approx([0.01, 0.01, 0.01, 0.005, 0.005])
 
 
 def test_a_run_that_did_not_stop_early_goes_on_to_more_epochs(archive: Path, tmp_path: Path) -> None:

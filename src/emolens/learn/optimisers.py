@@ -33,8 +33,8 @@ def decay_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def schedule(moved: torch.optim.Optimizer, settings: Optim, steps: int, watched: str) -> dict[str, Any]:
-    """The schedule of `settings` over `steps` steps, in the form that Lightning takes; `watched` is what gets stuck."""
+def schedule(moved: torch.optim.Optimizer, settings: Optim, steps: int, gets_stuck: str) -> dict[str, Any]:
+    """The schedule of `settings` over `steps` steps, as Lightning takes it; a plateau is one of `gets_stuck`."""
     if settings.schedule == "cosine":
         asked = round(steps * min(0.5, settings.warmup_epochs / settings.epochs))  # a short look is no warm-up alone
         warmup = max(1, asked) if settings.warmup_epochs else 0
@@ -44,7 +44,7 @@ def schedule(moved: torch.optim.Optimizer, settings: Optim, steps: int, watched:
         stuck = torch.optim.lr_scheduler.ReduceLROnPlateau(
             moved, factor=settings.gamma, patience=settings.step_epochs, min_lr=1e-7
         )
-        return {"scheduler": stuck, "interval": "epoch", "monitor": watched}
+        return {"scheduler": stuck, "interval": "epoch", "monitor": gets_stuck}
     every = settings.step_epochs if settings.schedule == "step" else 1
     return {"scheduler": torch.optim.lr_scheduler.StepLR(moved, every, settings.gamma), "interval": "epoch"}
 

@@ -81,13 +81,14 @@ def _pooled_at_once(model: Path) -> list[str]:
     """
     graph = onnx.load(str(model)).graph
     after = {node.input[0]: node for node in graph.node if node.op_type in ("Relu", "MaxPool")}
+    first = set(_on_the_picture(model))
     found: list[str] = []
-    for node in [each for each in graph.node if each.name in _on_the_picture(model)]:
-        behind = [node]
-        while following := after.get(behind[-1].output[0]):
-            behind.append(following)
+    for last in [node for node in graph.node if node.name in first]:
+        behind = []
+        while last := after.get(last.output[0]):
+            behind.append(last)
         if any(each.op_type == "MaxPool" for each in behind):
-            found += [each.name for each in behind[1:]]
+            found += [each.name for each in behind]
     return found
 
 

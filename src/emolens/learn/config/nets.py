@@ -10,6 +10,9 @@ from emolens.learn.config.base import NetSection, Width
 
 STRIDE = 32
 """Of nearly all nets of timm: a picture of so many pixels or fewer is one place at their end."""
+DLIB = "dlib_resnet29"
+DLIB_PLACE = 166
+"""The same of dlib's net for faces."""
 
 
 def one_place(side: int) -> str:
@@ -99,7 +102,7 @@ class BackboneNet(_Net):
     @property
     def why_not_alone(self) -> str:
         seen = self.resolution or self.size
-        return one_place(seen) if seen <= STRIDE else ""
+        return one_place(seen) if seen <= (DLIB_PLACE if self.backbone == DLIB else STRIDE) else ""
 
 
 class DanNet(_Net):

@@ -177,7 +177,7 @@ def trunk_range(trunk: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class TrunkRange(nn.Module):
-    """Pictures (N, 3, H, W) with values 0 to 255, normalised as a trunk's weights want them."""
+    """Pictures (N, 1 or 3, H, W) with values 0 to 255 as (N, 3, H, W), normalised as a trunk's weights want them."""
 
     low: Tensor
     span: Tensor

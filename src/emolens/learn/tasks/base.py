@@ -74,12 +74,13 @@ class Task(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         # Before a checkpoint is saved: weights that are no numbers would take the place of the last that are.
-        found = self.trainer.callback_metrics.get(self.watched)
-        if found is not None and not torch.isfinite(found):
-            raise TrainingError(
-                f"{self.watched} became {found.item()} in epoch {self.current_epoch}; what was saved before stays. "
-                "Try a smaller optim.lr, optim.clip=1 or optim.precision=float32"
-            )
+        for name in (self.watched, self.gets_stuck):  # an accuracy is a number whatever the weights are
+            found = self.trainer.callback_metrics.get(name)
+            if found is not None and not torch.isfinite(found):
+                raise TrainingError(
+                    f"{name} became {found.item()} in epoch {self.current_epoch}; what was saved before stays. "
+                    "Try a smaller optim.lr, optim.clip=1 or optim.precision=float32"
+                )
 
     def on_train_epoch_end(self) -> None:
         # Lightning does so after it has saved, and a run that goes on from that would not know of this epoch's figure.

@@ -31,7 +31,7 @@ from emolens.learn.tasks.base import Start, Task
 from emolens.learn.transforms import augment
 from emolens.taxonomy import Taxonomy
 
-SETTLE = 512
+SETTLE = 256
 """Training pictures that tell a net which was frozen what its layers see."""
 
 
@@ -111,7 +111,10 @@ def start(recipe: ExpressionRecipe, data: Path, place: Place) -> Start:
     teacher = None if recipe.distil.teacher is None else Teacher(recipe.distil, train)
     if teacher is not None and recipe.distil.view == "still":
         train, teacher = teacher.of(train), None
-    net = build(recipe.net, len(train.taxonomy), pretrained=True)
+    settings = recipe.net
+    if recipe.distil.start is not None and "weights" in type(settings).model_fields:
+        settings = settings.model_copy(update={"weights": "none"})  # the start has them all
+    net = build(settings, len(train.taxonomy), pretrained=True)
     settle(net, lambda: face_batches(train).of(np.linspace(0, len(train) - 1, SETTLE).astype(int))[0])
     if recipe.distil.start is not None:
         load_weights(net, read_checkpoint(Path(recipe.distil.start)), train.taxonomy)
