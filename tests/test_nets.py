@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from emolens.errors import ModelError, OptionError, UnknownName
 from emolens.learn.cam import grad_cam
 from emolens.learn.config import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet, changed
-from emolens.learn.config.nets import DLIB
 from emolens.learn.export import write_onnx
 from emolens.learn.losses import soft_cross_entropy
 from emolens.learn.nets import build
@@ -32,7 +31,6 @@ TINY: dict[str, Net] = {
     "resnet": ResNet(size=SIDE, widths=(4, 8), blocks=1),
     "depthwise": DepthwiseNet(size=SIDE, widths=(4, 8)),
     "backbone": BackboneNet(size=SIDE, backbone="test_efficientnet"),
-    "dlib": BackboneNet(size=SIDE, backbone=DLIB, resolution=150),
     "dan": DanNet(size=SIDE, widths=(4, 16), blocks=1),
 }
 EXEMPT = {"dan": ("reduce.0.bias", "views.0.0.bias", "views.1.0.bias", "views.2.0.bias", "gate.0.bias", ".head.bias")}

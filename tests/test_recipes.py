@@ -11,11 +11,13 @@ import torch
 from emolens.errors import LabelError, ModelError, OptionError
 from emolens.learn.cards import draft_card
 from emolens.learn.config import ExpressionRecipe, changed
+from emolens.learn.devices import Place
 from emolens.learn.fit import fit
 from emolens.learn.loading import rows_of
 from emolens.learn.predict import load_member
 from emolens.learn.recipes import RECIPES, legacies, recipe
 from emolens.learn.runs import read_checkpoint
+from emolens.learn.tasks import start
 from expression_sets import AFF_VAL, write_affectnet, write_ck_raf_aff, write_fer2013, write_lists, write_rafdb
 from fakes import linear_card, linear_model
 
@@ -130,11 +132,27 @@ def test_a_batch_that_the_rows_cannot_fill_is_named(archives: Callable[[str], Pa
         fit(large, archives("fer2013"), tmp_path / "run", progress=False)
 
 
+def test_a_start_has_all_weights_and_those_of_the_backbone_are_not_asked_for(
+    archives: Callable[[str], Path], tmp_path: Path
+) -> None:
+    first = small("expression_ferplus_lite0")
+    fit(first, archives("ferplus"), tmp_path / "run", progress=False)
+    gone = changed(first, ["net.weights=gone.pth"])
+    again = changed(gone, [f"distil.start={tmp_path / 'run'}"])
+    assert isinstance(gone, ExpressionRecipe)
+    assert isinstance(again, ExpressionRecipe)
+    with pytest.raises(ModelError, match=r"weights=gone\.pth: no such file"):
+        start(gone, archives("ferplus"), Place())
+    taken = start(again, archives("ferplus"), Place()).task.net.state_dict()
+    for name, value in load_member(tmp_path / "run").state_dict().items():
+        torch.testing.assert_close(taken[name], value)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ((), "packaged ones of dlib_resnet29"),
-        (("net.weights=models/mine.dat",), "others published: mine.dat"),
+        ((), "packaged ones of tf_efficientnet_lite0"),
+        (("net.weights=models/mine.pth",), "others published: mine.pth"),
         (("net.weights=none",), ""),
         (("net.name=dan", "net.weights=timm"), "timm's of resnet18"),
         (("net.name=dan", "net.weights=timm", "net.widths=[4,8]"), ""),  # that trunk is none of timm's
@@ -143,7 +161,7 @@ def test_a_batch_that_the_rows_cannot_fill_is_named(archives: Callable[[str], Pa
 def test_a_card_names_the_weights_that_a_net_began_with(
     settings: tuple[str, ...], said: str, archives: Callable[[str], Path]
 ) -> None:
-    found = changed(recipe("expression_ferplus_dlib"), settings)
+    found = changed(recipe("expression_ferplus_lite0"), settings)
     assert isinstance(found, ExpressionRecipe)
     train = rows_of(found, archives("ferplus"), "train")
     told = draft_card([found, found], "a-model", train).training_data

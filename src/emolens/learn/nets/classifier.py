@@ -29,13 +29,13 @@ class Classifier(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.normalise = TrunkRange(trunk) if by_trunk else standardise
-        self.channels = -1 if getattr(trunk, "takes_grey", False) else int(getattr(trunk, "channels", 3))
+        self.channels = int(getattr(trunk, "channels", 3))
         self.resolution = resolution
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(int(trunk.num_features), classes)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        images = self.normalise(images).expand(-1, self.channels, -1, -1)  # -1 leaves them as they are
+        images = self.normalise(images).expand(-1, self.channels, -1, -1)
         if self.resolution:
             side = (self.resolution, self.resolution)
             images = functional.interpolate(images, side, mode="bilinear", align_corners=False)

@@ -7,7 +7,7 @@ from torch import nn
 
 from emolens.errors import OptionError
 
-SIDES = (*range(8, 128, 8), *range(128, 513, 32))
+SIDES = (8, 16, 24, *range(32, 513, 32))
 """Tried to name one that can be seen: nearly all nets halve a picture five times."""
 
 

@@ -20,7 +20,6 @@ from emolens.learn.recipes.expression import (
     expression_fer2013,
     expression_ferplus,
     expression_ferplus_distilled,
-    expression_ferplus_dlib,
     expression_ferplus_lite0,
     phone_ferplus,
     resnet18_fer2013,
@@ -34,7 +33,6 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     for recipe in (
         expression_ferplus,
         expression_ferplus_lite0,
-        expression_ferplus_dlib,
         expression_ferplus_distilled,
         phone_ferplus,
         resnet_ferplus,

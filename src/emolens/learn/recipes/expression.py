@@ -40,22 +40,6 @@ def expression_ferplus_lite0() -> ExpressionRecipe:
     )
 
 
-def expression_ferplus_dlib() -> ExpressionRecipe:
-    """A net that has seen three million faces, dlib's, on the votes of FER+, on faces enlarged to 150 px.
-
-    King (2017, dlib.net/face_recognition.py.html), a ResNet after He et al. (2016, arXiv 1512.03385). Its weights come
-    from `pip install face_recognition_models`. With `--set net.resolution=104` it is twice as fast.
-    """
-    return ExpressionRecipe(
-        name="expression_ferplus_dlib",
-        source="King 2017, dlib's face recognition; He et al. 2016, arXiv 1512.03385",
-        net=BackboneNet(backbone="dlib_resnet29", weights="wheel", resolution=150, dropout=0.4),
-        optim=Optim(
-            name="adamw", lr=5e-4, weight_decay=0.1, epochs=12, warmup_epochs=1, batch=64, precision="bfloat16"
-        ),
-    )
-
-
 def expression_ferplus_distilled() -> ExpressionRecipe:
     """A few more epochs of a member, taught by several members beside the votes.
 

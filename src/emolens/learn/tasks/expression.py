@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +14,7 @@ from emolens.errors import OptionError
 from emolens.learn.config import ExpressionRecipe
 from emolens.learn.devices import Place
 from emolens.learn.distil import Teacher
-from emolens.learn.loading import Batch, batches, face_batches, rows_of
+from emolens.learn.loading import Batch, batches, rows_of
 from emolens.learn.losses import (
     AttentionLoss,
     adjusted,
@@ -25,14 +24,10 @@ from emolens.learn.losses import (
     soft_cross_entropy,
 )
 from emolens.learn.nets import build
-from emolens.learn.nets.dlib_resnet import settle
 from emolens.learn.runs import load_weights, read_checkpoint
 from emolens.learn.tasks.base import Start, Task
 from emolens.learn.transforms import augment
 from emolens.taxonomy import Taxonomy
-
-SETTLE = 256
-"""Training pictures that tell a net which was frozen what its layers see."""
 
 
 class ExpressionTask(Task):
@@ -115,7 +110,6 @@ def start(recipe: ExpressionRecipe, data: Path, place: Place) -> Start:
     if recipe.distil.start is not None and "weights" in type(settings).model_fields:
         settings = settings.model_copy(update={"weights": "none"})  # the start has them all
     net = build(settings, len(train.taxonomy), pretrained=True)
-    settle(net, lambda: face_batches(train).of(np.linspace(0, len(train) - 1, SETTLE).astype(int))[0])
     if recipe.distil.start is not None:
         load_weights(net, read_checkpoint(Path(recipe.distil.start)), train.taxonomy)
     task = ExpressionTask(recipe, net, train.taxonomy, shares, teacher)
