@@ -167,7 +167,20 @@ def test_a_card_names_the_weights_that_a_net_began_with(
     told = draft_card([found, found], "a-model", train).training_data
     assert told.startswith("FER2013 Training pictures with FER+ votes")
     assert (told.count("begun with"), said in told) == (bool(said), True)
-    assert not told.endswith((";", " "))
+    fresh = changed(recipe("expression_ferplus"), [])
+    assert isinstance(fresh, ExpressionRecipe)
+    mixed = draft_card([fresh, found, fresh], "a-model", train).training_data
+    assert mixed == told
+
+
+def test_a_card_follows_a_start_to_the_weights_that_began_it(archives: Callable[[str], Path], tmp_path: Path) -> None:
+    train, run = rows_of(small("expression_ferplus"), archives("ferplus"), "train"), tmp_path / "lite0"
+    taught = changed(small("expression_ferplus_lite0"), ["net.weights=none", f"distil.start={run}"])
+    assert isinstance(taught, ExpressionRecipe)
+    assert draft_card([taught], "a-model", train).training_data.endswith("; begun with the run lite0")
+    run.mkdir()
+    (run / "recipe.json").write_text(recipe("expression_ferplus_lite0").model_dump_json())
+    assert draft_card([taught], "a-model", train).training_data.endswith("packaged ones of tf_efficientnet_lite0")
 
 
 @pytest.mark.parametrize("name", ["dan_rafdb", "efficientnet_b3_ck_raf_aff", "resnet18_fer2013"])

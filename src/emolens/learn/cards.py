@@ -17,6 +17,7 @@ from emolens.data.registry import reader
 from emolens.learn.commands import command_of
 from emolens.learn.config import ExpressionRecipe
 from emolens.learn.losses import SELDOM, class_weights, prepared_targets
+from emolens.learn.runs import recipe_of
 from emolens.models.card import Framing, Licences, ModelCard
 
 LICENCES = Licences(
@@ -53,7 +54,7 @@ def draft_card(recipes: Sequence[ExpressionRecipe], name: str, data: LabelledFac
         size=first.net.size,
         colour=first.data.colour,
         framing=fer2013_framing() if _of_fer2013(first) else None,  # of other sets nobody has measured it
-        training_data="; ".join([_learnt_from(first), *dict.fromkeys(map(_begun_from, recipes))]).removesuffix("; "),
+        training_data="; ".join(filter(None, [_learnt_from(first), *dict.fromkeys(map(_begun_from, recipes))])),
         training=f"{'; '.join(map(command_of, recipes))} ({first.source})",
         dataset=first.data.name,
         dataset_options=first.data.chosen,
@@ -84,7 +85,11 @@ def _learnt_from(recipe: ExpressionRecipe) -> str:
 
 
 def _begun_from(recipe: ExpressionRecipe) -> str:
-    """Whose weights a net began with; empty where it began with fresh ones."""
+    """Whose weights a net began with, or the run that it went on from; empty where it began with fresh ones."""
+    if recipe.distil.start is not None:
+        before = Path(recipe.distil.start)
+        known = (before / "recipe.json").is_file()
+        return _begun_from(recipe_of(before, ExpressionRecipe)) if known else f"begun with the run {before.name}"
     weights, name = getattr(recipe.net, "weights", "none"), getattr(recipe.net, "backbone", "")
     if weights == "none" or getattr(recipe.net, "widths", ()):
         return ""

